@@ -22,6 +22,11 @@ struct Region {
     AccessKeys keys;
     std::string location;         ///< such as `cpu:0`
     std::shared_ptr<Arena> arena; ///< keeps arena memory alive; none for memory of somebody else
+
+    /// What a peer that shows `key` may do.
+    [[nodiscard]] Rights rights_granted(std::uint64_t key) const noexcept {
+        return static_cast<Rights>(static_cast<unsigned>(keys.rights_of(key)) & static_cast<unsigned>(rights));
+    }
 };
 
 /// Holds a region while an access to its bytes is in flight.
@@ -72,7 +77,7 @@ class RegionTable {
         if (after == regions->begin()) return Errc::out_of_range;
         const auto& region = *std::prev(after);
         if (!within(offset - region->offset, length, region->bytes.size())) return Errc::out_of_range;
-        if (!includes(region->keys.rights_of(key), needed)) return Errc::access_denied;
+        if (!includes(region->rights_granted(key), needed)) return Errc::access_denied;
         return region;
     }
 
