@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Allows only the forms of co_await that g++ 12.2 compiles well.
+
+g++ 12.2 miscompiles a co_await in a condition or of a conditional expression, and temporaries with destructors or
+capturing lambdas in its operand; clang does not, so that a test run with clang hides it. What is allowed:
+
+    co_await f();                      T x = co_await f();             x = co_await f();
+    co_return co_await f();            if (T x = co_await f(); !x)     x = c ? co_await f() : co_await g();
+
+with no `{` before the `;` other than the `({.field = …})` of an option struct. Also: `detached` only in core/, where
+TaskScope is.
+"""
+
+import re
+
+from common import ROOT, blank, finish, sources
+
+NAME = r"[A-Za-z_]\w*"
+# What may stand between the start of a statement and its co_await: nothing, or something that takes the result as it is.
+BEFORE = re.compile(
+    r"(?:\(void\)|co_return)?"
+    r"|[^=?{}]*[^=!<>?{}]="  # a declaration's initialiser or an assignment's right side
+    r"|[^=?{}]*[^=!<>?{}]=[^?]*\?"  # x = c ? co_await …
+)
+CONTROL = re.compile(rf"(?:(?:else|do|case\s[^:?]*:|default\s*:|{NAME}\s*:(?!:))\s*)+")
+
+
+def match_back(code, at):
+    """The offset of the bracket that the closing bracket at `at` closes."""
+    depth = 0
+    for i in range(at, -1, -1):
+        if code[i] in ")]}":
+            depth += 1
+        elif code[i] in "([{":
+            depth -= 1
+            if depth == 0:
+                return i
+    return -1
+
+
+def statement_start(code, at):
+    """(start, opener): where the statement of the co_await at `at` begins, and the bracket that it stands in, if not `{`."""
+    i = at - 1
+    while i >= 0:
+        c = code[i]
+        if c in ";}":
+            return i + 1, None
+        if c == "{":
+            return i + 1, None
+        if c in ")]":
+            i = match_back(code, i)
+        elif c in "([":
+            return i + 1, i
+        i -= 1
+    return 0, None
+
+
+def skip_control(code, start, at):
+    """Steps over `else`, labels and `if (…)` heads before the statement proper."""
+    while True:
+        text = code[start:at]
+        start += len(text) - len(text.lstrip())
+        head = CONTROL.match(code, start, at)
+        if head is not None and head.end() > start:
+            start = head.end()
+            continue
+        head = re.compile(r"(?:if|while|for|switch)\b\s*(?:constexpr\b\s*)?\(").match(code, start, at)
+        if head is None:
+            return start
+        depth, i = 1, head.end()
+        while i < at and depth:
+            depth += {"(": 1, ")": -1}.get(code[i], 0)
+            i += 1
+        if depth:
+            return start
+        start = i
+
+
+def operand_end(code, at):
+    """Where the operand ends, and what ends it: `;`, an unmatched closing bracket, or a `,` outside brackets."""
+    depth = 0
+    for i in range(at, len(code)):
+        c = code[i]
+        if c in "([{":
+            depth += 1
+        elif c in ")]}":
+            if depth == 0:
+                return i, c
+            depth -= 1
+        elif depth == 0 and c == ";":
+            return i, c
+    return len(code), ""
+
+
+def check_operand(operand):
+    inner = operand.lstrip()
+    for brace in re.finditer(r"\{", operand):
+        before, after = operand[:brace.start()].rstrip(), operand[brace.end():].lstrip()
+        if before.endswith((")", "]")) or re.search(r"(?:\bmutable|\bnoexcept|->\s*[\w:<>, ]+)$", before):
+            return "a lambda in a co_await expression: name it first"
+        if not (before.endswith(("(", ",")) and after.startswith(".")):
+            return "a braced temporary in a co_await expression: name it first, then std::move it in"
+    if re.match(r"\([^;]*\?", inner) and not re.match(r"\([^?]*\)\s*(?:\.|;|$)", inner):
+        return "co_await (c ? f() : g()): write x = c ? co_await f() : co_await g()"
+    return None
+
+
+def check_await(code, at):
+    """The problem with the co_await at `at`, or None."""
+    start, opener = statement_start(code, at)
+    end, closer = operand_end(code, at + len("co_await"))
+    operand = code[at + len("co_await"):end]
+    if opener is not None:
+        head = re.search(r"(\w+)(?:\s+constexpr)?\s*$", code[:opener])
+        keyword = head.group(1) if head and code[opener] == "(" else ""
+        if keyword in ("if", "while", "switch", "for"):
+            initialiser = re.fullmatch(r"\s*[^=;]*[^=!<>;]=\s*", code[start:at])
+            if not (initialiser and closer == ";" and keyword in ("if", "switch")):
+                return f"co_await in the condition of `{keyword}`: name its result first"
+        else:
+            return "co_await inside an expression: name its result first"
+    elif closer != ";":
+        return "co_await inside braces or an expression: name its result first"
+    else:
+        before = code[skip_control(code, start, at):at]
+        earlier = re.search(r"\bco_await\b", before)
+        if earlier is not None:
+            # The second arm of x = c ? co_await f() : co_await g() is judged with the first.
+            if not (re.search(r"=[^;]*\?\s*$", before[:earlier.start()]) and re.search(r"[^:]:\s*$", before)):
+                return "more than one co_await in a statement: name the first result"
+        elif not BEFORE.fullmatch(before.strip()):
+            return "co_await inside an expression: name its result first"
+    return check_operand(operand)
+
+
+def check_file(path, text):
+    code = blank(text)
+    # A comment on the include's own line, or #define continuation, is no statement.
+    code = re.sub(r"^[ \t]*#[^\n]*", lambda m: " " * (len(m.group()) - 1) + ";", code, flags=re.MULTILINE)
+    for match in re.finditer(r"\bco_await\b", code):
+        if re.search(r"operator\s*$", code[:match.start()]):
+            continue
+        problem = check_await(code, match.start())
+        if problem is not None:
+            yield code.count("\n", 0, match.start()) + 1, problem
+    if "include/mooncake/core/" not in path.as_posix() and "tests/toolchain/" not in path.as_posix():
+        for match in re.finditer(r"\basio::detached\b", code):
+            yield code.count("\n", 0, match.start()) + 1, "asio::detached: spawn it in a TaskScope"
+
+
+if __name__ == "__main__":
+    found = []
+    for file in sources("include", "tests", "bench", "examples"):
+        found += [f"{file}:{line}: {problem}" for line, problem in check_file(file, file.read_text())]
+    finish(found, "every co_await has a form that g++ 12 compiles well")
