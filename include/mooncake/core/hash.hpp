@@ -1,0 +1,53 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace mooncake {
+
+/// How many bytes of an object share one checksum.
+inline constexpr std::uint64_t checksum_chunk = 256 * KiB;
+
+/// XXH3-64 of `bytes`. The same number on every machine.
+[[nodiscard]] inline std::uint64_t hash_bytes(ConstBytes bytes, std::uint64_t seed = 0) noexcept {
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+[[nodiscard]] inline std::uint64_t hash_text(std::string_view text, std::uint64_t seed = 0) noexcept {
+    return hash_bytes(bytes_of(text), seed);
+}
+
+/// How many checksums an object of `bytes` bytes has; none for an empty one.
+[[nodiscard]] constexpr std::uint64_t chunks_of(std::uint64_t bytes) noexcept {
+    return bytes / checksum_chunk + (bytes % checksum_chunk != 0);
+}
+
+/// XXH3-64 of each 256 KiB chunk of `bytes`; the last chunk may be shorter.
+[[nodiscard]] inline std::vector<std::uint64_t> chunk_checksums(ConstBytes bytes) {
+    auto sums = std::vector<std::uint64_t>();
+    sums.reserve(chunks_of(bytes.size()));
+    for (; !bytes.empty(); bytes = bytes.subspan(std::min<std::uint64_t>(checksum_chunk, bytes.size())))
+        sums.push_back(hash_bytes(bytes.first(std::min<std::uint64_t>(checksum_chunk, bytes.size()))));
+    return sums;
+}
+
+/// Keys of the KV-cache blocks of a prompt: `key_i = H(key_{i-1}, tokens of block i)`, so that equal keys mean equal
+/// prefixes. Shapes: feed whole blocks, in order. Source: FAST'25 §4.
+class PrefixHasher {
+  public:
+    explicit PrefixHasher(std::uint64_t seed = 0) noexcept : key_(seed) {}
+
+    /// The key of the next block. `tokens`: the ids of its tokens, 512 by custom.
+    std::uint64_t next(std::span<const std::uint32_t> tokens) noexcept { return key_ = hash_bytes(std::as_bytes(tokens), key_); }
+
+  private:
+    std::uint64_t key_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <mooncake/core/scope.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// Blocks the calling thread until `task`, run on `executor`, is over. For callers without coroutines.
+/// Thread: any but the executor's own, which would wait for itself.
+template <class T>
+Result<T> sync_wait(const Executor& executor, Task<T> task) {
+    struct {
+        std::mutex mutex;
+        std::condition_variable changed;
+        std::optional<Result<T>> result;
+        std::exception_ptr thrown;
+    } state;
+    auto done = [&state](std::exception_ptr failure, Result<T> value) {
+        const auto lock = std::lock_guard(state.mutex);
+        state.thrown = std::move(failure);
+        state.result.emplace(std::move(value));
+        state.changed.notify_one();
+    };
+    asio::co_spawn(executor, core::detail::entry(std::move(task)), done);
+    auto lock = std::unique_lock(state.mutex);
+    state.changed.wait(lock, [&state] { return state.result.has_value(); });
+    if (state.thrown) std::rethrow_exception(state.thrown);
+    return std::move(*state.result);
+}
+
+enum class Pin : std::uint8_t { no, one_core_each };
+
+struct RuntimeConfig {
+    unsigned threads = 0; ///< 1 … 1024; 0 is one for each core this process may use
+    Pin pin = Pin::no;    ///< whether thread i stays on the i-th of those cores
+};
+
+/// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands.
+/// Lifetime: first made, last destroyed: engines and stores that use it are closed before.
+class Runtime {
+  public:
+    explicit Runtime(RuntimeConfig config = {}) {
+        const auto cores = usable_cores();
+        if (config.threads > 1024)
+            throw_error({Errc::invalid_argument, "RuntimeConfig::threads is " + std::to_string(config.threads) +
+                                                     "; give 1 to 1024, or 0 for one per core"});
+        const auto count = config.threads ? config.threads : static_cast<unsigned>(cores.size());
+        for (unsigned i = 0; i < count; ++i) loops_.push_back(std::make_unique<Loop>());
+        for (unsigned i = 0; i < count; ++i) {
+            loops_[i]->thread = std::thread([loop = loops_[i].get()] { loop->context.run(); });
+            if (config.pin == Pin::one_core_each) pin(loops_[i]->thread, cores[i % cores.size()]);
+        }
+    }
+    Runtime(const Runtime&) = delete;
+    Runtime& operator=(const Runtime&) = delete;
+    ~Runtime() {
+        for (auto& loop : loops_) loop->context.stop();
+        for (auto& loop : loops_) loop->thread.join();
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return loops_.size(); }
+    [[nodiscard]] Executor executor(std::size_t index = 0) const noexcept {
+        return loops_[index % loops_.size()]->context.get_executor();
+    }
+    /// The executors in turn.
+    [[nodiscard]] Executor next_executor() noexcept { return executor(turn_.fetch_add(1, std::memory_order_relaxed)); }
+
+    /// Whether the calling thread is one of this runtime's.
+    [[nodiscard]] bool on_own_thread() const noexcept {
+        return std::any_of(loops_.begin(), loops_.end(),
+                           [](const auto& loop) { return loop->thread.get_id() == std::this_thread::get_id(); });
+    }
+
+    /// Runs `task` on the first executor and blocks until it is over. Thread: any but the runtime's own.
+    template <class T>
+    Result<T> run(Task<T> task) {
+        return sync_wait(executor(0), std::move(task));
+    }
+
+  private:
+    struct Loop {
+        asio::io_context context{1};
+        asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+        std::thread thread;
+    };
+
+    static std::vector<int> usable_cores() {
+        auto cores = std::vector<int>();
+        auto set = cpu_set_t();
+        CPU_ZERO(&set);
+        if (sched_getaffinity(0, sizeof set, &set) == 0)
+            for (int core = 0; core < CPU_SETSIZE; ++core)
+                if (CPU_ISSET(core, &set)) cores.push_back(core);
+        if (cores.empty()) cores.push_back(0);
+        return cores;
+    }
+
+    static void pin(std::thread& thread, int core) {
+        auto set = cpu_set_t();
+        CPU_ZERO(&set);
+        CPU_SET(core, &set);
+        if (const auto error = pthread_setaffinity_np(thread.native_handle(), sizeof set, &set); error != 0)
+            throw_error(errno_error("pthread_setaffinity_np", error));
+    }
+
+    std::vector<std::unique_ptr<Loop>> loops_;
+    std::atomic<std::size_t> turn_ = 0;
+};
+
+} // namespace mooncake

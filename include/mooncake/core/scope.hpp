@@ -1,0 +1,117 @@
+#pragma once
+
+#include <mooncake/core/event.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
+
+#include <cassert>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace mooncake {
+
+namespace core::detail {
+
+/// What every coroutine thread of this library starts with: all kinds of cancellation arrive, and arrive as values.
+template <class T>
+Task<T> entry(Task<T> task) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_return co_await std::move(task);
+}
+
+} // namespace core::detail
+
+/// Holds the coroutines somebody started, so that none outlives what it uses.
+/// `spawn` starts one; `close` refuses new ones, cancels those that run, and returns when all are over. Closing is not
+/// optional: the destructor asserts that nothing is left.
+/// Thread: `spawn`, `cancel` and `close` from any; the coroutines run on the scope's executor, which is single-threaded.
+class TaskScope {
+  public:
+    explicit TaskScope(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+    TaskScope(const TaskScope&) = delete;
+    TaskScope& operator=(const TaskScope&) = delete;
+    ~TaskScope() { assert(state_->count() == 0 && "close a TaskScope before it dies"); }
+
+    /// Starts `task`, whose result nobody looks at: it deals with its own errors.
+    /// Errors: `closed` when the scope is closing; the task is dropped unstarted.
+    Result<void> spawn(Task<void> task) {
+        auto child = state_->add();
+        if (!child) return Errc::closed;
+        auto slot = (*child)->signal.slot();
+        auto over = [state = state_, at = *child](const std::exception_ptr& failure, const Result<void>&) {
+            state->remove(at);
+            if (failure) std::rethrow_exception(failure);
+        };
+        asio::co_spawn(state_->executor, core::detail::entry(std::move(task)),
+                       asio::bind_cancellation_slot(slot, std::move(over)));
+        return ok;
+    }
+
+    /// Asks every coroutine to stop and refuses new ones. They are over when `join` returns.
+    void cancel() {
+        asio::dispatch(state_->executor, [state = state_] { state->cancel(); });
+    }
+
+    /// Waits for all to end by themselves; new ones are refused. Cancellation: none.
+    asio::awaitable<void> join() {
+        if (state_->close()) co_await state_->empty.wait(Deadline::never(), Interrupt::no);
+    }
+
+    /// `cancel`, then `join`. Idempotent.
+    asio::awaitable<void> close() {
+        cancel();
+        co_await join();
+    }
+
+    [[nodiscard]] const Executor& executor() const noexcept { return state_->executor; }
+
+  private:
+    struct Child {
+        asio::cancellation_signal signal;
+    };
+    using Handle = std::list<Child>::iterator;
+
+    struct State {
+        explicit State(Executor ex) : executor(std::move(ex)) {}
+
+        Result<Handle> add() {
+            const auto lock = std::lock_guard(mutex);
+            if (closing) return Errc::closed;
+            return children.emplace(children.end());
+        }
+        void remove(Handle child) {
+            const auto lock = std::lock_guard(mutex);
+            children.erase(child);
+            if (closing && children.empty()) empty.set();
+        }
+        /// Whether there is something to wait for.
+        bool close() {
+            const auto lock = std::lock_guard(mutex);
+            closing = true;
+            return !children.empty();
+        }
+        void cancel() {
+            close();
+            // On the executor, where children end: the list cannot shrink under this loop, and `spawn` adds no more.
+            for (auto& child : children) child.signal.emit(asio::cancellation_type::terminal);
+        }
+        std::size_t count() {
+            const auto lock = std::lock_guard(mutex);
+            return children.size();
+        }
+
+        Executor executor;
+        std::mutex mutex;
+        std::list<Child> children;
+        bool closing = false;
+        Event empty;
+    };
+
+    std::shared_ptr<State> state_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <mooncake/core/scope.hpp>
+
+namespace mooncake {
+
+namespace core::detail {
+
+/// A coroutine of its own whose caller can cancel it, awaited to its end whatever happens.
+template <class T>
+struct Child {
+    Result<T> result = Errc::cancelled;
+    asio::cancellation_signal signal;
+    std::exception_ptr thrown;
+
+    /// `over()` is called on `executor` when the result is there.
+    template <class Over>
+    void start(const Executor& executor, Task<T> task, Over over) {
+        auto slot = signal.slot();
+        auto done = [this, over](std::exception_ptr failure, Result<T> value) {
+            thrown = std::move(failure);
+            if (!thrown) result = std::move(value);
+            over();
+        };
+        asio::co_spawn(executor, entry(std::move(task)), asio::bind_cancellation_slot(slot, std::move(done)));
+    }
+    void cancel() { signal.emit(asio::cancellation_type::terminal); }
+};
+
+} // namespace core::detail
+
+/// Runs `task` and cancels it at `deadline`; the result is then `timed_out`, unless the task was over all the same.
+/// For operations that open, connect or close; those on the data path carry a deadline of their own.
+/// Cancellation: passed on to the task. What the task uses is free when this returns.
+/// Thread: the caller's executor, which runs on one thread.
+template <class T>
+Task<T> with_deadline(Task<T> task, Deadline deadline) {
+    const auto throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto executor = co_await asio::this_coro::executor;
+    auto child = core::detail::Child<T>();
+    auto over = Event();
+    child.start(executor, std::move(task), [&over] { over.set(); });
+    const auto wake = co_await over.wait(deadline);
+    if (wake != Wake::set) {
+        child.cancel();
+        co_await over.wait(Deadline::never(), Interrupt::no);
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    if (child.thrown) std::rethrow_exception(child.thrown);
+    if (wake != Wake::set && child.result.has_error()) co_return to_errc(wake);
+    co_return std::move(child.result);
+}
+
+} // namespace mooncake

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/core/result.hpp>
+#include <mooncake/memory/file_descriptor.hpp>
+#include <mooncake/memory/prefault.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mooncake {
+
+/// What backs an arena's pages.
+enum class PageKind : std::uint8_t {
+    hugetlb,     ///< reserved 2 MiB pages (`/proc/sys/vm/nr_hugepages`)
+    transparent, ///< 2 MiB pages where the kernel finds them (`MADV_HUGEPAGE`)
+    plain,       ///< 4 KiB pages
+};
+
+[[nodiscard]] constexpr std::string_view to_string(PageKind kind) noexcept {
+    return kind == PageKind::hugetlb ? "hugetlb" : kind == PageKind::transparent ? "transparent" : "plain";
+}
+
+struct ArenaConfig {
+    std::uint64_t bytes = 0;                  ///< 1 … what the machine has free; rounded up to whole pages
+    PageKind pages = PageKind::hugetlb;       ///< the best to try; what cannot be had falls to the next
+    unsigned prefault_threads = 0;            ///< 0: one per core
+    std::string_view name = "mooncake-arena"; ///< seen in `/proc/<pid>/maps`
+};
+
+/// Memory for regions: a memfd, so that peers on this host can map it, in huge pages where there are any, touched before
+/// use, since the first touch of a page can cost a hundred times the copy that follows. Sealed against resizing: a peer
+/// that maps it cannot be killed by a truncation.
+class Arena {
+  public:
+    /// Errors: `invalid_argument` (no bytes), `out_of_memory` (more than the machine has available; the message says how
+    /// much that is), `system`.
+    [[nodiscard]] static Result<std::shared_ptr<Arena>> create(const ArenaConfig& config) {
+        if (config.bytes == 0) return Error(Errc::invalid_argument, "ArenaConfig::bytes is 0; give at least 1");
+        if (const auto available = available_memory(); config.bytes > available)
+            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) + " bytes was asked for, and " +
+                                                  std::to_string(available) +
+                                                  " bytes of memory are available; ask for less or free some");
+        auto arena = std::shared_ptr<Arena>(new Arena);
+        const auto bytes = round_up(config.bytes, huge_page);
+        if (config.pages == PageKind::hugetlb && arena->map(bytes, config.name, MFD_HUGETLB).has_value()) {
+            arena->pages_ = PageKind::hugetlb;
+        } else if (auto mapped = arena->map(bytes, config.name, 0); !mapped) {
+            return mapped.error();
+        } else {
+            const auto advised = config.pages != PageKind::plain && madvise(arena->base_, bytes, MADV_HUGEPAGE) == 0;
+            arena->pages_ = advised ? PageKind::transparent : PageKind::plain;
+        }
+        if (auto faulted = prefault(arena->bytes(), config.prefault_threads); !faulted) return faulted.error();
+        return arena;
+    }
+
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+    ~Arena() {
+        if (base_) munmap(base_, size_);
+    }
+
+    [[nodiscard]] MutableBytes bytes() const noexcept { return {static_cast<std::byte*>(base_), size_}; }
+    [[nodiscard]] PageKind pages() const noexcept { return pages_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+    /// A second descriptor of the same memory through which nothing can be written.
+    /// Errors: `system`.
+    [[nodiscard]] Result<FileDescriptor> read_only_fd() const {
+        auto fd = FileDescriptor(open(("/proc/self/fd/" + std::to_string(fd_.get())).c_str(), O_RDONLY | O_CLOEXEC));
+        if (!fd) return errno_error("open of the arena's memfd for reading", errno);
+        return fd;
+    }
+
+    /// `MemAvailable` of `/proc/meminfo`, in bytes; without bound where that cannot be read.
+    [[nodiscard]] static std::uint64_t available_memory() {
+        auto lines = std::ifstream("/proc/meminfo");
+        auto name = std::string();
+        auto kib = std::uint64_t{0};
+        auto unit = std::string();
+        while (lines >> name >> kib && std::getline(lines, unit))
+            if (name == "MemAvailable:") return kib * KiB;
+        return std::numeric_limits<std::uint64_t>::max();
+    }
+
+  private:
+    static constexpr std::uint64_t huge_page = 2 * MiB;
+
+    Arena() = default;
+
+    Result<void> map(std::uint64_t bytes, std::string_view name, unsigned flags) {
+        auto fd = FileDescriptor(memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
+        if (!fd) return errno_error("memfd_create", errno);
+        if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return errno_error("ftruncate of a memfd", errno);
+        if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+            return errno_error("sealing a memfd", errno);
+        auto* const base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+        if (base == MAP_FAILED) return errno_error("mmap of a memfd", errno);
+        fd_ = std::move(fd);
+        base_ = base;
+        size_ = bytes;
+        return ok;
+    }
+
+    FileDescriptor fd_;
+    void* base_ = nullptr;
+    std::uint64_t size_ = 0;
+    PageKind pages_ = PageKind::plain;
+};
+
+} // namespace mooncake
