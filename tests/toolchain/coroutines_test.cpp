@@ -1,7 +1,7 @@
 // labels: toolchain coroutine
 //
 // The forms of co_await that every supported compiler gets right. g++ 12.2 miscompiles their neighbours (a co_await in
-// a condition or of a conditional expression, braced temporaries and capturing lambdas in its operand), so
+// a condition or a conditional expression, braced temporaries and capturing lambdas in its operand), so
 // cmake/lint/coroutines.py allows no others. Built at -O0 and at -O2.
 
 #include <boost/asio/awaitable.hpp>
@@ -110,9 +110,10 @@ awaitable<int> trivially_destructible_options_in_place() {
     co_return n;
 }
 
-awaitable<std::string> one_await_per_arm(bool first) {
+awaitable<std::string> one_await_per_branch(bool first) {
     std::optional<std::string> chosen;
-    chosen = first ? co_await text(true) : co_await text(false);
+    if (first) chosen = co_await text(true);
+    else chosen = co_await text(false);
     co_return chosen.value_or("none");
 }
 
@@ -162,9 +163,9 @@ TEST_CASE("toolchain: options in place, when trivially destructible") {
     CHECK(run(trivially_destructible_options_in_place()) == 7);
 }
 
-TEST_CASE("toolchain: one await per arm of a conditional expression") {
-    CHECK(run(one_await_per_arm(true)) == long_text);
-    CHECK(run(one_await_per_arm(false)) == "none");
+TEST_CASE("toolchain: one await per branch") {
+    CHECK(run(one_await_per_branch(true)) == long_text);
+    CHECK(run(one_await_per_branch(false)) == "none");
 }
 
 TEST_CASE("toolchain: a named lambda keeps its captures") {

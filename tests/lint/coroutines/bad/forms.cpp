@@ -21,7 +21,9 @@ Task<void> conditions() {
     const bool ok = a && co_await f(); // bad
 }
 
-Task<int> conditional_operand(bool c) {
+Task<int> conditional(bool c) {
+    x = c ? co_await f() : co_await g(); // bad
+    const auto y = c ? co_await f() : co_await g(); // bad
     co_await (c ? f() : g()); // bad
     auto r = co_await (c ? f() : g()); // bad
     co_return 0;
@@ -41,12 +43,16 @@ Task<void> braces() {
 Task<void> lambdas() {
     co_await co_spawn(ex, [p]() -> awaitable<void> { co_return; }, use_awaitable); // bad
     co_await post([&] { ++n; }); // bad
+    co_await first([] { return 1; }, [p] { return p; }); // bad
+    co_await first([] { return 1; }, Opt{}); // bad
+    co_await first([](int n) { return n; }, [](Opt o = {}) { return 1; }); // bad
+    co_await scope.spawn([] { co_await (c ? f() : g()); }); // bad
     auto r = co_await run([x = std::move(x)]() mutable { return x; }); // bad
 }
 
 Task<int> expressions() {
     g(co_await f()); // bad
-    co_await g(co_await f()); // bad bad
+    co_await g(co_await f()); // bad
     auto n = (co_await f()).value(); // bad
     auto m = co_await f() + co_await g(); // bad
     x[co_await f()] = 1; // bad

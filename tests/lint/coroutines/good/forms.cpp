@@ -47,9 +47,9 @@ Task<void> options() {
 
 Task<int> conditional(bool c) {
     int x = 0;
-    x = c ? co_await f() : co_await g();
-    const auto y = c ? co_await f(1) : co_await g(2);
-    co_return x + y;
+    if (c) x = co_await f();
+    else x = co_await g();
+    co_return c ? x : 0;
 }
 
 Task<void> named_lambda() {
@@ -59,6 +59,8 @@ Task<void> named_lambda() {
         co_return r;
     };
     co_await scope.spawn(child());
+    co_await finish([](const Result<int>& r) { return r.has_error(); });
+    co_await scope.spawn([]() -> Task<void> { co_return; }());
 }
 
 template <typename T>
