@@ -25,8 +25,8 @@ is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) =
 
 # A Boost of your own, in a folder of CMAKE_PREFIX_PATH, serves as well.
 has_own_boost() {
-    local folder version
-    for folder in ${CMAKE_PREFIX_PATH//:/ }; do
+    local folder version path=${CMAKE_PREFIX_PATH:-}
+    for folder in ${path//:/ }; do
         version=$(sed -n 's/^#define BOOST_VERSION //p' "$folder/include/boost/version.hpp" 2>/dev/null) || continue
         ((${version:-0} >= 108100)) && return 0
     done
