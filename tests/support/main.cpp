@@ -1,7 +1,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
-#include <doctest/doctest.h>
-
 #include "support/skip.hpp"
+
+#include <doctest/doctest.h>
 
 #include <cstdlib>
 #include <fstream>
