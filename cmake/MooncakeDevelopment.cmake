@@ -10,7 +10,7 @@ endif()
 
 add_library(mooncake_development INTERFACE)
 target_compile_options(mooncake_development INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Wshadow -Woverloaded-virtual
   # Options are aggregates of which a caller names the fields it wants.
   -Wno-missing-field-initializers
   $<$<BOOL:${MOONCAKE_WERROR}>:-Werror>)
