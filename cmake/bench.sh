@@ -9,7 +9,7 @@ filter=${1:-.}
 echo "bench: installs what is missing, builds and runs the benchmarks that match '$filter'; all of them may take 20 minutes"
 bash cmake/deps.sh --bench
 options=(-DMOONCAKE_BUILD_BENCH=ON)
-if [[ ! -e build/release/CMakeCache.txt ]]; then
+if [[ ! -e build/release/build.ninja ]]; then
     options+=(-DMOONCAKE_BUILD_TESTS=OFF -DMOONCAKE_BUILD_FUZZ=OFF)
 fi
 cmake --preset release "${options[@]}" >/dev/null
