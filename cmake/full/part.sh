@@ -19,14 +19,14 @@ configure() {
 
 check_format() {
     git -c safe.directory='*' ls-files '*.hpp' '*.cpp' | grep -v '^tests/lint/' |
-        xargs clang-format-19 --dry-run --Werror
+        xargs -r clang-format-19 --dry-run --Werror
     echo "format: as .clang-format says"
 }
 
-# The programs and examples instantiate most of the library, and are compiled without a precompiled header.
+# The programs instantiate most of the library, and are compiled without a precompiled header.
 check_tidy() {
-    git -c safe.directory='*' ls-files 'examples/*.cpp' 'tests/toolchain/*.cpp' |
-        xargs clang-tidy-19 -p build/asan --quiet --warnings-as-errors='*'
+    git -c safe.directory='*' ls-files 'examples/cluster/*.cpp' |
+        xargs -r clang-tidy-19 -p build/asan --quiet --warnings-as-errors='*'
 }
 
 print_budget() {
@@ -39,7 +39,9 @@ print_budget() {
     ((spent <= budget_seconds))
 }
 
-started=$SECONDS
+record() { [[ $part == budget ]] || echo "$SECONDS" >"$records/seconds/$part"; }
+trap record EXIT
+
 case $part in
 build-*)
     configure "${part#build-}"
@@ -52,4 +54,3 @@ tidy) check_tidy ;;
 budget) print_budget ;;
 *) echo "no such part: $part" >&2 && exit 2 ;;
 esac
-[[ $part == budget ]] || echo $((SECONDS - started)) >"$records/seconds/$part"
