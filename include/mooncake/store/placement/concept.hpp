@@ -13,7 +13,7 @@ struct SegmentCandidate {
     std::uint32_t id = 0;
     std::uint64_t free_bytes = 0;
     std::uint64_t capacity = 0;
-    std::string host; ///< the failure domain: what goes away together
+    std::string host{}; ///< the failure domain: what goes away together
 };
 
 struct PlacementRequest {
