@@ -76,14 +76,14 @@ void allocator_conformance() {
     constexpr std::uint64_t granule = A::granularity;
 
     SUBCASE("a capacity of n blocks holds exactly n blocks, in any order of freeing") {
-        for (const std::uint64_t block : {granule, 64 * granule, 65 * granule, 67 * granule, 1000 * granule}) {
+        for (const std::uint64_t extent : {granule, 64 * granule, 65 * granule, 67 * granule, 1000 * granule}) {
             constexpr std::uint64_t count = 97;
-            auto allocator = A(count * block);
-            auto random = std::mt19937_64(block);
+            auto allocator = A(count * extent);
+            auto random = std::mt19937_64(extent);
             for (int round = 0; round < 3; ++round) {
                 auto offsets = std::vector<std::uint64_t>();
                 for (std::uint64_t i = 0; i < count; ++i) {
-                    const auto offset = allocator.allocate(block);
+                    const auto offset = allocator.allocate(extent);
                     REQUIRE(offset.has_value());
                     offsets.push_back(*offset);
                 }
@@ -92,8 +92,8 @@ void allocator_conformance() {
                 CHECK_FALSE(allocator.allocate(1).has_value());
                 std::shuffle(offsets.begin(), offsets.end(), random);
                 for (const auto offset : offsets)
-                    allocator.free(offset, block);
-                CHECK(allocator.largest_free() == count * block);
+                    allocator.free(offset, extent);
+                CHECK(allocator.largest_free() == count * extent);
             }
         }
     }

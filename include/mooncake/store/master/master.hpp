@@ -184,19 +184,20 @@ public:
             const auto key = Key(text);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
-            if (auto* const object = shard.find_visible(key)) {
-                answer.outcome = Errc::ok;
-                answer.size = object->size;
-                answer.version = object->version;
-                const auto checksums = object->checksums.values();
-                answer.checksums.assign(checksums.begin(), checksums.end());
-                describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
-                covered.add(*object);
-                touches.push_back({object->slot, object->version});
-            } else if (message.mode == store::LookUp::prefix) {
+            auto* const object = shard.find_visible(key);
+            if (object != nullptr) describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
+            if (answer.replicas.empty()) { // no such object, or its last replica died just now
+                if (message.mode == store::LookUp::each) continue;
                 reply.objects.pop_back();
                 break;
             }
+            answer.outcome = Errc::ok;
+            answer.size = object->size;
+            answer.version = object->version;
+            const auto checksums = object->checksums.values();
+            answer.checksums.assign(checksums.begin(), checksums.end());
+            covered.add(*object);
+            touches.push_back({object->slot, object->version});
         }
         reply.lease = grant(covered, LeasePurpose::read, now(), reply.ttl_ms);
         domain().post(touches);
