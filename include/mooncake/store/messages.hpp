@@ -211,7 +211,7 @@ struct Release {
     static constexpr std::uint32_t method = 10;
     using Reply = Nothing;
 
-    std::uint64_t lease = 0;
+    std::vector<std::uint64_t> leases{};
 };
 struct Renew {
     static constexpr std::uint32_t method = 11;

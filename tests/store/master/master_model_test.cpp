@@ -213,7 +213,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto id = some_lease();
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
-                const auto released = f.master.release({id});
+                const auto released = f.master.release({{id}});
                 if (live || punctual)
                     REQUIRE(released.has_value() == live);
                 oracle.leases.erase(id);
@@ -290,7 +290,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
             }
         }
         for (const auto& [id, lease] : oracle.leases)
-            (void)f.master.release({id});
+            (void)f.master.release({{id}});
         f.clock.advance(1h);
         (void)f.master.expire();
         const auto stats = f.master.stats();

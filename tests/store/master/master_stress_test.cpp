@@ -83,7 +83,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                 const auto committed = f.master.put_end(ended).value();
                 puts += static_cast<int>(ended.objects.size());
                 if (committed.lease != 0)
-                    wrong += !f.master.release({committed.lease}).has_value();
+                    wrong += !f.master.release({{committed.lease}}).has_value();
                 break;
             }
             case 3:
@@ -98,7 +98,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                             ++reads;
                         }
                 if (reply.lease != 0)
-                    wrong += !f.master.release({reply.lease}).has_value();
+                    wrong += !f.master.release({{reply.lease}}).has_value();
                 break;
             }
             case 6:
