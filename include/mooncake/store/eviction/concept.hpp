@@ -1,0 +1,51 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace mooncake {
+
+/// A place in an eviction domain. The domain hands out small numbers and reuses them, so that policies keep their
+/// state in vectors.
+using Slot = std::uint32_t;
+
+/// What a policy may know of an object.
+struct EvictionEntry {
+    std::uint64_t key_hash = 0; ///< XXH3-64 of the key: what a ghost list remembers
+    std::uint64_t bytes = 0;    ///< what evicting it gives back
+};
+
+namespace store::detail {
+/// For concepts: any predicate over slots.
+struct AnySlotPredicate {
+    bool operator()(Slot) const noexcept { return true; }
+};
+} // namespace store::detail
+
+/// The order in which the objects of one eviction domain go.
+///
+/// | expression | effect | errors | thread | complexity |
+/// |---|---|---|---|---|
+/// | `p.insert(slot, entry)` | an object that was just written has `slot`. Requires: `slot` is not in `p` | none | one
+/// at a time | O(log n) | | `p.touch(slot)` | that object was used. Requires: `slot` is in `p` | none | one at a time |
+/// O(log n) | | `p.remove(slot)` | it is gone, evicted or not. Requires: `slot` is in `p` | none | one at a time |
+/// O(log n) | | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it
+/// stays until `remove` | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over
+/// | | `p.size()` | how many slots are in `p` | none | with readers | O(1) | | `P::name` | what `--eviction` and the
+/// metrics call it | none | any | – |
+template <class P>
+concept EvictionPolicy = std::default_initializable<P> && std::movable<P> &&
+                         requires(P& policy, const P& reader, Slot slot, const EvictionEntry& entry,
+                                  store::detail::AnySlotPredicate evictable) {
+                             { P::name } -> std::convertible_to<std::string_view>;
+                             { policy.insert(slot, entry) } -> std::same_as<void>;
+                             { policy.touch(slot) } -> std::same_as<void>;
+                             { policy.remove(slot) } -> std::same_as<void>;
+                             { policy.victim(evictable) } -> std::same_as<std::optional<Slot>>;
+                             { reader.size() } noexcept -> std::same_as<std::size_t>;
+                         };
+
+} // namespace mooncake

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <mooncake/store/eviction/concept.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// A doubly linked list of slots whose links lie in a vector: no allocation once the vector is as large as the domain.
+/// The front is where slots come in.
+class SlotList {
+public:
+    static constexpr Slot none = std::numeric_limits<Slot>::max();
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] Slot front() const noexcept { return front_; }
+    [[nodiscard]] Slot back() const noexcept { return back_; }
+    /// Towards the front; `none` at its end.
+    [[nodiscard]] Slot newer(Slot slot) const noexcept { return links_[slot].newer; }
+    /// Towards the back; `none` at its end.
+    [[nodiscard]] Slot older(Slot slot) const noexcept { return links_[slot].older; }
+
+    void push_front(Slot slot) {
+        if (slot >= links_.size())
+            links_.resize(slot + std::size_t{1});
+        link_front(slot);
+        ++size_;
+    }
+    void remove(Slot slot) noexcept {
+        unlink(slot);
+        --size_;
+    }
+    void move_to_front(Slot slot) noexcept {
+        if (slot == front_)
+            return;
+        unlink(slot);
+        link_front(slot);
+    }
+
+private:
+    struct Link {
+        Slot newer = none, older = none;
+    };
+
+    void link_front(Slot slot) noexcept {
+        links_[slot] = {none, front_};
+        (front_ == none ? back_ : links_[front_].newer) = slot;
+        front_ = slot;
+    }
+    void unlink(Slot slot) noexcept {
+        const auto [newer, older] = links_[slot];
+        (newer == none ? front_ : links_[newer].older) = older;
+        (older == none ? back_ : links_[older].newer) = newer;
+    }
+
+    std::vector<Link> links_;
+    Slot front_ = none, back_ = none;
+    std::size_t size_ = 0;
+};
+
+} // namespace mooncake::store::detail

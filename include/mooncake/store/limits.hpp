@@ -1,0 +1,150 @@
+#pragma once
+
+#include <mooncake/core/result.hpp>
+#include <mooncake/store/messages.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mooncake::store {
+
+/// What one message may ask for. Checked before anything is looked up or allocated.
+struct Limits {
+    std::size_t max_keys = 65'536;                           ///< a message; above 0
+    std::size_t max_key_bytes = 1024;                        ///< above 0
+    std::uint64_t max_object_bytes = std::uint64_t{1} << 40; ///< above 0
+    std::uint32_t max_replicas = 16;                         ///< above 0
+    std::uint32_t max_listed = 10'000;                       ///< objects a `List`; above 0
+    std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
+};
+
+namespace detail {
+
+[[nodiscard]] inline Error too_many(std::string_view message, std::size_t count, std::size_t limit) {
+    return {Errc::too_large, std::string(message) + ": " + std::to_string(count) + " keys, the limit is " +
+                                 std::to_string(limit) + " a message"};
+}
+[[nodiscard]] inline Error differing(std::string_view message, std::size_t keys, std::string_view what,
+                                     std::size_t count) {
+    return {Errc::invalid_argument, std::string(message) + ": " + std::to_string(keys) + " keys, but " +
+                                        std::to_string(count) + " " + std::string(what)};
+}
+
+/// `keys[index]` is named in the error by its place: it may be too long to print.
+[[nodiscard]] inline Result<void> validate_key(std::string_view message, const std::string& key, std::size_t index,
+                                               const Limits& limits) {
+    if (!key.empty() && key.size() <= limits.max_key_bytes) [[likely]]
+        return ok;
+    const auto place = std::string(message) + ": key " + std::to_string(index);
+    if (key.empty())
+        return Error(Errc::invalid_argument, place + " is empty");
+    return Error(Errc::too_large, place + " has " + std::to_string(key.size()) + " bytes, the limit is " +
+                                      std::to_string(limits.max_key_bytes));
+}
+[[nodiscard]] inline Result<void> validate_keys(std::string_view message, const std::vector<std::string>& keys,
+                                                const Limits& limits) {
+    if (keys.size() > limits.max_keys)
+        return too_many(message, keys.size(), limits.max_keys);
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        if (keys[i].empty() || keys[i].size() > limits.max_key_bytes)
+            return validate_key(message, keys[i], i, limits);
+    return ok;
+}
+
+} // namespace detail
+
+/// Errors name the message, the key and the limit: `invalid_argument`, `too_large`.
+[[nodiscard]] inline Result<void> validate(const PutStart& message, const Limits& limits) {
+    if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys)
+        return keys;
+    if (message.sizes.size() != message.keys.size())
+        return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
+    for (std::size_t i = 0; i < message.sizes.size(); ++i)
+        if (message.sizes[i] > limits.max_object_bytes)
+            return Error(Errc::too_large, "PutStart: object " + std::to_string(i) + " has " +
+                                              std::to_string(message.sizes[i]) + " bytes, the limit is " +
+                                              std::to_string(limits.max_object_bytes));
+    if (message.replicas == 0 || message.replicas > limits.max_replicas)
+        return Error(Errc::invalid_argument, "PutStart: " + std::to_string(message.replicas) +
+                                                 " replicas, at least 1 and at most " +
+                                                 std::to_string(limits.max_replicas));
+    if (message.demand > ReplicaDemand::all)
+        return Error(Errc::invalid_argument, "PutStart: unknown replica demand");
+    if (message.pin > Pin::hard)
+        return Error(Errc::invalid_argument, "PutStart: unknown pin");
+    if (message.write_deadline_ms == 0 || message.write_deadline_ms > limits.max_write_deadline_ms)
+        return Error(Errc::invalid_argument,
+                     "PutStart: write_deadline_ms is " + std::to_string(message.write_deadline_ms) +
+                         ", at least 1 and at most " + std::to_string(limits.max_write_deadline_ms));
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const PutEnd& message, const Limits& limits) {
+    if (message.objects.size() > limits.max_keys)
+        return detail::too_many("PutEnd", message.objects.size(), limits.max_keys);
+    for (std::size_t i = 0; i < message.objects.size(); ++i)
+        if (auto key = detail::validate_key("PutEnd", message.objects[i].key, i, limits); !key)
+            return key;
+    if (message.lease > LeaseWish::grant)
+        return Error(Errc::invalid_argument, "PutEnd: unknown lease wish");
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const PutAbort& message, const Limits& limits) {
+    if (auto keys = detail::validate_keys("PutAbort", message.keys, limits); !keys)
+        return keys;
+    if (message.versions.size() != message.keys.size())
+        return detail::differing("PutAbort", message.keys.size(), "versions", message.versions.size());
+    if (message.writer > WriterState::unknown)
+        return Error(Errc::invalid_argument, "PutAbort: unknown writer state");
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const Get& message, const Limits& limits) {
+    if (message.mode > LookUp::prefix)
+        return Error(Errc::invalid_argument, "Get: unknown mode");
+    return detail::validate_keys("Get", message.keys, limits);
+}
+
+[[nodiscard]] inline Result<void> validate(const Query& message, const Limits& limits) {
+    if (message.mode > LookUp::prefix)
+        return Error(Errc::invalid_argument, "Query: unknown mode");
+    return detail::validate_keys("Query", message.keys, limits);
+}
+
+[[nodiscard]] inline Result<void> validate(const Remove& message, const Limits& limits) {
+    if (message.mode > RemoveMode::force)
+        return Error(Errc::invalid_argument, "Remove: unknown mode");
+    return detail::validate_keys("Remove", message.keys, limits);
+}
+
+[[nodiscard]] inline Result<void> validate(const List& message, const Limits& limits) {
+    if (message.prefix.size() > limits.max_key_bytes || message.after.size() > limits.max_key_bytes)
+        return Error(Errc::too_large,
+                     "List: prefix and after have at most " + std::to_string(limits.max_key_bytes) + " bytes");
+    if (message.limit == 0 || message.limit > limits.max_listed)
+        return Error(Errc::invalid_argument, "List: limit is " + std::to_string(message.limit) +
+                                                 ", at least 1 and at most " + std::to_string(limits.max_listed));
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const SegmentMount& message, const Limits& limits) {
+    if (message.name.empty() || message.name.size() > limits.max_key_bytes)
+        return Error(Errc::invalid_argument, "SegmentMount: the name has " + std::to_string(message.name.size()) +
+                                                 " bytes, at least 1 and at most " +
+                                                 std::to_string(limits.max_key_bytes));
+    if (message.endpoint.size() > limits.max_key_bytes || message.host.size() > limits.max_key_bytes)
+        return Error(Errc::too_large,
+                     "SegmentMount: endpoint and host have at most " + std::to_string(limits.max_key_bytes) + " bytes");
+    if (message.bytes == 0)
+        return Error(Errc::invalid_argument, "SegmentMount: '" + message.name + "' lends no bytes");
+    if (message.bytes > ~std::uint64_t{0} - message.offset)
+        return Error(Errc::out_of_range,
+                     "SegmentMount: the window of '" + message.name + "' ends beyond the offset space");
+    return ok;
+}
+
+} // namespace mooncake::store

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <mooncake/store/eviction/concept.hpp>
+#include <mooncake/store/master/object.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// An object as it was when its shard was locked; the slot may be another's by now.
+struct Touch {
+    Slot slot = Object::no_slot;
+    std::uint64_t version = 0;
+};
+
+/// The one order in which objects of all shards go, and the lock for everything that comes and goes: slots, extents,
+/// segments, quarantine. Hits do not wait for that lock: they leave their touches, in order, and whoever has it, or the
+/// next decision, applies them first. So the order is exact.
+/// Locks: this one before a shard's, never after. Functions without a thread line need it held.
+template <EvictionPolicy Policy>
+class EvictionDomain {
+public:
+    std::mutex mutex;
+
+    explicit EvictionDomain(Policy policy) : policy_(std::move(policy)) {}
+
+    /// Gives `object` a slot. Hard-pinned ones are in no order: they never go.
+    void add(Object& object) {
+        if (vacant_.empty()) {
+            object.slot = static_cast<Slot>(tenants_.size());
+            tenants_.emplace_back();
+        } else {
+            object.slot = vacant_.back();
+            vacant_.pop_back();
+        }
+        tenants_[object.slot] = {&object, object.version};
+        if (object.pin == Pin::none)
+            policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint});
+    }
+    void remove(const Object& object) {
+        if (object.pin == Pin::none)
+            policy_.remove(object.slot);
+        tenants_[object.slot] = {};
+        vacant_.push_back(object.slot);
+    }
+    void touch(const Object& object) {
+        if (object.pin == Pin::none)
+            policy_.touch(object.slot);
+    }
+
+    /// The first object, in the policy's order, for which `evictable`; null when there is none.
+    template <class Evictable>
+    [[nodiscard]] Object* victim(const Evictable& evictable) {
+        drain();
+        const auto slot = policy_.victim([&](Slot at) { return evictable(*tenants_[at].object); });
+        return slot ? tenants_[*slot].object : nullptr;
+    }
+
+    /// Whose slot it was, if it still is.
+    [[nodiscard]] Object* find(const Touch& touch) const noexcept {
+        const auto& tenant = tenants_[touch.slot];
+        return tenant.version == touch.version ? tenant.object : nullptr;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return tenants_.size() - vacant_.size(); }
+
+    /// Thread: any, without the lock. Blocks only when `pending_limit` touches wait for a decision that takes so long.
+    void post(std::span<const Touch> touches) {
+        if (touches.empty())
+            return;
+        auto waiting = std::size_t{0};
+        {
+            const auto lock = std::lock_guard(pending_mutex_);
+            pending_.insert(pending_.end(), touches.begin(), touches.end());
+            waiting = pending_.size();
+            has_pending_.store(true, std::memory_order_release);
+        }
+        auto lock = std::unique_lock(mutex, std::defer_lock);
+        if (waiting > pending_limit)
+            lock.lock();
+        else if (!lock.try_lock())
+            return;
+        drain();
+    }
+
+    /// Applies the touches that were left meanwhile.
+    void drain() {
+        if (!has_pending_.load(std::memory_order_acquire))
+            return;
+        {
+            const auto lock = std::lock_guard(pending_mutex_);
+            applying_.swap(pending_);
+            has_pending_.store(false, std::memory_order_relaxed);
+        }
+        for (const auto& left : applying_)
+            if (const auto* object = find(left))
+                touch(*object);
+        applying_.clear();
+    }
+
+private:
+    static constexpr std::size_t pending_limit = 65'536;
+
+    struct Tenant {
+        Object* object = nullptr;
+        std::uint64_t version = 0; // 0: nobody's
+    };
+
+    Policy policy_;
+    std::vector<Tenant> tenants_; // by slot
+    std::vector<Slot> vacant_;
+    std::vector<Touch> applying_;
+
+    std::mutex pending_mutex_;
+    std::vector<Touch> pending_;
+    std::atomic<bool> has_pending_{false};
+};
+
+} // namespace mooncake::store::detail

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/memory/access.hpp>
+#include <mooncake/store/lease/concept.hpp>
+#include <mooncake/store/master/object.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// Leases and what they cover. Giving one up makes its objects evictable at once; so does time, in `expire`.
+/// Thread: any; locked after a shard, never before one. Complexity: O(objects) and amortised O(log leases) a lease.
+class LeaseTable {
+public:
+    using Objects = std::vector<Object*>;
+
+    /// What one lease will cover: collected under the shards' locks, granted after.
+    struct Covered {
+        Objects objects;
+        std::uint64_t bytes = 0;        ///< their sizes
+        std::uint64_t newly_leased = 0; ///< footprint of those that were not leased before
+
+        /// From now on `object` is not evicted. Requires: its shard is locked and it is in there.
+        void add(Object& object) {
+            objects.push_back(&object);
+            bytes += object.size;
+            if (object.leases.fetch_add(1, std::memory_order_relaxed) == 0)
+                newly_leased += object.footprint;
+        }
+    };
+
+    /// The id of a lease on all that is covered. Never 0.
+    [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry) {
+        bytes_.fetch_add(covered.newly_leased, std::memory_order_relaxed);
+        const auto lock = std::lock_guard(mutex_);
+        auto id = std::uint64_t{0};
+        while (id == 0 || leases_.contains(id))
+            id = XXH3_64bits_withSeed(&++sequence_, sizeof sequence_, secret_);
+        leases_.emplace(id, Lease{expiry, covered.bytes, std::move(covered.objects)});
+        schedule({expiry, id});
+        return id;
+    }
+
+    /// Whether `id` was a lease.
+    bool release(std::uint64_t id) {
+        auto objects = Objects();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            const auto found = leases_.find(id);
+            if (found == leases_.end())
+                return false;
+            objects = std::move(found->second.objects);
+            leases_.erase(found);
+        }
+        let_go(objects);
+        return true;
+    }
+
+    /// How long `id` is good for from now; nothing when it is no lease any more.
+    template <LeasePolicy Policy>
+    [[nodiscard]] std::optional<Duration> renew(std::uint64_t id, TimePoint now, const Policy& policy) {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = leases_.find(id);
+        if (found == leases_.end() || found->second.expiry <= now)
+            return std::nullopt;
+        auto& lease = found->second;
+        const auto duration =
+            policy.duration({.purpose = LeasePurpose::renewal, .objects = lease.objects.size(), .bytes = lease.bytes});
+        lease.expiry = std::max(lease.expiry, now + duration);
+        return lease.expiry - now;
+    }
+
+    /// Ends the leases whose time is over, and tells how many.
+    std::size_t expire(TimePoint now) {
+        if (now.time_since_epoch().count() < next_.load(std::memory_order_acquire))
+            return 0;
+        auto ended = std::size_t{0};
+        auto objects = Objects();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            while (!queue_.empty() && queue_.front().expiry <= now) {
+                std::pop_heap(queue_.begin(), queue_.end(), later);
+                const auto due = queue_.back();
+                queue_.pop_back();
+                const auto found = leases_.find(due.id);
+                if (found == leases_.end())
+                    continue;
+                if (found->second.expiry > now) { // renewed
+                    queue_.push_back({found->second.expiry, due.id});
+                    std::push_heap(queue_.begin(), queue_.end(), later);
+                    continue;
+                }
+                objects.insert(objects.end(), found->second.objects.begin(), found->second.objects.end());
+                leases_.erase(found);
+                ++ended;
+            }
+            publish_next();
+        }
+        let_go(objects);
+        return ended;
+    }
+
+    [[nodiscard]] std::size_t size() const {
+        const auto lock = std::lock_guard(mutex_);
+        return leases_.size();
+    }
+    /// Footprint of the objects that are leased.
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+
+private:
+    struct Lease {
+        TimePoint expiry;
+        std::uint64_t bytes;
+        Objects objects;
+    };
+    struct Due {
+        TimePoint expiry;
+        std::uint64_t id;
+    };
+    static bool later(const Due& a, const Due& b) noexcept { return a.expiry > b.expiry; }
+
+    /// After its count is down an object may be deleted by whoever holds the domain: nothing touches it any more.
+    void let_go(const Objects& objects) noexcept {
+        auto bytes = std::uint64_t{0};
+        for (auto* object : objects) {
+            const auto footprint = object->footprint;
+            if (object->leases.fetch_sub(1, std::memory_order_release) == 1)
+                bytes += footprint;
+        }
+        bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+
+    void schedule(Due due) {
+        if (queue_.size() > 2 * leases_.size() + 1024) { // most were released early: forget those
+            std::erase_if(queue_, [&](const Due& old) { return !leases_.contains(old.id) || old.id == due.id; });
+            std::make_heap(queue_.begin(), queue_.end(), later);
+        }
+        queue_.push_back(due);
+        std::push_heap(queue_.begin(), queue_.end(), later);
+        publish_next();
+    }
+    void publish_next() noexcept {
+        const auto next = queue_.empty() ? TimePoint::max() : queue_.front().expiry;
+        next_.store(next.time_since_epoch().count(), std::memory_order_release);
+    }
+
+    mutable std::mutex mutex_;
+    boost::unordered_flat_map<std::uint64_t, Lease> leases_;
+    std::vector<Due> queue_; // a heap, earliest first; may name leases that are gone or were renewed
+    std::uint64_t sequence_ = 0;
+    const std::uint64_t secret_ = random_secret();
+    std::atomic<Duration::rep> next_{TimePoint::max().time_since_epoch().count()};
+    std::atomic<std::uint64_t> bytes_{0};
+};
+
+} // namespace mooncake::store::detail

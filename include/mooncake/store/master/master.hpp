@@ -1,0 +1,384 @@
+#pragma once
+
+#include <mooncake/core/result.hpp>
+#include <mooncake/store/limits.hpp>
+#include <mooncake/store/master/listing.hpp>
+#include <mooncake/store/master/space.hpp>
+#include <mooncake/store/master/traits.hpp>
+#include <mooncake/store/master/waiter.hpp>
+#include <mooncake/store/messages.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// Knows where every object is, lends space, grants leases, and evicts. Moves no bytes.
+///
+/// A handler for each message, plain and synchronous: over one batch, in the order of its keys. Each may be called from
+/// any thread. A `Result` that is an error means that the message was wrong and nothing was done; what happened to a
+/// key is in the reply.
+///
+/// Look-ups lock one of 1024 shards a key. What comes and goes (`put_start`, evictions, `remove`, segments) is also
+/// serialised by the eviction domain, whose order is exact: the touches of a `get` that returned are before every later
+/// decision. Nobody holds the domain for longer than one batch, or one shard's objects.
+template <MasterTraitsLike Traits = DefaultMasterTraits>
+class Master {
+public:
+    /// Throws when `config` is not valid.
+    explicit Master(const MasterConfig& config = {}, MasterParts<Traits> parts = {})
+        : config_(checked(config)), space_(config, std::move(parts)) {}
+
+    // Segments
+
+    /// The space of a node joins. The same name and generation again is a heartbeat.
+    /// Errors: `conflict` (the name belongs to another that is alive; says both), `invalid_argument`, `too_large`,
+    /// `out_of_range`.
+    [[nodiscard]] Result<store::SegmentMountReply> mount(const store::SegmentMount& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        (void)expire(); // a predecessor that died lets the name go, and its objects
+        const auto lock = std::lock_guard(domain().mutex);
+        auto mounted = space_.segments.mount(message, now());
+        if (!mounted)
+            return mounted.error();
+        return store::SegmentMountReply{.segment = *mounted, .ttl_ms = milliseconds(config_.segment_ttl)};
+    }
+
+    /// Errors: `not_found` (mount again), `stale_generation`.
+    [[nodiscard]] Result<store::HeartbeatReply> heartbeat(const store::Heartbeat& message) {
+        const auto lock = std::lock_guard(domain().mutex);
+        if (auto beat = space_.segments.heartbeat(message.segment, message.generation, now()); !beat)
+            return beat.error();
+        return store::HeartbeatReply{.ttl_ms = milliseconds(config_.segment_ttl)};
+    }
+
+    /// The space leaves, with every replica in it. Errors: `not_found`, `stale_generation`.
+    [[nodiscard]] Result<void> unmount(const store::Unmount& message) {
+        {
+            const auto lock = std::lock_guard(domain().mutex);
+            if (auto gone = space_.segments.unmount(message.segment, message.generation); !gone)
+                return gone;
+        }
+        space_.sweep_dead();
+        return ok;
+    }
+
+    [[nodiscard]] store::SegmentsReply segments(const store::Segments& message) {
+        const auto lock = std::lock_guard(domain().mutex);
+        return {.segments = space_.segments.describe(message.segments)};
+    }
+
+    // Objects
+
+    /// Space to write to, evicting one object after the other until there is enough. A key that is visible is touched
+    /// and `exists`; so does one that a living writer is writing.
+    [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::PutStartReply{};
+        reply.objects.resize(message.keys.size());
+        auto writes = std::vector<Touch>();
+        writes.reserve(message.keys.size());
+        const auto lock = std::lock_guard(domain().mutex);
+        const auto at = now();
+        const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
+        domain().drain();
+        auto full = false;
+        for (std::size_t i = 0; i < message.keys.size(); ++i) {
+            auto& answer = reply.objects[i];
+            const auto key = Key(message.keys[i]);
+            if (holds(key, at)) {
+                answer.outcome = Errc::exists;
+                continue;
+            }
+            Object* object = nullptr;
+            answer.outcome = space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, object);
+            full |= answer.outcome == Errc::no_space;
+            if (object == nullptr)
+                continue;
+            answer.version = object->version;
+            describe_replicas(*object, store::detail::KeyFor::writing, answer.replicas);
+            writes.push_back({object->slot, object->version});
+        }
+        space_.log_writes(deadline, std::move(writes));
+        if (full)
+            reply.no_space = store::detail::describe_no_space(space_.stats());
+        return reply;
+    }
+
+    /// What was written becomes visible, and those who wait for it are told. The same again is `ok` again.
+    [[nodiscard]] Result<store::PutEndReply> put_end(const store::PutEnd& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::PutEndReply{};
+        reply.outcomes.reserve(message.objects.size());
+        auto covered = Covered();
+        auto waiters = store::detail::Shard::Waiters();
+        auto written = std::uint64_t{0};
+        const auto at = now();
+        for (const auto& wanted : message.objects) {
+            const auto key = Key(wanted.key);
+            auto& shard = space_.shards.of(key.hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            auto* const object = shard.find(key);
+            reply.outcomes.push_back(may_commit(object, wanted, at));
+            if (reply.outcomes.back() != Errc::ok)
+                continue;
+            if (!object->committed()) {
+                object->checksums = store::detail::OneOrMore<std::uint64_t>(wanted.checksums);
+                object->state.store(store::detail::ObjectState::committed, std::memory_order_release);
+                written += object->footprint;
+                shard.take_waiters(object->key, waiters);
+            }
+            if (message.lease == store::LeaseWish::grant)
+                covered.add(*object);
+        }
+        space_.writing_bytes.fetch_sub(written, std::memory_order_relaxed);
+        reply.lease = grant(covered, LeasePurpose::handover, at, reply.lease_ms);
+        store::detail::WaiterRegistry::arrived(waiters);
+        return reply;
+    }
+
+    [[nodiscard]] Result<store::PutAbortReply> put_abort(const store::PutAbort& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::PutAbortReply{};
+        const auto lock = std::lock_guard(domain().mutex);
+        const auto at = now();
+        for (std::size_t i = 0; i < message.keys.size(); ++i) {
+            const auto key = Key(message.keys[i]);
+            auto* const object = take(
+                key,
+                [&](const Object& found) {
+                    return !found.committed() && found.version == message.versions[i] ? Errc::ok : Errc::not_found;
+                },
+                reply.outcomes.emplace_back());
+            if (object == nullptr)
+                continue;
+            space_.bury(*object, message.writer == store::WriterState::settled ? at : space_.quiet_from(*object, at),
+                        at);
+        }
+        return reply;
+    }
+
+    /// Where the objects are. All that are found are touched, in order, and leased together.
+    [[nodiscard]] Result<store::GetReply> get(const store::Get& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::GetReply{};
+        reply.objects.reserve(message.keys.size());
+        auto covered = Covered();
+        covered.objects.reserve(message.keys.size());
+        auto touches = std::vector<Touch>();
+        touches.reserve(message.keys.size());
+        for (const auto& text : message.keys) {
+            auto& answer = reply.objects.emplace_back();
+            const auto key = Key(text);
+            auto& shard = space_.shards.of(key.hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            auto* const object = shard.find_visible(key);
+            if (object != nullptr) describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
+            if (answer.replicas.empty()) { // no such object, or its last replica died just now
+                if (message.mode == store::LookUp::each) continue;
+                reply.objects.pop_back();
+                break;
+            }
+            answer.outcome = Errc::ok;
+            answer.size = object->size;
+            answer.version = object->version;
+            const auto checksums = object->checksums.values();
+            answer.checksums.assign(checksums.begin(), checksums.end());
+            covered.add(*object);
+            touches.push_back({object->slot, object->version});
+        }
+        reply.lease = grant(covered, LeasePurpose::read, now(), reply.ttl_ms);
+        domain().post(touches);
+        return reply;
+    }
+
+    [[nodiscard]] Result<store::QueryReply> query(const store::Query& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::QueryReply{};
+        for (const auto& text : message.keys) {
+            const auto key = Key(text);
+            auto& shard = space_.shards.of(key.hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            const auto found = shard.find_visible(key) != nullptr;
+            if (!found && message.mode == store::LookUp::prefix)
+                break;
+            reply.outcomes.push_back(found ? Errc::ok : Errc::not_found);
+        }
+        return reply;
+    }
+
+    /// Errors (bare): `lease_expired`.
+    [[nodiscard]] Result<void> release(const store::Release& message) {
+        if (!space_.leases.release(message.lease))
+            return Errc::lease_expired;
+        return ok;
+    }
+
+    /// Errors (bare): `lease_expired`.
+    [[nodiscard]] Result<store::RenewReply> renew(const store::Renew& message) {
+        const auto left = space_.leases.renew(message.lease, now(), space_.lease_policy);
+        if (!left)
+            return Errc::lease_expired;
+        return store::RenewReply{.ttl_ms = milliseconds(*left)};
+    }
+
+    [[nodiscard]] Result<store::RemoveReply> remove(const store::Remove& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        auto reply = store::RemoveReply{};
+        const auto lock = std::lock_guard(domain().mutex);
+        const auto at = now();
+        (void)space_.reclaim(at);
+        for (const auto& text : message.keys) {
+            auto* const object = take(
+                Key(text),
+                [&](const Object& found) {
+                    const auto in_use = found.leased() || !found.committed();
+                    return in_use && message.mode == store::RemoveMode::unless_in_use ? Errc::conflict : Errc::ok;
+                },
+                reply.outcomes.emplace_back());
+            if (object != nullptr)
+                space_.bury(*object, space_.quiet_from(*object, at), at);
+        }
+        return reply;
+    }
+
+    /// Looks at every object, one shard at a time: what comes or goes meanwhile may be in it or not.
+    [[nodiscard]] Result<store::ListReply> list(const store::List& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid)
+            return valid.error();
+        return store::detail::list_objects(space_.shards, message);
+    }
+
+    [[nodiscard]] store::StatsReply stats(const store::Stats& = {}) {
+        const auto lock = std::lock_guard(domain().mutex);
+        return space_.stats();
+    }
+
+    // Waiting
+
+    /// `waiter->ready()` is called once when every key was visible at some time since; within this call if all are.
+    /// Requires: `waiter` has not waited before. Errors: `invalid_argument`, `too_large`.
+    [[nodiscard]] Result<void> wait_for(const std::vector<std::string>& keys, const std::shared_ptr<Waiter>& waiter) {
+        if (auto valid = store::detail::validate_keys("wait_for", keys, config_.limits); !valid)
+            return valid;
+        store::detail::WaiterRegistry::wait(space_.shards, keys, waiter);
+        return ok;
+    }
+
+    /// Whether it was in time: then `ready` is never called. Otherwise it was called, or is being called.
+    bool cancel_wait(Waiter& waiter) { return store::detail::WaiterRegistry::cancel(space_.shards, waiter); }
+
+    // Time
+
+    struct Expired {
+        std::size_t leases = 0;   ///< ended
+        std::size_t writes = 0;   ///< aborted, their space quarantined
+        std::size_t extents = 0;  ///< objects whose quarantine ended
+        std::size_t segments = 0; ///< dropped for want of a heartbeat
+        std::size_t objects = 0;  ///< that lost their last replica
+    };
+    /// What time does. To be called every now and then, such as four times in the shortest time to live; space is taken
+    /// back on demand too, but segments die only here and when another mounts.
+    Expired expire() {
+        auto expired = Expired{};
+        {
+            const auto lock = std::lock_guard(domain().mutex);
+            const auto at = now();
+            const auto reclaimed = space_.reclaim(at);
+            expired = {.leases = reclaimed.leases, .writes = reclaimed.writes, .extents = reclaimed.extents};
+            expired.segments = space_.segments.expire(at, config_.segment_ttl);
+        }
+        if (expired.segments != 0)
+            expired.objects = space_.sweep_dead();
+        return expired;
+    }
+
+    /// The sentence that goes with `no_space`.
+    [[nodiscard]] std::string describe_no_space() { return store::detail::describe_no_space(stats()); }
+
+private:
+    using Object = store::detail::Object;
+    using Key = store::detail::HashedKey;
+    using Touch = store::detail::Touch;
+    using Covered = store::detail::LeaseTable::Covered;
+
+    static const MasterConfig& checked(const MasterConfig& config) {
+        if (auto valid = validate(config); !valid)
+            throw_error(valid.error());
+        return config;
+    }
+    static std::uint64_t milliseconds(Duration duration) noexcept {
+        return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+    }
+    [[nodiscard]] TimePoint now() const noexcept { return space_.clock.now(); }
+    [[nodiscard]] auto& domain() noexcept { return space_.domain; }
+
+    [[nodiscard]] static Errc may_commit(const Object* object, const store::WrittenObject& wanted, TimePoint at) {
+        if (object == nullptr || object->version != wanted.version || !object->usable())
+            return Errc::not_found;
+        if (wanted.checksums.size() != chunks_of(object->size))
+            return Errc::invalid_argument;
+        return object->committed() || at < object->write_deadline ? Errc::ok : Errc::lease_expired;
+    }
+
+    /// Whether `key` is taken: visible, which touches it, or being written. What only looks taken is buried.
+    /// Requires: the domain is locked.
+    [[nodiscard]] bool holds(const Key& key, TimePoint at) {
+        auto taken = Errc::ok;
+        auto* const leftover = take(
+            key,
+            [&](const Object& found) {
+                if (!found.usable() || (!found.committed() && found.write_deadline <= at))
+                    return Errc::ok;
+                if (found.committed())
+                    domain().touch(found);
+                return Errc::exists;
+            },
+            taken);
+        if (leftover != nullptr)
+            space_.bury(*leftover, space_.quiet_from(*leftover, at), at);
+        return taken == Errc::exists;
+    }
+
+    /// Erases the object of `key` from its shard if `decide` says `ok`, and gives it; the outcome is in `outcome`.
+    /// Requires: the domain is locked.
+    template <class Decide>
+    [[nodiscard]] Object* take(const Key& key, const Decide& decide, Errc& outcome) {
+        auto& shard = space_.shards.of(key.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        auto* const object = shard.find(key);
+        outcome = object == nullptr ? Errc::not_found : decide(*object);
+        if (outcome != Errc::ok)
+            return nullptr;
+        shard.erase(*object);
+        return object;
+    }
+
+    [[nodiscard]] std::uint64_t grant(Covered& covered, LeasePurpose purpose, TimePoint at, std::uint64_t& ttl_ms) {
+        if (covered.objects.empty())
+            return 0;
+        const auto duration = space_.lease_policy.duration(
+            {.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes});
+        ttl_ms = milliseconds(duration);
+        return space_.leases.grant(std::move(covered), at + duration);
+    }
+
+    const MasterConfig config_;
+    store::detail::Space<Traits> space_;
+};
+
+} // namespace mooncake

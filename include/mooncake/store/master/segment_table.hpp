@@ -1,0 +1,218 @@
+#pragma once
+
+#include <mooncake/core/clock.hpp>
+#include <mooncake/core/result.hpp>
+#include <mooncake/store/allocator/concept.hpp>
+#include <mooncake/store/master/object.hpp>
+#include <mooncake/store/placement/concept.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// The segments that nodes lent, an allocator for each. A segment that died keeps its place until its last extent is
+/// given back, so that extents can name it by address.
+/// Thread: one at a time (the domain's lock).
+template <SpaceAllocator Allocator, PlacementPolicy Placement>
+class SegmentTable {
+public:
+    explicit SegmentTable(Placement placement) : placement_(std::move(placement)) {}
+
+    /// Errors: `conflict`, when a living segment has the name and is not the same.
+    [[nodiscard]] Result<std::uint32_t> mount(const SegmentMount& wanted, TimePoint now) {
+        for (auto& mounted : mounted_) {
+            const auto& info = mounted->info;
+            if (info.name != wanted.name)
+                continue;
+            if (info.generation != wanted.generation)
+                return Error(Errc::conflict, "segment '" + info.name + "' is mounted by generation " +
+                                                 std::to_string(info.generation) + " at " + info.endpoint +
+                                                 ", which is alive; generation " + std::to_string(wanted.generation) +
+                                                 " at " + wanted.endpoint +
+                                                 " needs another name, or to wait until the first is gone");
+            if (info.offset != wanted.offset || info.bytes != wanted.bytes)
+                return Error(Errc::conflict, "segment '" + info.name + "' of this generation lends [" +
+                                                 window(info.offset, info.bytes) + ") already; [" +
+                                                 window(wanted.offset, wanted.bytes) + ") needs another name");
+            mounted->heartbeat = now;
+            return info.segment;
+        }
+        auto added = std::make_unique<Mounted>(wanted.bytes);
+        added->info = {.segment = ++last_id_,
+                       .name = wanted.name,
+                       .generation = wanted.generation,
+                       .endpoint = wanted.endpoint,
+                       .host = wanted.host,
+                       .offset = wanted.offset,
+                       .bytes = wanted.bytes};
+        added->read_key = wanted.read_key;
+        added->write_key = wanted.write_key;
+        added->heartbeat = now;
+        added->index = static_cast<std::uint32_t>(mounted_.size());
+        const auto capacity = added->allocator.free_bytes();
+        candidates_.push_back({.id = last_id_, .free_bytes = capacity, .capacity = capacity, .host = wanted.host});
+        capacity_ += capacity;
+        free_ += capacity;
+        mounted_.push_back(std::move(added));
+        return last_id_;
+    }
+
+    /// Errors: `not_found` (mount it again), `stale_generation`.
+    [[nodiscard]] Result<void> heartbeat(std::uint32_t segment, std::uint64_t generation, TimePoint now) {
+        auto found = find(segment, generation);
+        if (!found)
+            return found.error();
+        mounted_[*found]->heartbeat = now;
+        return ok;
+    }
+
+    /// From now on nothing is allocated in it and its extents do not count as replicas. Errors: as `heartbeat`.
+    [[nodiscard]] Result<void> unmount(std::uint32_t segment, std::uint64_t generation) {
+        auto found = find(segment, generation);
+        if (!found)
+            return found.error();
+        kill(*found);
+        return ok;
+    }
+
+    /// Unmounts those not heard of for longer than `ttl`, and tells how many.
+    std::size_t expire(TimePoint now, Duration ttl) {
+        const auto before = mounted_.size();
+        for (auto i = mounted_.size(); i-- != 0;)
+            if (now - mounted_[i]->heartbeat > ttl)
+                kill(i);
+        return before - mounted_.size();
+    }
+
+    /// Extents of `bytes` (at least 1) each in `count` distinct segments, appended to `extents`; or false, and nothing
+    /// changed. A segment with enough bytes free in too small pieces is left out, and the choice made again.
+    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, std::vector<Extent>& extents) {
+        const auto complete = extents.size() + count;
+        auto remaining = std::vector<SegmentCandidate>(); // the candidates, less those that were tried
+        for (;;) {
+            const auto missing = static_cast<std::uint32_t>(complete - extents.size());
+            const auto candidates = remaining.empty() ? std::span<const SegmentCandidate>(candidates_) : remaining;
+            placement_.choose(candidates, {.bytes = bytes, .replicas = missing}, chosen_);
+            if (chosen_.size() != missing) {
+                for (; extents.size() != complete - count; extents.pop_back())
+                    free(extents.back(), bytes);
+                return false;
+            }
+            for (const auto index : chosen_) {
+                auto& segment = *mounted_[index];
+                const auto offset = segment.allocator.allocate(bytes);
+                if (!offset)
+                    continue;
+                ++segment.extents;
+                settle(segment);
+                extents.push_back({&segment, *offset, ++last_epoch_});
+            }
+            if (extents.size() == complete)
+                return true;
+            if (remaining.empty())
+                remaining = candidates_;
+            for (const auto index : chosen_)
+                remaining[index].free_bytes = 0;
+        }
+    }
+
+    /// Gives back what `allocate` gave for `bytes`.
+    void free(const Extent& extent, std::uint64_t bytes) {
+        auto& segment = static_cast<Mounted&>(*extent.segment);
+        --segment.extents;
+        if (segment.alive.load(std::memory_order_relaxed)) {
+            segment.allocator.free(extent.offset, bytes);
+            settle(segment);
+        } else if (segment.extents == 0) {
+            std::erase_if(dead_, [&](const auto& other) { return other.get() == &segment; });
+        }
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return mounted_.size(); }
+    [[nodiscard]] std::size_t dead() const noexcept { return dead_.size(); }
+    [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_; }
+
+    /// How many segments could hold `bytes` if they were empty.
+    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes) const noexcept {
+        return static_cast<std::uint32_t>(
+            std::count_if(candidates_.begin(), candidates_.end(),
+                          [&](const auto& candidate) { return candidate.capacity >= bytes; }));
+    }
+
+    [[nodiscard]] std::vector<SegmentInfo> describe(const std::vector<std::uint32_t>& ids) const {
+        auto infos = std::vector<SegmentInfo>();
+        for (const auto& mounted : mounted_)
+            if (ids.empty() || std::find(ids.begin(), ids.end(), mounted->info.segment) != ids.end())
+                infos.push_back(mounted->info);
+        std::sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.segment < b.segment; });
+        return infos;
+    }
+
+private:
+    struct Mounted : Segment {
+        explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
+        Allocator allocator;
+        TimePoint heartbeat;
+        std::uint64_t extents = 0;
+        std::uint32_t index = 0; // in `mounted_` and `candidates_`
+    };
+
+    static std::string window(std::uint64_t offset, std::uint64_t bytes) {
+        return std::to_string(offset) + ", " + std::to_string(offset + bytes);
+    }
+
+    [[nodiscard]] Result<std::size_t> find(std::uint32_t segment, std::uint64_t generation) const {
+        for (std::size_t i = 0; i < mounted_.size(); ++i) {
+            const auto& info = mounted_[i]->info;
+            if (info.segment != segment)
+                continue;
+            if (info.generation == generation)
+                return i;
+            return Error(Errc::stale_generation, "segment '" + info.name + "' is mounted by generation " +
+                                                     std::to_string(info.generation) + ", not " +
+                                                     std::to_string(generation));
+        }
+        return Error(Errc::not_found, "no segment " + std::to_string(segment) +
+                                          " is mounted: its time to live passed, or it was unmounted; mount it again");
+    }
+
+    /// Brings the sums up to date with the allocator.
+    void settle(Mounted& segment) noexcept {
+        auto& candidate = candidates_[segment.index];
+        const auto free_now = segment.allocator.free_bytes();
+        free_ += free_now - candidate.free_bytes; // modulo 2^64
+        candidate.free_bytes = free_now;
+    }
+
+    void kill(std::size_t index) {
+        auto& segment = *mounted_[index];
+        segment.alive.store(false, std::memory_order_release);
+        capacity_ -= candidates_[index].capacity;
+        free_ -= candidates_[index].free_bytes;
+        if (segment.extents != 0)
+            dead_.push_back(std::move(mounted_[index]));
+        mounted_.erase(mounted_.begin() + static_cast<std::ptrdiff_t>(index));
+        candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(index));
+        for (auto i = index; i < mounted_.size(); ++i)
+            mounted_[i]->index = static_cast<std::uint32_t>(i);
+    }
+
+    Placement placement_;
+    std::vector<std::unique_ptr<Mounted>> mounted_;
+    std::vector<SegmentCandidate> candidates_; // of the same index
+    std::vector<std::unique_ptr<Mounted>> dead_;
+    std::vector<std::uint32_t> chosen_;
+    std::uint64_t capacity_ = 0, free_ = 0;
+    std::uint64_t last_epoch_ = 0;
+    std::uint32_t last_id_ = 0;
+};
+
+} // namespace mooncake::store::detail

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/store/master/object.hpp>
+#include <mooncake/store/master/waiter.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// A key whose hash was computed, once.
+struct HashedKey {
+    std::string_view text;
+    std::uint64_t hash;
+
+    explicit HashedKey(std::string_view key) noexcept : text(key), hash(hash_text(key)) {}
+    explicit HashedKey(const Object& object) noexcept : text(object.key), hash(object.hash) {}
+};
+
+/// A part of the objects, under one lock.
+class alignas(64) Shard {
+public:
+    std::mutex mutex;
+
+    [[nodiscard]] Object* find(const HashedKey& key) const {
+        const auto found = objects_.find(key);
+        return found == objects_.end() ? nullptr : found->object;
+    }
+    /// One that may be read: committed, and a replica is left.
+    [[nodiscard]] Object* find_visible(const HashedKey& key) const {
+        auto* const object = find(key);
+        return object != nullptr && object->committed() && object->usable() ? object : nullptr;
+    }
+    /// Requires: no object of that key is here.
+    void insert(Object& object) { objects_.insert({object.hash, &object}); }
+    /// Requires: `object` is here.
+    void erase(const Object& object) { objects_.erase(objects_.find(HashedKey(object))); }
+
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const auto& entry : objects_)
+            visit(*entry.object);
+    }
+
+    using Waiters = std::vector<std::shared_ptr<Waiter>>;
+
+    void add_waiter(const std::string& key, std::shared_ptr<Waiter> waiter) {
+        waiting_[key].push_back(std::move(waiter));
+    }
+    void remove_waiter(const std::string& key, const Waiter& waiter) {
+        const auto found = waiting_.find(key);
+        if (found == waiting_.end())
+            return;
+        std::erase_if(found->second, [&](const auto& other) { return other.get() == &waiter; });
+        if (found->second.empty())
+            waiting_.erase(found);
+    }
+    /// Those who waited for `key`, which is visible now.
+    void take_waiters(const std::string& key, Waiters& taken) {
+        if (waiting_.empty()) [[likely]]
+            return;
+        const auto found = waiting_.find(key);
+        if (found == waiting_.end())
+            return;
+        taken.insert(taken.end(), std::make_move_iterator(found->second.begin()),
+                     std::make_move_iterator(found->second.end()));
+        waiting_.erase(found);
+    }
+    [[nodiscard]] std::size_t keys_waited_for() const noexcept { return waiting_.size(); }
+
+private:
+    struct Entry {
+        std::uint64_t hash;
+        Object* object;
+    };
+    struct Hash {
+        using is_transparent = void;
+        using is_avalanching = void;
+        std::size_t operator()(const Entry& entry) const noexcept { return entry.hash; }
+        std::size_t operator()(const HashedKey& key) const noexcept { return key.hash; }
+    };
+    struct Equal {
+        using is_transparent = void;
+        bool operator()(const Entry& a, const Entry& b) const noexcept { return a.object == b.object; }
+        bool operator()(const HashedKey& key, const Entry& entry) const noexcept {
+            return key.hash == entry.hash && key.text == entry.object->key;
+        }
+        bool operator()(const Entry& entry, const HashedKey& key) const noexcept { return (*this)(key, entry); }
+    };
+
+    boost::unordered_flat_set<Entry, Hash, Equal> objects_;
+    boost::unordered_flat_map<std::string, Waiters> waiting_;
+};
+
+/// All of the objects.
+class Shards {
+public:
+    static constexpr std::size_t count = 1024;
+
+    /// By bits of the hash that the shard's table, which takes the highest and the lowest, does not use.
+    [[nodiscard]] Shard& of(std::uint64_t hash) noexcept { return (*shards_)[(hash >> 16) % count]; }
+
+    [[nodiscard]] auto begin() noexcept { return shards_->begin(); }
+    [[nodiscard]] auto end() noexcept { return shards_->end(); }
+
+private:
+    std::unique_ptr<std::array<Shard, count>> shards_ = std::make_unique<std::array<Shard, count>>();
+};
+
+/// Who waits for what. Nothing here is looked at by a put unless somebody waits in its shard.
+class WaiterRegistry {
+public:
+    /// Requires: `waiter` has not waited before. Thread: any.
+    static void wait(Shards& shards, const std::vector<std::string>& keys, const std::shared_ptr<Waiter>& waiter) {
+        waiter->keys_ = keys;
+        waiter->outstanding_.store(static_cast<std::uint32_t>(keys.size()) + 1, std::memory_order_relaxed);
+        auto visible = std::uint32_t{1}; // one for the registration itself, so that nobody else can settle it meanwhile
+        for (const auto& text : keys) {
+            const auto key = HashedKey(text);
+            auto& shard = shards.of(key.hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            if (shard.find_visible(key) != nullptr)
+                ++visible;
+            else
+                shard.add_waiter(text, waiter);
+        }
+        arrived(*waiter, visible);
+    }
+
+    /// Whether it was cancelled; if not, it was ready before. Thread: any.
+    static bool cancel(Shards& shards, Waiter& waiter) {
+        if (waiter.settled_.exchange(true, std::memory_order_acq_rel))
+            return false;
+        for (const auto& text : waiter.keys_) {
+            auto& shard = shards.of(HashedKey(text).hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            shard.remove_waiter(text, waiter);
+        }
+        return true;
+    }
+
+    /// `taken` waited for keys that are visible now. Requires: no lock is held.
+    static void arrived(const Shard::Waiters& taken) {
+        for (const auto& waiter : taken)
+            arrived(*waiter, 1);
+    }
+
+private:
+    static void arrived(Waiter& waiter, std::uint32_t keys) {
+        if (waiter.outstanding_.fetch_sub(keys, std::memory_order_acq_rel) != keys)
+            return;
+        if (!waiter.settled_.exchange(true, std::memory_order_acq_rel))
+            waiter.ready();
+    }
+};
+
+} // namespace mooncake::store::detail

@@ -1,0 +1,239 @@
+#pragma once
+
+#include <mooncake/store/master/eviction_domain.hpp>
+#include <mooncake/store/master/lease_table.hpp>
+#include <mooncake/store/master/quarantine.hpp>
+#include <mooncake/store/master/segment_table.hpp>
+#include <mooncake/store/master/shard.hpp>
+#include <mooncake/store/master/traits.hpp>
+#include <mooncake/store/master/write_log.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// What is shared by the handlers: the objects, and the space they lie in. Creates, evicts, buries and deletes objects.
+/// Locks: `domain.mutex`, then at most one shard's, then the lease table's own. Functions that say nothing need the
+/// domain's held and no shard's.
+template <MasterTraitsLike Traits>
+class Space {
+public:
+    Space(const MasterConfig& config, MasterParts<Traits> parts)
+        : lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)), domain(std::move(parts.eviction)),
+          segments(std::move(parts.placement)), config_(config) {}
+    Space(const Space&) = delete;
+    Space& operator=(const Space&) = delete;
+    ~Space() {
+        for (auto& shard : shards)
+            shard.for_each([](Object& object) { delete &object; });
+        quarantine_.for_each([](Object& object) { delete &object; });
+    }
+
+    const typename Traits::Lease lease_policy;
+    const typename Traits::Clock clock;
+    Shards shards;
+    EvictionDomain<typename Traits::Eviction> domain;
+    SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
+    LeaseTable leases;
+
+    /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not.
+    [[nodiscard]] Errc create(const std::string& text, const HashedKey& key, std::uint64_t size, const PutStart& wanted,
+                              TimePoint now, TimePoint deadline, Object*& created) {
+        extents_.clear();
+        const auto bytes = extent_bytes(size);
+        const auto large_enough = segments.as_large_as(bytes);
+        const auto count = std::min(wanted.replicas, large_enough);
+        if (count == 0)
+            return segments.size() != 0 ? Errc::too_large : Errc::no_space;
+        if (count < wanted.replicas && wanted.demand == ReplicaDemand::all)
+            return Errc::no_space;
+        for (auto reclaimed = false; !segments.allocate(bytes, count, extents_);) {
+            if (!std::exchange(reclaimed, true))
+                reclaim(now);
+            else if (!evict_one())
+                return Errc::no_space;
+        }
+        auto* const object = new Object{.key = text,
+                                        .hash = key.hash,
+                                        .size = size,
+                                        .version = ++last_version_,
+                                        .footprint = bytes * count,
+                                        .write_deadline = deadline,
+                                        .pin = wanted.pin,
+                                        .extents = OneOrMore<Extent>(extents_)};
+        domain.add(*object);
+        if (wanted.pin == Pin::hard)
+            pinned_bytes_ += object->footprint;
+        writing_bytes.fetch_add(object->footprint, std::memory_order_relaxed);
+        auto& shard = shards.of(key.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        shard.insert(*object);
+        created = object;
+        return Errc::ok;
+    }
+
+    /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
+    void bury(Object& object, TimePoint until, TimePoint now) {
+        domain.remove(object);
+        if (object.pin == Pin::hard)
+            pinned_bytes_ -= object.footprint;
+        if (!object.committed())
+            writing_bytes.fetch_sub(object.footprint, std::memory_order_relaxed);
+        if (until > now || object.leased())
+            quarantine_.add(object, until);
+        else
+            discard(object);
+    }
+
+    /// Until when the writer of `object` may still be writing; now, if it is done.
+    [[nodiscard]] TimePoint quiet_from(const Object& object, TimePoint now) const noexcept {
+        return object.committed() ? now : object.write_deadline + config_.skew;
+    }
+
+    /// Gives back what is nobody's any more: leases, writes and quarantine whose time is over.
+    struct Reclaimed {
+        std::size_t leases = 0, writes = 0, extents = 0;
+    };
+    Reclaimed reclaim(TimePoint now) {
+        auto reclaimed = Reclaimed{.leases = leases.expire(now)};
+        writes_.expire(now, [&](const Touch& write) {
+            auto* const object = domain.find(write);
+            if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); }))
+                return;
+            bury(*object, quiet_from(*object, now), now);
+            ++reclaimed.writes;
+        });
+        reclaimed.extents = quarantine_.sweep(now, [&](Object& object) { discard(object); });
+        return reclaimed;
+    }
+
+    void log_writes(TimePoint deadline, std::vector<Touch> writes) {
+        writes_.add(deadline, std::move(writes), [&](const Touch& write) {
+            const auto* object = domain.find(write);
+            return object != nullptr && !object->committed();
+        });
+    }
+
+    /// Drops the replicas in dead segments, and the objects that have none left. No lock is held: takes the domain's
+    /// anew for each of the shards. Returns how many objects went.
+    std::size_t sweep_dead() {
+        auto gone = std::size_t{0};
+        auto hurt = std::vector<Object*>();
+        for (auto& shard : shards) {
+            hurt.clear();
+            const auto lock = std::lock_guard(domain.mutex);
+            if (segments.dead() == 0)
+                break;
+            const auto now = clock.now();
+            {
+                const auto shard_lock = std::lock_guard(shard.mutex);
+                shard.for_each([&](Object& object) {
+                    if (drop_dead_extents(object))
+                        hurt.push_back(&object);
+                });
+                std::erase_if(hurt, [](const Object* object) { return !object->extents.values().empty(); });
+                for (const auto* object : hurt)
+                    shard.erase(*object);
+            }
+            for (auto* object : hurt)
+                bury(*object, now, now);
+            gone += hurt.size();
+        }
+        const auto lock = std::lock_guard(domain.mutex);
+        quarantine_.for_each([&](Object& object) { drop_dead_extents(object); });
+        return gone;
+    }
+
+    [[nodiscard]] StatsReply stats() const {
+        return {.eviction = std::string(Traits::Eviction::name),
+                .segments = segments.size(),
+                .objects = domain.size(),
+                .leases = leases.size(),
+                .capacity_bytes = segments.capacity(),
+                .used_bytes = segments.capacity() - segments.free_bytes(),
+                .free_bytes = segments.free_bytes(),
+                .leased_bytes = leases.bytes(),
+                .pinned_bytes = pinned_bytes_,
+                .writing_bytes = writing_bytes.load(std::memory_order_relaxed),
+                .quarantined_bytes = quarantine_.bytes(),
+                .evictions = evictions_,
+                .evicted_bytes = evicted_bytes_};
+    }
+
+    std::atomic<std::uint64_t> writing_bytes{0}; ///< any thread
+
+private:
+    /// What is allocated for an object of `size` bytes: an empty one has a place as well.
+    static std::uint64_t extent_bytes(std::uint64_t size) noexcept { return std::max<std::uint64_t>(1, size); }
+
+    /// Evicts the first in the order that may go. Never what is being written, leased, or pinned.
+    [[nodiscard]] bool evict_one() {
+        const auto evictable = [](const Object& object) { return object.committed() && !object.leased(); };
+        for (;;) {
+            auto* const victim = domain.victim(evictable);
+            if (victim == nullptr)
+                return false;
+            if (!erase_if(*victim, evictable))
+                continue; // leased meanwhile: the next look sees it
+            domain.remove(*victim);
+            ++evictions_;
+            evicted_bytes_ += victim->footprint;
+            discard(*victim);
+            return true;
+        }
+    }
+
+    /// Erases `object` from its shard if `condition` holds under its lock.
+    template <class Condition>
+    [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
+        auto& shard = shards.of(object.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        if (!condition(object))
+            return false;
+        shard.erase(object);
+        return true;
+    }
+
+    /// Whether there were any. Requires: its shard is locked, or it is in none.
+    bool drop_dead_extents(Object& object) {
+        const auto is_dead = [](const Extent& extent) {
+            return !extent.segment->alive.load(std::memory_order_relaxed);
+        };
+        const auto extents = object.extents.values();
+        if (std::none_of(extents.begin(), extents.end(), is_dead))
+            return false;
+        auto left = std::vector<Extent>();
+        std::copy_if(extents.begin(), extents.end(), std::back_inserter(left), std::not_fn(is_dead));
+        for (const auto& extent : extents)
+            if (is_dead(extent))
+                segments.free(extent, extent_bytes(object.size));
+        object.extents = OneOrMore<Extent>(left);
+        return true;
+    }
+
+    /// Requires: in no shard, no slot, not leased.
+    void discard(Object& object) {
+        for (const auto& extent : object.extents.values())
+            segments.free(extent, extent_bytes(object.size));
+        delete &object;
+    }
+
+    const MasterConfig config_;
+    Quarantine quarantine_;
+    WriteLog writes_;
+    std::vector<Extent> extents_; // scratch
+    std::uint64_t last_version_ = 0;
+    std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
+};
+
+} // namespace mooncake::store::detail

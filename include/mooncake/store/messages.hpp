@@ -1,0 +1,219 @@
+#pragma once
+
+#include <mooncake/core/errc.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// What clients, nodes and the master say to each other. These travel by Boost.PFR, field by field: append only.
+/// Outcomes are bare codes, one a key, in the order of the keys. Times are milliseconds from the receipt, never dates.
+namespace mooncake::store {
+
+// Segments: said by nodes.
+
+/// A node lends the window `[offset, offset + bytes)` of its segment to the store.
+struct SegmentMount {
+    std::string name{};           ///< unique among those alive
+    std::uint64_t generation = 0; ///< this incarnation of the node
+    std::string endpoint{};       ///< where the segment's record is asked for; empty inside one process
+    std::string host{};           ///< failure domain: replicas avoid sharing it
+    std::uint64_t offset = 0;     ///< where the window begins in the segment's offset space
+    std::uint64_t bytes = 0;
+    std::uint64_t read_key = 0;  ///< given to those who may read objects
+    std::uint64_t write_key = 0; ///< given to those who put them
+};
+struct SegmentMountReply {
+    std::uint32_t segment = 0; ///< its id, never used again
+    std::uint64_t ttl_ms = 0;  ///< a heartbeat must come within this, or everything in the segment is dropped
+};
+
+struct SegmentInfo {
+    std::uint32_t segment = 0;
+    std::string name{};
+    std::uint64_t generation = 0;
+    std::string endpoint{};
+    std::string host{};
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+};
+
+struct Heartbeat {
+    std::uint32_t segment = 0;
+    std::uint64_t generation = 0;
+};
+struct HeartbeatReply {
+    std::uint64_t ttl_ms = 0;
+};
+
+struct Unmount {
+    std::uint32_t segment = 0;
+    std::uint64_t generation = 0;
+};
+
+/// Who the segments in descriptors are. No ids: all that are mounted.
+struct Segments {
+    std::vector<std::uint32_t> segments{};
+};
+struct SegmentsReply {
+    std::vector<SegmentInfo> segments{}; ///< those that are alive, by id
+};
+
+// Objects: said by clients.
+
+struct ReplicaDescriptor {
+    std::uint32_t segment = 0;
+    std::uint64_t offset = 0; ///< in the segment's offset space
+    std::uint64_t key = 0;    ///< access key for the right the message gives
+    std::uint64_t epoch = 0;  ///< of this allocation of the extent
+};
+
+struct ObjectDescriptor {
+    Errc outcome = Errc::not_found; ///< `ok` or `not_found`; the rest counts only with `ok`
+    std::uint64_t size = 0;
+    std::uint64_t version = 0;
+    std::vector<std::uint64_t> checksums{}; ///< XXH3-64 of each 256 KiB
+    std::vector<ReplicaDescriptor> replicas{};
+};
+
+enum class Pin : std::uint8_t {
+    none,
+    hard, ///< is never evicted; only removed
+};
+
+enum class ReplicaDemand : std::uint8_t {
+    as_many_as_segments, ///< fewer replicas are fine while there are fewer segments
+    all,                 ///< otherwise `no_space`
+};
+
+/// Asks for space to write `keys` to. What is written becomes visible with `PutEnd`.
+struct PutStart {
+    std::vector<std::string> keys{};
+    std::vector<std::uint64_t> sizes{}; ///< one a key
+    std::uint32_t replicas = 1;         ///< at least 1
+    ReplicaDemand demand = ReplicaDemand::as_many_as_segments;
+    Pin pin = Pin::none;
+    std::uint64_t write_deadline_ms = 10'000; ///< the writer touches nothing later than this
+};
+struct PutSpace {
+    Errc outcome = Errc::ok;   ///< `ok`, `exists`, `no_space`, `too_large` (no segment is so large)
+    std::uint64_t version = 0; ///< names this write; never 0 with `ok`
+    std::vector<ReplicaDescriptor> replicas{};
+};
+struct PutStartReply {
+    std::vector<PutSpace> objects{}; ///< one a key
+    std::string no_space{};          ///< why, when an outcome is `no_space`
+};
+
+enum class LeaseWish : std::uint8_t { none, grant };
+
+struct WrittenObject {
+    std::string key{};
+    std::uint64_t version = 0;
+    std::vector<std::uint64_t> checksums{}; ///< one for each 256 KiB
+};
+/// The bytes are there: `objects` become visible, under one lease if wished for.
+struct PutEnd {
+    std::vector<WrittenObject> objects{};
+    LeaseWish lease = LeaseWish::none;
+};
+struct PutEndReply {
+    std::vector<Errc>
+        outcomes; ///< `ok`, `not_found`, `lease_expired` (after its deadline), `invalid_argument` (number of checksums)
+    std::uint64_t lease = 0; ///< 0: none
+    std::uint64_t lease_ms = 0;
+};
+
+enum class WriterState : std::uint8_t {
+    settled, ///< no write is in flight any more: the space may be reused at once
+    unknown, ///< some may be: the space is quarantined until the deadline has passed
+};
+struct PutAbort {
+    std::vector<std::string> keys{};
+    std::vector<std::uint64_t> versions{}; ///< one a key
+    WriterState writer = WriterState::unknown;
+};
+struct PutAbortReply {
+    std::vector<Errc> outcomes{}; ///< `ok`, `not_found`
+};
+
+enum class LookUp : std::uint8_t {
+    each,   ///< every key is answered
+    prefix, ///< stops at the first miss: answers are as many as leading hits
+};
+
+/// Where objects are, under one lease. Touches them.
+struct Get {
+    std::vector<std::string> keys{};
+    LookUp mode = LookUp::each;
+};
+struct GetReply {
+    std::uint64_t lease = 0; ///< 0: nothing was found
+    std::uint64_t ttl_ms = 0;
+    std::vector<ObjectDescriptor> objects{};
+};
+
+/// Whether objects are there. Touches nothing, leases nothing.
+struct Query {
+    std::vector<std::string> keys{};
+    LookUp mode = LookUp::each;
+};
+struct QueryReply {
+    std::vector<Errc> outcomes{}; ///< `ok`, `not_found`; the leading hits only with `prefix`
+};
+
+struct Release {
+    std::uint64_t lease = 0;
+};
+struct Renew {
+    std::uint64_t lease = 0;
+};
+struct RenewReply {
+    std::uint64_t ttl_ms = 0; ///< from now
+};
+
+enum class RemoveMode : std::uint8_t {
+    unless_in_use, ///< `conflict` for what is leased or being written
+    force,         ///< at once; the space is quarantined until its readers and writers are done
+};
+struct Remove {
+    std::vector<std::string> keys{};
+    RemoveMode mode = RemoveMode::unless_in_use;
+};
+struct RemoveReply {
+    std::vector<Errc> outcomes{}; ///< `ok`, `not_found`, `conflict`
+};
+
+/// The visible objects whose keys begin with `prefix`, by key, those behind `after`.
+struct List {
+    std::string prefix{};
+    std::string after{};
+    std::uint32_t limit = 1000; ///< at least 1
+};
+struct ListedObject {
+    std::string key{};
+    std::uint64_t size = 0;
+    std::uint64_t version = 0;
+};
+struct ListReply {
+    std::vector<ListedObject> objects{}; ///< fewer than `limit`: that was all
+};
+
+struct Stats {};
+struct StatsReply {
+    std::string eviction{}; ///< name of the policy
+    std::uint64_t segments = 0;
+    std::uint64_t objects = 0; ///< visible or being written
+    std::uint64_t leases = 0;
+    std::uint64_t capacity_bytes = 0;
+    std::uint64_t used_bytes = 0; ///< capacity less what is free: the following four, and what can be evicted
+    std::uint64_t free_bytes = 0;
+    std::uint64_t leased_bytes = 0;
+    std::uint64_t pinned_bytes = 0;
+    std::uint64_t writing_bytes = 0;
+    std::uint64_t quarantined_bytes = 0;
+    std::uint64_t evictions = 0;     ///< objects, since the start
+    std::uint64_t evicted_bytes = 0; ///< since the start
+};
+
+} // namespace mooncake::store

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <mooncake/store/allocator/concept.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <random>
+#include <vector>
+
+namespace mooncake::testing {
+
+/// The least a `SpaceAllocator` has: first fit over a map of free extents. For instantiating templates.
+class MinimalAllocator {
+public:
+    static constexpr std::uint64_t granularity = 64;
+
+    explicit MinimalAllocator(std::uint64_t capacity) {
+        if (capacity >= granularity)
+            extents_.emplace(0, capacity / granularity * granularity);
+    }
+    std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
+        const auto size = rounded(bytes);
+        const auto fits = [&](const auto& extent) { return extent.second >= size; };
+        const auto found = std::find_if(extents_.begin(), extents_.end(), fits);
+        if (size < bytes || found == extents_.end())
+            return std::nullopt;
+        const auto [offset, length] = *found;
+        extents_.erase(found);
+        if (length != size)
+            extents_.emplace(offset + size, length - size);
+        return offset;
+    }
+    void free(std::uint64_t offset, std::uint64_t bytes) {
+        auto at = extents_.emplace(offset, rounded(bytes)).first;
+        if (const auto next = std::next(at); next != extents_.end() && at->first + at->second == next->first) {
+            at->second += next->second;
+            extents_.erase(next);
+        }
+        if (at == extents_.begin())
+            return;
+        if (const auto before = std::prev(at); before->first + before->second == at->first) {
+            before->second += at->second;
+            extents_.erase(at);
+        }
+    }
+    std::uint64_t free_bytes() const noexcept {
+        auto sum = std::uint64_t{0};
+        for (const auto& extent : extents_)
+            sum += extent.second;
+        return sum;
+    }
+    std::uint64_t largest_free() const noexcept {
+        auto largest = std::uint64_t{0};
+        for (const auto& extent : extents_)
+            largest = std::max(largest, extent.second);
+        return largest;
+    }
+
+private:
+    static std::uint64_t rounded(std::uint64_t bytes) {
+        return std::max(granularity, (bytes + granularity - 1) / granularity * granularity);
+    }
+    std::map<std::uint64_t, std::uint64_t> extents_;
+};
+
+static_assert(SpaceAllocator<MinimalAllocator>);
+
+/// What every `SpaceAllocator` must do. Call it from a `TEST_CASE`; failures name the seed.
+template <SpaceAllocator A>
+void allocator_conformance() {
+    constexpr std::uint64_t granule = A::granularity;
+
+    SUBCASE("a capacity of n blocks holds exactly n blocks, in any order of freeing") {
+        for (const std::uint64_t extent : {granule, 64 * granule, 65 * granule, 67 * granule, 1000 * granule}) {
+            constexpr std::uint64_t count = 97;
+            auto allocator = A(count * extent);
+            auto random = std::mt19937_64(extent);
+            for (int round = 0; round < 3; ++round) {
+                auto offsets = std::vector<std::uint64_t>();
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    const auto offset = allocator.allocate(extent);
+                    REQUIRE(offset.has_value());
+                    offsets.push_back(*offset);
+                }
+                CHECK(allocator.free_bytes() == 0);
+                CHECK(allocator.largest_free() == 0);
+                CHECK_FALSE(allocator.allocate(1).has_value());
+                std::shuffle(offsets.begin(), offsets.end(), random);
+                for (const auto offset : offsets)
+                    allocator.free(offset, extent);
+                CHECK(allocator.largest_free() == count * extent);
+            }
+        }
+    }
+
+    SUBCASE("a hole of exactly the size asked for is found when it is all that is left") {
+        for (std::uint64_t granules = 1; granules < 300; ++granules) {
+            auto allocator = A((granules + 2) * granule);
+            const auto left = allocator.allocate(granule), hole = allocator.allocate(granules * granule);
+            const auto right = allocator.allocate(granule);
+            REQUIRE((left && hole && right));
+            allocator.free(*hole, granules * granule);
+            CHECK(allocator.largest_free() == granules * granule);
+            CHECK_FALSE(allocator.allocate(granules * granule + 1).has_value());
+            CHECK(allocator.allocate(granules * granule) == hole);
+        }
+    }
+
+    SUBCASE("sizes are rounded up, the space is rounded down, and absurd requests fail") {
+        auto allocator = A(10 * granule + granule - 1);
+        CHECK(allocator.free_bytes() == 10 * granule);
+        CHECK_FALSE(allocator.allocate(~std::uint64_t{0}).has_value());
+        CHECK_FALSE(allocator.allocate(~std::uint64_t{0} - granule + 2).has_value());
+        CHECK_FALSE(allocator.allocate(10 * granule + 1).has_value());
+        REQUIRE(allocator.allocate(0).has_value());
+        REQUIRE(allocator.allocate(granule + 1).has_value());
+        CHECK(allocator.free_bytes() == 7 * granule);
+        CHECK_FALSE(A(0).allocate(1).has_value());
+        CHECK_FALSE(A(granule - 1).allocate(1).has_value());
+    }
+
+    SUBCASE("random use never overlaps, never loses a byte, and merges all that is free") {
+        for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+            CAPTURE(seed);
+            auto random = std::mt19937_64(seed);
+            const auto capacity = (1000 + random() % 9000) * granule;
+            auto allocator = A(capacity);
+            auto live = std::map<std::uint64_t, std::uint64_t>(); // offset -> bytes asked for
+            auto used = std::uint64_t{0};
+            const auto rounded = [](std::uint64_t bytes) { return (bytes + granule - 1) / granule * granule; };
+            for (int step = 0; step < 20'000; ++step) {
+                if (live.empty() || random() % 5 < 3) {
+                    const auto bytes = 1 + random() % (random() % 16 == 0 ? capacity / 4 : 60 * granule);
+                    const auto largest = allocator.largest_free();
+                    const auto offset = allocator.allocate(bytes);
+                    if (!offset) {
+                        REQUIRE(rounded(bytes) > largest);
+                        continue;
+                    }
+                    REQUIRE(*offset % granule == 0);
+                    REQUIRE(*offset <= capacity);
+                    REQUIRE(rounded(bytes) <= capacity - *offset);
+                    const auto after = live.upper_bound(*offset);
+                    if (after != live.end())
+                        REQUIRE(*offset + rounded(bytes) <= after->first);
+                    if (after != live.begin()) {
+                        const auto& before = *std::prev(after);
+                        REQUIRE(before.first + rounded(before.second) <= *offset);
+                    }
+                    live.emplace(*offset, bytes);
+                    used += rounded(bytes);
+                } else {
+                    auto victim = std::next(live.begin(), static_cast<std::ptrdiff_t>(random() % live.size()));
+                    allocator.free(victim->first, victim->second);
+                    used -= rounded(victim->second);
+                    live.erase(victim);
+                }
+                REQUIRE(allocator.free_bytes() == capacity - used);
+            }
+            for (const auto& [offset, bytes] : live)
+                allocator.free(offset, bytes);
+            CHECK(allocator.free_bytes() == capacity);
+            CHECK(allocator.largest_free() == capacity);
+        }
+    }
+}
+
+} // namespace mooncake::testing
