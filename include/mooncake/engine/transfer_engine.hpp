@@ -8,6 +8,12 @@
 #include <mooncake/engine/transports.hpp>
 #include <mooncake/net/codec.hpp>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -176,6 +182,36 @@ class TransferEngine {
         report.failure = std::move(failure);
         report.took = SteadyClock{}.now() - start;
         co_return report;
+    }
+
+    /// `length` bytes of the segment from `offset` on as memory of this process, where a transport can do that: no copy.
+    /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
+    /// Errors: `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
+    Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction, std::uint64_t key = 0, Deadline deadline = {}) {
+        auto request = engine::detail::WindowRequest{.offset = offset, .length = length, .key = key != 0 ? key : segment.key_for(offset, direction), .direction = direction, .deadline = deadline};
+        auto choice = choose(*segment.state());
+        auto why = Error(Errc::not_mapped);
+        for (auto path = choice.next(); path; path = choice.next()) {
+            if (!Pool::maps[*path]) continue;
+            auto window = co_await transports_.map(*path, segment.state(), request);
+            if (window) {
+                transports_.count_mapped(*path, direction, length);
+                co_return std::move(*window);
+            }
+            why = window.error();
+            if (!engine::detail::retryable(why.code())) break;
+            if (why == Errc::connection_lost) rest(*segment.state(), *path);
+        }
+        co_return why;
+    }
+
+    /// What the cheapest way to the segment costs, for choosing between replicas.
+    [[nodiscard]] unsigned cost(const Segment& segment) const {
+        auto best = std::numeric_limits<unsigned>::max();
+        const auto lock = std::lock_guard(segment.state()->mutex);
+        for (std::size_t i = 0; i < Pool::size; ++i)
+            if (segment.state()->paths[i].reachable) best = std::min(best, Pool::costs[i]);
+        return best;
     }
 
     /// Stops serving, ends transfers in progress, closes links. Idempotent.

@@ -18,6 +18,13 @@ namespace mooncake::engine::detail {
 template <class Set>
 class TransportPool;
 
+/// Bytes of a segment that are wanted as memory of this process.
+struct WindowRequest {
+    std::uint64_t offset = 0, length = 0, key = 0;
+    Direction direction = Direction::read;
+    Deadline deadline;
+};
+
 /// The transports of an engine by number: makes them, counts what they do, and hands groups to one or another.
 template <Transport... Ts>
 class TransportPool<TransportSet<Ts...>> {
@@ -58,6 +65,21 @@ class TransportPool<TransportSet<Ts...>> {
         return (this->*table[index])(std::move(state), group);
     }
 
+    /// Whether transport number `index` can give a peer's memory as memory of this process.
+    static constexpr std::array<bool, size> maps{MappingTransport<Ts>...};
+
+    Task<MappedWindow> map(std::size_t index, std::shared_ptr<State> state, WindowRequest request) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::map_over<I>...};
+        }(std::make_index_sequence<size>());
+        return (this->*table[index])(std::move(state), request);
+    }
+
+    /// Counts bytes that moved through a window rather than in a group.
+    void count_mapped(std::size_t index, Direction direction, std::uint64_t bytes) noexcept {
+        (direction == Direction::read ? counters_[index].read : counters_[index].written).fetch_add(bytes, std::memory_order_relaxed);
+    }
+
     [[nodiscard]] std::vector<TransportStatistics> statistics() const {
         auto all = std::vector<TransportStatistics>();
         for (std::size_t i = 0; i < size; ++i)
@@ -92,31 +114,46 @@ class TransportPool<TransportSet<Ts...>> {
     }
 
     template <std::size_t I>
-    Task<void> transfer_over(std::shared_ptr<State> state, SliceGroup group) {
-        auto& transport = *std::get<I>(transports_);
-        auto link = typename std::tuple_element_t<I, std::tuple<Ts...>>::Link();
-        auto connected = false;
+    using TransportAt = std::tuple_element_t<I, std::tuple<Ts...>>;
+
+    /// The link that is there, or a new one.
+    template <std::size_t I>
+    Task<typename TransportAt<I>::Link> link(std::shared_ptr<State> state, Deadline deadline) {
         {
             const auto lock = std::lock_guard(state->mutex);
-            connected = state->paths[I].connected;
-            link = std::get<I>(state->links);
+            if (state->paths[I].connected) co_return std::get<I>(state->links);
         }
-        if (!connected) {
-            auto peer = PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
-            auto made = co_await transport.connect(std::move(peer), group.deadline);
-            if (!made) {
-                counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
-                set_outcome(group.slices, made.error().code());
-                co_return made.error();
-            }
-            link = std::move(*made);
-            const auto lock = std::lock_guard(state->mutex);
-            std::get<I>(state->links) = link;
-            state->paths[I].connected = true;
+        auto peer = PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
+        auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
+        if (!made) co_return made.error();
+        const auto lock = std::lock_guard(state->mutex);
+        std::get<I>(state->links) = *made;
+        state->paths[I].connected = true;
+        co_return std::move(*made);
+    }
+
+    template <std::size_t I>
+    Task<void> transfer_over(std::shared_ptr<State> state, SliceGroup group) {
+        auto connection = co_await link<I>(std::move(state), group.deadline);
+        if (!connection) {
+            counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
+            set_outcome(group.slices, connection.error().code());
+            co_return connection.error();
         }
-        const auto result = co_await transport.transfer(std::move(link), group);
+        const auto result = co_await std::get<I>(transports_)->transfer(std::move(*connection), group);
         count(counters_[I], group, result.has_value());
         co_return result;
+    }
+
+    template <std::size_t I>
+    Task<MappedWindow> map_over(std::shared_ptr<State> state, WindowRequest request) {
+        if constexpr (maps[I]) {
+            auto connection = co_await link<I>(std::move(state), request.deadline);
+            if (!connection) co_return connection.error();
+            co_return co_await std::get<I>(transports_)->map(std::move(*connection), request.offset, request.length, request.key, request.direction, request.deadline);
+        } else {
+            co_return Errc::not_mapped;
+        }
     }
 
     static void count(Counters& counters, const SliceGroup& group, bool success) noexcept {

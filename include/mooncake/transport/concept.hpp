@@ -61,4 +61,21 @@ concept Transport =
         { transport.close() } -> std::same_as<asio::awaitable<void>>;
     };
 
+/// A peer's bytes as memory of this process.
+struct MappedWindow {
+    std::byte* bytes = nullptr;
+    std::shared_ptr<const void> hold; ///< the window is valid as long as this lives
+};
+
+/// What a transport can do beyond moving slices, if the peer's memory can be this process's memory too.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.map(link, offset, length, key, direction, deadline)` | those bytes of the segment, to read or to read and write | `not_mapped`, `out_of_range`, `access_denied`, `stale_generation`, `connection_lost`, `timed_out`, `cancelled` | any executor |
+template <class T>
+concept MappingTransport =
+    Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number, Direction direction, Deadline deadline) {
+        { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
+    };
+
 } // namespace mooncake

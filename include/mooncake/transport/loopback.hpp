@@ -99,6 +99,16 @@ class BasicLoopbackTransport {
         co_return ok;
     }
 
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key, Direction direction, Deadline) {
+        const auto table = Directory::instance().find(link.id);
+        if (!table) co_return Error(Errc::connection_lost, "the segment in this process was closed");
+        if (table->generation() != link.generation) co_return Errc::stale_generation;
+        const auto regions = table->snapshot();
+        const auto found = regions.resolve(offset, length, key, direction == Direction::read ? Rights::read : Rights::write);
+        if (found.error != Errc::ok) co_return found.error;
+        co_return MappedWindow{.bytes = found.bytes, .hold = *found.region};
+    }
+
     asio::awaitable<void> close() {
         Directory::instance().remove(id_);
         co_return;
@@ -119,6 +129,6 @@ class BasicLoopbackTransport {
 
 using LoopbackTransport = BasicLoopbackTransport<>;
 
-static_assert(Transport<LoopbackTransport>);
+static_assert(MappingTransport<LoopbackTransport>);
 
 } // namespace mooncake

@@ -62,31 +62,36 @@ class BasicShmTransport {
         auto hint = std::size_t{0};
         for (std::size_t i = 0; i < group.slices.size(); ++i) {
             auto& slice = group.slices[i];
-            slice.outcome = locate(*windows, hint, slice, needed, remotes[i]);
+            const auto wanted = Wanted{slice.remote, slice.length, slice.key, needed};
+            slice.outcome = locate(*windows, hint, wanted, remotes[i]);
             if (slice.outcome != Errc::not_mapped) continue;
-            if (link->broken()) break;
-            const auto mapped = co_await link->map(slice.remote, slice.key, group.deadline);
-            if (mapped) {
-                windows = link->windows();
-                held.push_back(windows);
-                slice.outcome = locate(*windows, hint, slice, needed, remotes[i]);
-                if (slice.outcome == Errc::not_mapped) slice.outcome = Errc::out_of_range;
-            } else if (const auto why = mapped.error().code(); why == Errc::timed_out || why == Errc::cancelled) {
-                set_outcome(group.slices, why);
-                co_return ok;
-            } else {
-                slice.outcome = why;
-            }
+            slice.outcome = co_await map_region(*link, wanted, group.deadline);
+            if (slice.outcome != Errc::ok) continue;
+            windows = link->windows();
+            held.push_back(windows);
+            slice.outcome = locate(*windows, hint, wanted, remotes[i]);
         }
-        if (link->broken()) {
-            set_outcome(group.slices, Errc::connection_lost);
-            co_return Error(Errc::connection_lost, "the process that shared its memory is gone");
-        }
-        co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
+        if (!link->broken()) co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         // A peer that died meanwhile leaves bytes that nobody vouches for.
         if (!link->broken()) co_return ok;
         set_outcome(group.slices, Errc::connection_lost);
-        co_return Error(Errc::connection_lost, "the process that shared its memory died during the transfer");
+        co_return Error(Errc::connection_lost, "the process that shared its memory is gone");
+    }
+
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key, Direction direction, Deadline deadline) {
+        const auto wanted = Wanted{offset, length, key, direction == Direction::read ? Rights::read : Rights::write};
+        auto windows = link->windows();
+        auto hint = std::size_t{0};
+        auto window = MappedWindow();
+        auto outcome = locate(*windows, hint, wanted, window.bytes);
+        if (outcome == Errc::not_mapped) {
+            outcome = co_await map_region(*link, wanted, deadline);
+            windows = link->windows();
+            if (outcome == Errc::ok) outcome = locate(*windows, hint, wanted, window.bytes);
+        }
+        if (outcome != Errc::ok) co_return outcome;
+        window.hold = (*windows)[hint];
+        co_return window;
     }
 
     asio::awaitable<void> close() {
@@ -104,22 +109,29 @@ class BasicShmTransport {
   private:
     using Windows = transport::detail::ShmLink::Windows;
 
-    /// `not_mapped` where no window holds the slice under its key. `hint`: the window that was right last time.
-    static Errc locate(const Windows& windows, std::size_t& hint, const Slice& slice, Rights needed, std::byte*& remote) noexcept {
+    struct Wanted {
+        std::uint64_t offset, length, key;
+        Rights rights;
+    };
+
+    /// `not_mapped` where no window holds the bytes under their key. `hint`: the window that was right last time.
+    static Errc locate(const Windows& windows, std::size_t& hint, const Wanted& wanted, std::byte*& remote) noexcept {
         for (std::size_t i = 0; i < windows.size(); ++i) {
             const auto at = (hint + i) % windows.size();
             const auto& window = *windows[at];
-            if (window.key != slice.key || slice.remote < window.offset) continue;
-            const auto inside = slice.remote - window.offset;
-            if (inside >= window.mapping.bytes().size()) continue;
+            if (window.key != wanted.key || !window.at(wanted.offset, 0)) continue;
             hint = at;
-            remote = window.at(slice.remote, slice.length);
-            if (!remote) return Errc::out_of_range;
-            if (includes(window.rights, needed)) return Errc::ok;
-            remote = nullptr;
-            return Errc::access_denied;
+            if (!includes(window.rights, wanted.rights)) return Errc::access_denied;
+            remote = window.at(wanted.offset, wanted.length);
+            return remote ? Errc::ok : Errc::out_of_range;
         }
         return Errc::not_mapped;
+    }
+
+    static asio::awaitable<Errc> map_region(transport::detail::ShmLink& link, Wanted wanted, Deadline deadline) {
+        if (link.broken()) co_return Errc::connection_lost;
+        const auto mapped = co_await link.map(wanted.offset, wanted.key, deadline);
+        co_return mapped ? Errc::ok : mapped.error().code();
     }
 
     const TransportContext context_;
@@ -132,6 +144,6 @@ class BasicShmTransport {
 
 using ShmTransport = BasicShmTransport<>;
 
-static_assert(Transport<ShmTransport>);
+static_assert(MappingTransport<ShmTransport>);
 
 } // namespace mooncake
