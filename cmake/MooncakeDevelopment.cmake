@@ -1,5 +1,6 @@
 # What our own tests, benchmarks, examples and programs are compiled with. Nothing here reaches a user of the library.
 option(MOONCAKE_WERROR "Warnings are errors" OFF)
+set(CMAKE_CXX_EXTENSIONS OFF)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

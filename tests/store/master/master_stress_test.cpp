@@ -1,4 +1,4 @@
-// labels: unit, tsan
+// labels: unit concurrent
 #include <mooncake/store/master/master.hpp>
 
 #include "master_fixture.hpp"
