@@ -48,7 +48,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
     const auto client = [&](std::uint64_t number) {
         auto random = std::mt19937_64(seed + number);
         const auto some_key = [&] { return "key-" + std::to_string(random() % 120); };
-        for (int step = 0; step < 4'000; ++step) {
+        for (int step = 0; step < 10'000; ++step) {
             switch (random() % 8) {
             case 0:
             case 1:
@@ -90,13 +90,16 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
             case 4:
             case 5: {
                 const auto reply = f.master.get({.keys = {some_key(), some_key(), some_key()}}).value();
-                for (int times = 0; times < 3; ++times)
+                for (int times = 0; times < 3; ++times) {
+                    if (random() % 4 == 0)
+                        std::this_thread::yield();
                     for (const auto& object : reply.objects)
                         for (const auto& replica : object.replicas) {
                             wrong += memory.at(replica).load() != object.version;
                             wrong += object.checksums.at(0) != object.version;
                             ++reads;
                         }
+                }
                 if (reply.lease != 0)
                     wrong += !f.master.release({{reply.lease}}).has_value();
                 break;

@@ -1,0 +1,83 @@
+// labels: unit
+#include <mooncake/store/lease/fixed_lease.hpp>
+#include <mooncake/store/master/lease_table.hpp>
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::store::detail;
+using namespace std::chrono_literals;
+
+namespace {
+const auto start = TimePoint{} + 1h;
+
+std::unique_ptr<Object> object_of(std::uint64_t bytes) {
+    return std::unique_ptr<Object>(new Object{.key = "k",
+                                              .hash = 1,
+                                              .size = bytes,
+                                              .version = 1,
+                                              .footprint = bytes,
+                                              .write_deadline = start,
+                                              .pin = store::Pin::none});
+}
+LeaseTable::Covered cover(Object& object) {
+    auto covered = LeaseTable::Covered();
+    covered.add(object);
+    return covered;
+}
+} // namespace
+
+TEST_CASE("lease table: ids are not 0 and never come twice") {
+    auto table = LeaseTable();
+    auto ids = std::set<std::uint64_t>();
+    for (int i = 0; i < 10'000; ++i) {
+        const auto id = table.grant({}, start + 1s);
+        CHECK(id != 0);
+        ids.insert(id);
+        if (i % 2 == 0)
+            CHECK(table.release(id));
+    }
+    CHECK(ids.size() == 10'000);
+    CHECK(table.size() == 5'000);
+    CHECK(table.expire(start + 1s) == 5'000);
+    CHECK(table.size() == 0);
+}
+
+TEST_CASE("lease table: bytes are counted once for an object, until its last lease ends") {
+    auto table = LeaseTable();
+    const auto object = object_of(10), other = object_of(5);
+    const auto first = table.grant(cover(*object), start + 1s), second = table.grant(cover(*object), start + 2s);
+    (void)table.grant(cover(*other), start + 3s);
+    CHECK(table.bytes() == 15);
+    CHECK(table.release(first));
+    CHECK_FALSE(table.release(first));
+    CHECK(object->leased());
+    CHECK(table.bytes() == 15);
+    CHECK(table.release(second));
+    CHECK_FALSE(object->leased());
+    CHECK(table.bytes() == 5);
+    CHECK(table.expire(start + 3s) == 1);
+    CHECK(table.bytes() == 0);
+}
+
+TEST_CASE("lease table: leases end in the order of their times, renewed ones later") {
+    auto table = LeaseTable();
+    const auto policy = FixedLease{.ttl = 5s};
+    const auto early = object_of(1), late = object_of(1);
+    const auto late_id = table.grant(cover(*late), start + 4s), early_id = table.grant(cover(*early), start + 2s);
+    CHECK(table.expire(start + 1s) == 0);
+    CHECK(table.renew(late_id, start + 1s, policy) == Duration{5s});
+    CHECK(table.expire(start + 2s) == 1);
+    CHECK_FALSE(early->leased());
+    CHECK_FALSE(table.renew(early_id, start + 2s, policy).has_value());
+    CHECK(table.expire(start + 6s - 1ns) == 0);
+    CHECK(late->leased());
+    CHECK_FALSE(table.renew(late_id, start + 6s, policy).has_value());
+    CHECK(table.expire(start + 6s) == 1);
+    CHECK_FALSE(late->leased());
+}
