@@ -21,9 +21,9 @@ class Batch {
     struct Request {
         Direction direction = Direction::read;
         Segment segment;
-        std::uint64_t offset = 0;    ///< in the segment
-        std::uint64_t key = 0;       ///< access key; 0: the one that the segment's record shows
-        std::size_t first_span = 0;  ///< of `spans`
+        std::uint64_t offset = 0;   ///< in the segment
+        std::uint64_t key = 0;      ///< access key; 0: the one that the segment's record shows
+        std::size_t first_span = 0; ///< of `spans`
         std::size_t span_count = 0;
         std::uint64_t bytes = 0;
     };
@@ -38,14 +38,16 @@ class Batch {
     void read(MutableBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
         add(Direction::read, std::span(&local, 1), segment, offset, key);
     }
-    void read(std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
+    void read(std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset,
+              std::uint64_t key = 0) {
         add(Direction::read, locals, segment, offset, key);
     }
     void write(ConstBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
         const auto writable = without_const(local);
         add(Direction::write, std::span(&writable, 1), segment, offset, key);
     }
-    void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
+    void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset,
+               std::uint64_t key = 0) {
         auto writable = std::vector<MutableBytes>();
         writable.reserve(locals.size());
         for (const auto local : locals) writable.push_back(without_const(local));
@@ -63,10 +65,18 @@ class Batch {
 
   private:
     /// Slices have one pointer for both ways; a write only reads from it.
-    static MutableBytes without_const(ConstBytes bytes) noexcept { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
+    static MutableBytes without_const(ConstBytes bytes) noexcept {
+        return {const_cast<std::byte*>(bytes.data()), bytes.size()};
+    }
 
-    void add(Direction direction, std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset, std::uint64_t key) {
-        auto request = Request{.direction = direction, .segment = segment, .offset = offset, .key = key, .first_span = spans_.size(), .span_count = locals.size()};
+    void add(Direction direction, std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset,
+             std::uint64_t key) {
+        auto request = Request{.direction = direction,
+                               .segment = segment,
+                               .offset = offset,
+                               .key = key,
+                               .first_span = spans_.size(),
+                               .span_count = locals.size()};
         for (const auto local : locals) request.bytes += local.size();
         spans_.insert(spans_.end(), locals.begin(), locals.end());
         requests_.push_back(std::move(request));

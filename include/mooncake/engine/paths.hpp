@@ -33,7 +33,8 @@ class PathChoice {
     static constexpr Duration pause = std::chrono::milliseconds{5};
 
     /// Requires: `reachable[i]` and `rested[i]` say so of path i, `costs[i]` is what it costs.
-    PathChoice(const std::array<bool, N>& reachable, const std::array<bool, N>& rested, const std::array<unsigned, N>& costs) noexcept
+    PathChoice(const std::array<bool, N>& reachable, const std::array<bool, N>& rested,
+               const std::array<unsigned, N>& costs) noexcept
         : may_try_(reachable), rested_(rested), costs_(costs) {}
 
     /// The path to try now; none when all have been.

@@ -35,14 +35,17 @@ struct Plan {
     };
 
     std::vector<Slice> slices;
-    std::vector<std::uint32_t> owners;   ///< the request of each slice
-    std::vector<std::uint8_t> moved_by;  ///< the transport that had each slice last
+    std::vector<std::uint32_t> owners;  ///< the request of each slice
+    std::vector<std::uint8_t> moved_by; ///< the transport that had each slice last
     std::vector<Group> groups;
-    std::vector<Errc> refused;           ///< of each request, before anything is sent
+    std::vector<Errc> refused; ///< of each request, before anything is sent
 
     [[nodiscard]] PlannedGroup group(std::size_t i, const TransferOptions& options) noexcept {
         const auto& group = groups[i];
-        return {.slices = {.direction = group.direction, .digest = options.digest, .slices = std::span(slices).subspan(group.first, group.count), .deadline = options.deadline},
+        return {.slices = {.direction = group.direction,
+                           .digest = options.digest,
+                           .slices = std::span(slices).subspan(group.first, group.count),
+                           .deadline = options.deadline},
                 .moved_by = std::span(moved_by).subspan(group.first, group.count)};
     }
 };
@@ -53,7 +56,9 @@ void merge(Plan<Segment>& plan) {
     auto merged = std::vector<typename Plan<Segment>::Group>();
     auto target = std::vector<std::size_t>();
     for (const auto& group : plan.groups) {
-        const auto same = std::find_if(merged.begin(), merged.end(), [&](const auto& other) { return other.segment == group.segment && other.direction == group.direction; });
+        const auto same = std::find_if(merged.begin(), merged.end(), [&](const auto& other) {
+            return other.segment == group.segment && other.direction == group.direction;
+        });
         target.push_back(static_cast<std::size_t>(same - merged.begin()));
         if (same == merged.end()) merged.push_back(group);
         else same->count += group.count;
@@ -63,7 +68,8 @@ void merge(Plan<Segment>& plan) {
     auto owners = std::vector<std::uint32_t>(plan.owners.size());
     auto place = std::vector<std::size_t>(merged.size());
     auto sum = std::size_t{0};
-    for (std::size_t i = 0; i < merged.size(); ++i) merged[i].first = place[i] = std::exchange(sum, sum + merged[i].count);
+    for (std::size_t i = 0; i < merged.size(); ++i)
+        merged[i].first = place[i] = std::exchange(sum, sum + merged[i].count);
     for (std::size_t i = 0; i < plan.groups.size(); ++i)
         for (std::size_t k = 0; k < plan.groups[i].count; ++k) {
             const auto to = place[target[i]]++;
@@ -85,21 +91,26 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
     plan.owners.reserve(requests.size());
     for (std::size_t i = 0; i < requests.size(); ++i) {
         const auto& request = requests[i];
-        if (!request.segment) return Error(Errc::invalid_argument, "request " + std::to_string(i) + " names no segment; open one first");
+        if (!request.segment)
+            return Error(Errc::invalid_argument, "request " + std::to_string(i) + " names no segment; open one first");
         if (digest == Digest::xxh3 && request.span_count > 1)
-            return Error(Errc::invalid_argument, "request " + std::to_string(i) + " has several spans; checksums are for requests with one");
+            return Error(Errc::invalid_argument,
+                         "request " + std::to_string(i) + " has several spans; checksums are for requests with one");
         if (request.bytes > std::numeric_limits<std::uint64_t>::max() - request.offset) {
             plan.refused[i] = Errc::out_of_range;
             continue;
         }
         const auto key = request.key != 0 ? request.key : request.segment.key_for(request.offset, request.direction);
-        if (plan.groups.empty() || plan.groups.back().segment != request.segment || plan.groups.back().direction != request.direction)
-            plan.groups.push_back({.segment = request.segment, .direction = request.direction, .first = plan.slices.size()});
+        if (plan.groups.empty() || plan.groups.back().segment != request.segment ||
+            plan.groups.back().direction != request.direction)
+            plan.groups.push_back(
+                {.segment = request.segment, .direction = request.direction, .first = plan.slices.size()});
         auto remote = request.offset;
         for (auto span : batch.spans(request)) {
             while (!span.empty()) {
                 const auto length = std::min<std::uint64_t>(span.size(), cut);
-                plan.slices.push_back({.local = span.data(), .length = length, .remote = remote, .key = key, .outcome = Errc::no_path});
+                plan.slices.push_back(
+                    {.local = span.data(), .length = length, .remote = remote, .key = key, .outcome = Errc::no_path});
                 plan.owners.push_back(static_cast<std::uint32_t>(i));
                 remote += length;
                 span = span.subspan(length);
@@ -113,7 +124,8 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
 }
 
 template <class Batch, class Names>
-std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename Batch::Segment>& plan, Digest digest, const Names& names) {
+std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename Batch::Segment>& plan, Digest digest,
+                                         const Names& names) {
     auto reports = std::vector<TransferReport>(batch.requests().size());
     for (std::size_t i = 0; i < reports.size(); ++i) reports[i].outcome = plan.refused[i];
     for (std::size_t i = 0; i < plan.slices.size(); ++i) {

@@ -22,9 +22,9 @@ namespace engine::detail {
 template <class Transports>
 struct SegmentState {
     struct Path {
-        bool reachable = false;  ///< the transport says it has a chance
+        bool reachable = false; ///< the transport says it has a chance
         bool connected = false;
-        TimePoint retry_at{};    ///< a path that failed rests until then
+        TimePoint retry_at{}; ///< a path that failed rests until then
     };
 
     SegmentRecord record;
@@ -40,7 +40,8 @@ template <class Transports>
 class BasicSegment {
   public:
     BasicSegment() = default;
-    explicit BasicSegment(std::shared_ptr<engine::detail::SegmentState<Transports>> state) noexcept : state_(std::move(state)) {}
+    explicit BasicSegment(std::shared_ptr<engine::detail::SegmentState<Transports>> state) noexcept
+        : state_(std::move(state)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
     [[nodiscard]] const SegmentRecord& record() const noexcept { return state_->record; }
@@ -49,7 +50,8 @@ class BasicSegment {
     /// The key that the record shows for these bytes, 0 when it shows none.
     [[nodiscard]] std::uint64_t key_for(std::uint64_t offset, Direction direction) const noexcept {
         const auto& buffers = state_->record.buffers;
-        auto after = std::upper_bound(buffers.begin(), buffers.end(), offset, [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
+        auto after = std::upper_bound(buffers.begin(), buffers.end(), offset,
+                                      [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
         if (after == buffers.begin()) return 0;
         return direction == Direction::read ? std::prev(after)->read_key : std::prev(after)->write_key;
     }
@@ -57,7 +59,9 @@ class BasicSegment {
     friend bool operator==(const BasicSegment&, const BasicSegment&) = default;
 
     /// For the engine.
-    [[nodiscard]] const std::shared_ptr<engine::detail::SegmentState<Transports>>& state() const noexcept { return state_; }
+    [[nodiscard]] const std::shared_ptr<engine::detail::SegmentState<Transports>>& state() const noexcept {
+        return state_;
+    }
 
   private:
     std::shared_ptr<engine::detail::SegmentState<Transports>> state_;

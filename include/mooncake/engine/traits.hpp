@@ -40,6 +40,7 @@ inline constexpr bool is_transport_set<TransportSet<Ts...>> = true;
 
 /// `T::Transports` is a `TransportSet`, `T::Metadata` a `MetadataBackend`.
 template <class T>
-concept EngineTraits = engine::detail::is_transport_set<typename T::Transports> && MetadataBackend<typename T::Metadata>;
+concept EngineTraits =
+    engine::detail::is_transport_set<typename T::Transports> && MetadataBackend<typename T::Metadata>;
 
 } // namespace mooncake

@@ -27,11 +27,12 @@ enum class KeySharing : std::uint8_t { in_record, secret };
 
 template <EngineTraits Traits>
 struct EngineConfig {
-    std::string name = {};                                    ///< of the segment; empty: one nobody else has
-    std::shared_ptr<typename Traits::Metadata> metadata = {}; ///< shared with others and closed by them; empty: one of its own
+    std::string name = {}; ///< of the segment; empty: one nobody else has
+    std::shared_ptr<typename Traits::Metadata> metadata =
+        {}; ///< shared with others and closed by them; empty: one of its own
     typename Traits::Transports::Configs transports = {};
-    std::uint64_t slice_bytes = 1 * MiB;                      ///< 4 KiB … 1 GiB: requests are cut into slices of at most this
-    Duration path_rest = std::chrono::milliseconds{500};      ///< a path that failed is tried last for so long
+    std::uint64_t slice_bytes = 1 * MiB; ///< 4 KiB … 1 GiB: requests are cut into slices of at most this
+    Duration path_rest = std::chrono::milliseconds{500}; ///< a path that failed is tried last for so long
     Log log = {};
 
     /// The configuration of one of the transports.
@@ -58,7 +59,8 @@ class TransferEngine {
 
     /// Binds what the transports need, and serves from then on. Throws `boost::system::system_error`: `address_in_use`, …
     explicit TransferEngine(Runtime& runtime, Config config = {})
-        : runtime_(runtime), config_(checked(std::move(config))), regions_(std::make_shared<RegionTable>(random_secret())),
+        : runtime_(runtime), config_(checked(std::move(config))),
+          regions_(std::make_shared<RegionTable>(random_secret())),
           metadata_(config_.metadata ? config_.metadata : make_metadata()),
           transports_(TransportContext{runtime, regions_, config_.log}, config_.transports) {
         transports_.start();
@@ -84,15 +86,18 @@ class TransferEngine {
 
     /// Appends an arena to the segment. Over shm, peers map it; the region keeps it alive.
     /// Errors: `invalid_argument`, `conflict` (another process holds the segment's name), those of the metadata backend.
-    Task<RegionPin> register_arena(std::shared_ptr<Arena> arena, Rights rights, KeySharing sharing = KeySharing::in_record) {
-        auto region = Region{.bytes = arena->bytes(), .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = arena};
+    Task<RegionPin> register_arena(std::shared_ptr<Arena> arena, Rights rights,
+                                   KeySharing sharing = KeySharing::in_record) {
+        auto region = Region{
+            .bytes = arena->bytes(), .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = arena};
         return add(std::move(region), sharing);
     }
 
     /// Appends memory of somebody else's, which peers reach over loopback and tcp.
     /// Lifetime: `memory` stays until `unregister` has returned, or the engine is closed.
     Task<RegionPin> register_memory(MutableBytes memory, Rights rights, KeySharing sharing = KeySharing::in_record) {
-        auto region = Region{.bytes = memory, .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = nullptr};
+        auto region =
+            Region{.bytes = memory, .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = nullptr};
         return add(std::move(region), sharing);
     }
 
@@ -109,10 +114,12 @@ class TransferEngine {
         region.reset();
         auto pause = Event();
         // Rare and short: peers answer within a round trip.
-        for (auto wait = std::chrono::microseconds{500}; !alone.expired(); wait = std::min(wait * 2, std::chrono::microseconds{50'000})) {
+        for (auto wait = std::chrono::microseconds{500}; !alone.expired();
+             wait = std::min(wait * 2, std::chrono::microseconds{50'000})) {
             const auto wake = co_await pause.wait(Deadline(wait).or_sooner(deadline));
             if (wake == Wake::cancelled || deadline.passed())
-                co_return Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out, "a region is still in use by a peer, or held by the caller");
+                co_return Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out,
+                                "a region is still in use by a peer, or held by the caller");
         }
         co_return published;
     }
@@ -133,7 +140,8 @@ class TransferEngine {
             for (const auto& endpoint : state->record.endpoints) offers += " " + endpoint.protocol;
             auto has = std::string();
             for (const auto known : Pool::names) has += " " + std::string(known);
-            co_return Error(Errc::no_path, "segment '" + locator + "' offers" + offers + "; this engine has" + has + ", and none of them gets there");
+            co_return Error(Errc::no_path, "segment '" + locator + "' offers" + offers + "; this engine has" + has +
+                                               ", and none of them gets there");
         }
         co_return Segment(std::move(state));
     }
@@ -187,8 +195,13 @@ class TransferEngine {
     /// `length` bytes of the segment from `offset` on as memory of this process, where a transport can do that: no copy.
     /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
     /// Errors: `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
-    Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction, std::uint64_t key = 0, Deadline deadline = {}) {
-        auto request = engine::detail::WindowRequest{.offset = offset, .length = length, .key = key != 0 ? key : segment.key_for(offset, direction), .direction = direction, .deadline = deadline};
+    Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
+                           std::uint64_t key = 0, Deadline deadline = {}) {
+        auto request = engine::detail::WindowRequest{.offset = offset,
+                                                     .length = length,
+                                                     .key = key != 0 ? key : segment.key_for(offset, direction),
+                                                     .direction = direction,
+                                                     .deadline = deadline};
         auto choice = choose(*segment.state());
         auto why = Error(Errc::not_mapped);
         for (auto path = choice.next(); path; path = choice.next()) {
@@ -217,8 +230,10 @@ class TransferEngine {
     /// Stops serving, ends transfers in progress, closes links. Idempotent.
     asio::awaitable<void> close() {
         if (closed_.exchange(true)) co_return;
-        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds{1}));
-        if (!forgotten) config_.log(Severity::warning, "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
+        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds(1)));
+        if (!forgotten)
+            config_.log(Severity::warning,
+                        "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
     }
@@ -231,7 +246,8 @@ class TransferEngine {
     static Config checked(Config config) {
         if (config.name.empty()) config.name = "segment-" + std::to_string(random_secret());
         if (config.slice_bytes < 4 * KiB || config.slice_bytes > 1 * GiB)
-            throw_error({Errc::invalid_argument, "EngineConfig::slice_bytes is " + std::to_string(config.slice_bytes) + "; give 4 KiB to 1 GiB"});
+            throw_error({Errc::invalid_argument, "EngineConfig::slice_bytes is " + std::to_string(config.slice_bytes) +
+                                                     "; give 4 KiB to 1 GiB"});
         if (config.name.size() > 256 || config.name.find('@') != std::string::npos)
             throw_error({Errc::invalid_argument, "EngineConfig::name is longer than 256 bytes or holds an '@'"});
         return config;
@@ -249,7 +265,12 @@ class TransferEngine {
         const auto show = sharing == KeySharing::in_record;
         {
             const auto lock = std::lock_guard(mutex_);
-            shown_.push_back({.offset = pin->offset, .length = pin->bytes.size(), .location = pin->location, .rights = pin->rights, .read_key = show ? pin->keys.read : 0, .write_key = show ? pin->keys.write : 0});
+            shown_.push_back({.offset = pin->offset,
+                              .length = pin->bytes.size(),
+                              .location = pin->location,
+                              .rights = pin->rights,
+                              .read_key = show ? pin->keys.read : 0,
+                              .write_key = show ? pin->keys.write : 0});
         }
         const auto published = co_await publish();
         if (!published) {
@@ -261,7 +282,8 @@ class TransferEngine {
 
     /// Writes the segment's record. Where the backend can tell, a name that somebody else took is not taken from him.
     Task<void> publish() {
-        auto record = SegmentRecord{.name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
+        auto record = SegmentRecord{
+            .name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
         auto known = std::uint64_t{0};
         {
             const auto lock = std::lock_guard(mutex_);
@@ -269,10 +291,13 @@ class TransferEngine {
             known = version_;
         }
         auto stored = Result<std::uint64_t>();
-        if constexpr (Metadata::capabilities.compare_and_swap) stored = co_await metadata_->compare_and_swap(config_.name, known, encode(record), Deadline());
+        if constexpr (Metadata::capabilities.compare_and_swap)
+            stored = co_await metadata_->compare_and_swap(config_.name, known, encode(record), Deadline());
         else stored = co_await metadata_->put(config_.name, encode(record), Deadline());
         if (!stored && stored.error() == Errc::conflict)
-            co_return Error(Errc::conflict, "another process holds the name '" + config_.name + "' (" + std::string(stored.error().context()) + "); choose another EngineConfig::name");
+            co_return Error(Errc::conflict, "another process holds the name '" + config_.name + "' (" +
+                                                std::string(stored.error().context()) +
+                                                "); choose another EngineConfig::name");
         if (!stored) co_return stored.error();
         const auto lock = std::lock_guard(mutex_);
         version_ = *stored;
@@ -312,7 +337,8 @@ class TransferEngine {
                 left.clear();
                 origin.clear();
                 for (std::size_t i = 0; i < group.slices.slices.size(); ++i)
-                    if (engine::detail::retryable(group.slices.slices[i].outcome)) origin.push_back(i), left.push_back(group.slices.slices[i]);
+                    if (engine::detail::retryable(group.slices.slices[i].outcome))
+                        origin.push_back(i), left.push_back(group.slices.slices[i]);
                 current.slices = left;
             }
             if (current.slices.empty()) break;

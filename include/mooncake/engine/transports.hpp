@@ -36,14 +36,19 @@ class TransportPool<TransportSet<Ts...>> {
     static constexpr std::array<unsigned, size> costs{Ts::cost...};
 
     TransportPool(const TransportContext& context, const typename Set::Configs& configs)
-        : transports_(std::apply([&](const auto&... config) { return std::tuple(std::make_unique<Ts>(context, config)...); }, configs)) {}
+        : transports_(std::apply(
+              [&](const auto&... config) { return std::tuple(std::make_unique<Ts>(context, config)...); }, configs)) {}
 
     void start() {
         std::apply([](auto&... transport) { (transport->start(), ...); }, transports_);
     }
 
     [[nodiscard]] std::vector<EndpointRecord> describe() const {
-        return std::apply([](const auto&... transport) { return std::vector{EndpointRecord{std::string(Ts::name), transport->describe()}...}; }, transports_);
+        return std::apply(
+            [](const auto&... transport) {
+                return std::vector{EndpointRecord{std::string(Ts::name), transport->describe()}...};
+            },
+            transports_);
     }
 
     /// Marks the paths by which `state`'s segment may be reached, and tells whether there is one.
@@ -77,13 +82,18 @@ class TransportPool<TransportSet<Ts...>> {
 
     /// Counts bytes that moved through a window rather than in a group.
     void count_mapped(std::size_t index, Direction direction, std::uint64_t bytes) noexcept {
-        (direction == Direction::read ? counters_[index].read : counters_[index].written).fetch_add(bytes, std::memory_order_relaxed);
+        (direction == Direction::read ? counters_[index].read : counters_[index].written)
+            .fetch_add(bytes, std::memory_order_relaxed);
     }
 
     [[nodiscard]] std::vector<TransportStatistics> statistics() const {
         auto all = std::vector<TransportStatistics>();
         for (std::size_t i = 0; i < size; ++i)
-            all.push_back({.name = names[i], .read_bytes = counters_[i].read, .written_bytes = counters_[i].written, .groups = counters_[i].groups, .failures = counters_[i].failures});
+            all.push_back({.name = names[i],
+                           .read_bytes = counters_[i].read,
+                           .written_bytes = counters_[i].written,
+                           .groups = counters_[i].groups,
+                           .failures = counters_[i].failures});
         return all;
     }
 
@@ -123,7 +133,8 @@ class TransportPool<TransportSet<Ts...>> {
             const auto lock = std::lock_guard(state->mutex);
             if (state->paths[I].connected) co_return std::get<I>(state->links);
         }
-        auto peer = PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
+        auto peer =
+            PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
         auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
         if (!made) co_return made.error();
         const auto lock = std::lock_guard(state->mutex);
@@ -150,7 +161,9 @@ class TransportPool<TransportSet<Ts...>> {
         if constexpr (maps[I]) {
             auto connection = co_await link<I>(std::move(state), request.deadline);
             if (!connection) co_return connection.error();
-            co_return co_await std::get<I>(transports_)->map(std::move(*connection), request.offset, request.length, request.key, request.direction, request.deadline);
+            co_return co_await std::get<I>(transports_)
+                ->map(std::move(*connection), request.offset, request.length, request.key, request.direction,
+                      request.deadline);
         } else {
             co_return Errc::not_mapped;
         }
@@ -160,7 +173,8 @@ class TransportPool<TransportSet<Ts...>> {
         auto bytes = std::uint64_t{0};
         for (const auto& slice : group.slices)
             if (slice.outcome == Errc::ok) bytes += slice.length;
-        (group.direction == Direction::read ? counters.read : counters.written).fetch_add(bytes, std::memory_order_relaxed);
+        (group.direction == Direction::read ? counters.read : counters.written)
+            .fetch_add(bytes, std::memory_order_relaxed);
         counters.groups.fetch_add(1, std::memory_order_relaxed);
         if (!success) counters.failures.fetch_add(1, std::memory_order_relaxed);
     }

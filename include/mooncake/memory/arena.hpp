@@ -47,8 +47,8 @@ class Arena {
     [[nodiscard]] static Result<std::shared_ptr<Arena>> create(const ArenaConfig& config) {
         if (config.bytes == 0) return Error(Errc::invalid_argument, "ArenaConfig::bytes is 0; give at least 1");
         if (const auto available = available_memory(); config.bytes > available)
-            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) + " bytes was asked for, and " +
-                                                  std::to_string(available) +
+            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) +
+                                                  " bytes was asked for, and " + std::to_string(available) +
                                                   " bytes of memory are available; ask for less or free some");
         auto arena = std::shared_ptr<Arena>(new Arena);
         const auto bytes = round_up(config.bytes, Mapping::huge_page);
@@ -57,7 +57,8 @@ class Arena {
         } else if (auto mapped = arena->map(bytes, config.name, 0); !mapped) {
             return mapped.error();
         } else {
-            const auto advised = config.pages != PageKind::plain && madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
+            const auto advised =
+                config.pages != PageKind::plain && madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
             arena->pages_ = advised ? PageKind::transparent : PageKind::plain;
         }
         if (auto faulted = prefault(arena->bytes(), config.prefault_threads); !faulted) return faulted.error();

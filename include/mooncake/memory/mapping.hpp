@@ -32,12 +32,14 @@ class Mapping {
     /// Errors: `out_of_memory`, `system`.
     [[nodiscard]] static Result<Mapping> of(int fd, std::uint64_t offset, std::uint64_t size, int protection) {
         // More address space than needed, of which the aligned part is used and the rest given back.
-        auto* const space = mmap(nullptr, size + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        auto* const space =
+            mmap(nullptr, size + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (space == MAP_FAILED) return errno_error("mmap of address space", errno);
         const auto begin = reinterpret_cast<std::uintptr_t>(space);
         const auto aligned = round_up(begin, huge_page);
         if (aligned != begin) munmap(space, aligned - begin);
-        if (const auto tail = begin + huge_page - aligned; tail != 0) munmap(reinterpret_cast<void*>(aligned + size), tail);
+        if (const auto tail = begin + huge_page - aligned; tail != 0)
+            munmap(reinterpret_cast<void*>(aligned + size), tail);
         auto mapping = Mapping(reinterpret_cast<void*>(aligned), size);
         if (mmap(mapping.base_, size, protection, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(offset)) == MAP_FAILED)
             return errno_error("mmap of a memory file", errno);

@@ -49,7 +49,8 @@ class RegionSnapshot {
 
     /// Where `[offset, offset + length)` lies, if one region holds all of it and `key` gives `needed` on that.
     /// Complexity: O(log regions).
-    [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key, Rights needed) const noexcept {
+    [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                                Rights needed) const noexcept {
         if (!regions_) return {.error = Errc::out_of_range};
         auto after = std::upper_bound(regions_->begin(), regions_->end(), offset,
                                       [](std::uint64_t at, const RegionPin& region) { return at < region->offset; });

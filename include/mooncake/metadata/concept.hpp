@@ -34,9 +34,10 @@ struct MetadataCapabilities {
 };
 
 template <class M>
-concept SwappingMetadata = requires(M& metadata, std::string key, std::string value, std::uint64_t version, Deadline deadline) {
-    { metadata.compare_and_swap(key, version, value, deadline) } -> std::same_as<Task<std::uint64_t>>;
-};
+concept SwappingMetadata =
+    requires(M& metadata, std::string key, std::string value, std::uint64_t version, Deadline deadline) {
+        { metadata.compare_and_swap(key, version, value, deadline) } -> std::same_as<Task<std::uint64_t>>;
+    };
 template <class M>
 concept ListingMetadata = requires(M& metadata, std::string prefix, Deadline deadline) {
     { metadata.list(prefix, deadline) } -> std::same_as<Task<std::vector<DocumentChange>>>;

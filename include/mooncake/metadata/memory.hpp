@@ -17,7 +17,8 @@ namespace mooncake {
 template <Clock C = SteadyClock>
 class BasicMemoryMetadata {
   public:
-    static constexpr auto capabilities = MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true};
+    static constexpr auto capabilities =
+        MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true};
 
     explicit BasicMemoryMetadata(C clock = {}) : clock_(std::move(clock)) {}
 
@@ -48,7 +49,8 @@ class BasicMemoryMetadata {
         const auto found = entries_.find(key);
         const auto current = found == entries_.end() ? 0 : found->second.document.version;
         if (current != version)
-            co_return Error(Errc::conflict, "'" + key + "' is at version " + std::to_string(current) + ", not " + std::to_string(version));
+            co_return Error(Errc::conflict, "'" + key + "' is at version " + std::to_string(current) + ", not " +
+                                                std::to_string(version));
         co_return store(std::move(key), std::move(value), 0);
     }
 
@@ -71,10 +73,13 @@ class BasicMemoryMetadata {
                 const auto lock = std::lock_guard(mutex_);
                 if (place == watchers_.end()) place = watchers_.insert(place, &changed);
                 expire();
-                if (version < forgotten_) co_return Error(Errc::conflict, "changes after version " + std::to_string(version) + " are forgotten; list again");
+                if (version < forgotten_)
+                    co_return Error(Errc::conflict,
+                                    "changes after version " + std::to_string(version) + " are forgotten; list again");
                 auto found = changes_after(prefix, version);
                 if (!found.empty()) co_return found;
-                if (const auto next = next_expiry()) until = until.or_sooner(Deadline(*next - clock_.now() + std::chrono::milliseconds{1}));
+                if (const auto next = next_expiry())
+                    until = until.or_sooner(Deadline(*next - clock_.now() + std::chrono::milliseconds{1}));
             }
             const auto wake = co_await changed.wait(until);
             if (wake == Wake::cancelled || (wake == Wake::timed_out && deadline.passed())) co_return to_errc(wake);
@@ -99,7 +104,8 @@ class BasicMemoryMetadata {
     Task<std::uint64_t> put_leased(std::string key, std::string value, std::uint64_t lease, Deadline) {
         const auto lock = std::lock_guard(mutex_);
         expire();
-        if (!leases_.contains(lease)) co_return Error(Errc::not_found, "the lease is over; grant another and put again");
+        if (!leases_.contains(lease))
+            co_return Error(Errc::not_found, "the lease is over; grant another and put again");
         co_return store(std::move(key), std::move(value), lease);
     }
 
@@ -133,7 +139,8 @@ class BasicMemoryMetadata {
     };
 
     std::uint64_t store(std::string key, std::string value, std::uint64_t lease) {
-        entries_.insert_or_assign(std::move(key), Entry{.document = {.value = std::move(value), .version = ++version_}, .lease = lease});
+        entries_.insert_or_assign(
+            std::move(key), Entry{.document = {.value = std::move(value), .version = ++version_}, .lease = lease});
         notify();
         return version_;
     }
@@ -157,18 +164,24 @@ class BasicMemoryMetadata {
     }
 
     [[nodiscard]] std::optional<TimePoint> next_expiry() const {
-        const auto first = std::min_element(leases_.begin(), leases_.end(), [](const auto& a, const auto& b) { return a.second.until < b.second.until; });
+        const auto first = std::min_element(leases_.begin(), leases_.end(), [](const auto& a, const auto& b) {
+            return a.second.until < b.second.until;
+        });
         return first == leases_.end() ? std::nullopt : std::optional(first->second.until);
     }
 
     std::vector<DocumentChange> changes_after(std::string_view prefix, std::uint64_t version) const {
         auto found = std::vector<DocumentChange>();
-        for (auto at = entries_.lower_bound(std::string(prefix)); at != entries_.end() && at->first.starts_with(prefix); ++at)
-            if (at->second.document.version > version) found.push_back({.key = at->first, .document = at->second.document, .removed = false});
+        for (auto at = entries_.lower_bound(std::string(prefix)); at != entries_.end() && at->first.starts_with(prefix);
+             ++at)
+            if (at->second.document.version > version)
+                found.push_back({.key = at->first, .document = at->second.document, .removed = false});
         for (const auto& removal : removals_)
             if (removal.version > version && removal.key.starts_with(prefix) && !entries_.contains(removal.key))
-                found.push_back({.key = removal.key, .document = {.value = {}, .version = removal.version}, .removed = true});
-        std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.document.version < b.document.version; });
+                found.push_back(
+                    {.key = removal.key, .document = {.value = {}, .version = removal.version}, .removed = true});
+        std::sort(found.begin(), found.end(),
+                  [](const auto& a, const auto& b) { return a.document.version < b.document.version; });
         return found;
     }
 

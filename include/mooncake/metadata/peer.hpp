@@ -14,8 +14,8 @@
 namespace mooncake {
 
 struct PeerMetadataConfig {
-    ListenConfig listen = {};                        ///< where others ask for this process's records
-    std::chrono::milliseconds answer_within{5'000};  ///< most a peer may take when the caller sets no deadline
+    ListenConfig listen = {};                       ///< where others ask for this process's records
+    std::chrono::milliseconds answer_within{5'000}; ///< most a peer may take when the caller sets no deadline
     Log log = {};
 };
 
@@ -69,7 +69,8 @@ class PeerMetadata {
         if (deadline.is_never()) deadline = Deadline(config_.answer_within);
         auto reply = co_await client->call(std::move(request), deadline);
         if (!reply && reply.error() == Errc::timed_out)
-            co_return Error(Errc::timed_out, to_string(*peer) + " did not tell its record of '" + key.substr(0, at) + "' in time");
+            co_return Error(Errc::timed_out,
+                            to_string(*peer) + " did not tell its record of '" + key.substr(0, at) + "' in time");
         if (!reply) co_return reply.error();
         co_return Document{.value = std::move(reply->value), .version = reply->version};
     }
@@ -94,18 +95,22 @@ class PeerMetadata {
   private:
     std::unique_ptr<RpcService> make_service() {
         auto service = std::make_unique<RpcService>();
-        service->template on<metadata::detail::GetRecord>([this](const metadata::detail::GetRecord& request) -> Result<metadata::detail::GetRecordReply> {
-            auto document = own(request.key);
-            if (!document) return document.error();
-            return metadata::detail::GetRecordReply{.value = std::move(document->value), .version = document->version};
-        });
+        service->template on<metadata::detail::GetRecord>(
+            [this](const metadata::detail::GetRecord& request) -> Result<metadata::detail::GetRecordReply> {
+                auto document = own(request.key);
+                if (!document) return document.error();
+                return metadata::detail::GetRecordReply{.value = std::move(document->value),
+                                                        .version = document->version};
+            });
         return service;
     }
 
     Result<Document> own(const std::string& key) const {
         const auto lock = std::lock_guard(mutex_);
         const auto found = own_.find(key);
-        if (found == own_.end()) return Error(Errc::not_found, "there is no record of '" + key.substr(0, 256) + "' at " + to_string(server_.endpoint()));
+        if (found == own_.end())
+            return Error(Errc::not_found,
+                         "there is no record of '" + key.substr(0, 256) + "' at " + to_string(server_.endpoint()));
         return found->second;
     }
 
@@ -113,7 +118,9 @@ class PeerMetadata {
         const auto lock = std::lock_guard(mutex_);
         if (closed_) return nullptr;
         auto& client = clients_[to_string(peer)];
-        if (!client) client = std::make_shared<RpcClient<P>>(runtime_.next_executor(), RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
+        if (!client)
+            client = std::make_shared<RpcClient<P>>(
+                runtime_.next_executor(), RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
         return client;
     }
 

@@ -44,7 +44,8 @@ consteval std::size_t least_size() {
         }(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
 }
 
-static_assert(std::endian::native == std::endian::little, "the wire is little-endian, and so is every machine it runs on");
+static_assert(std::endian::native == std::endian::little,
+              "the wire is little-endian, and so is every machine it runs on");
 
 class Encoder {
   public:

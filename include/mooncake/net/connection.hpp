@@ -19,10 +19,10 @@ namespace mooncake {
 
 struct ConnectionConfig {
     FrameLimits limits = {};
-    std::chrono::milliseconds hello_within{5'000};      ///< a peer that says nothing is gone after this
-    std::chrono::milliseconds stall{30'000};            ///< a payload takes at most this, and 1 s more for each MiB
-    std::uint64_t most_reply_bytes = 256 * MiB;         ///< queued replies above which no more requests are read
-    std::size_t most_exchanges = 4096;                  ///< the same for requests that are being served
+    std::chrono::milliseconds hello_within{5'000}; ///< a peer that says nothing is gone after this
+    std::chrono::milliseconds stall{30'000};       ///< a payload takes at most this, and 1 s more for each MiB
+    std::uint64_t most_reply_bytes = 256 * MiB;    ///< queued replies above which no more requests are read
+    std::size_t most_exchanges = 4096;             ///< the same for requests that are being served
 };
 
 namespace net::detail {
@@ -80,7 +80,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             (void)self->scope_.spawn(write_all(self));
             while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
         }
-        const auto breach = outcome == Errc::protocol_error || outcome == Errc::too_large || outcome == Errc::version_mismatch;
+        const auto breach =
+            outcome == Errc::protocol_error || outcome == Errc::too_large || outcome == Errc::version_mismatch;
         if (breach) self->log_(Severity::warning, "cut off " + self->peer_ + ": " + outcome.message());
         self->end();
         co_return ok;
@@ -114,8 +115,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         if (exchange.request.method != 0 || exchange.request.payload_bytes != 0 || !hello)
             return {Errc::protocol_error, "the first frame is no hello"};
         if (hello->version != wire_version)
-            return {Errc::version_mismatch, "this server speaks wire version " + std::to_string(wire_version) + ", the peer " +
-                                                std::to_string(hello->version) + "; build both from the same release"};
+            return {Errc::version_mismatch, "this server speaks wire version " + std::to_string(wire_version) +
+                                                ", the peer " + std::to_string(hello->version) +
+                                                "; build both from the same release"};
         if (hello->service != service_.name())
             return {Errc::protocol_error, "this address serves '" + std::string(service_.name()) + "', not '" +
                                               hello->service.substr(0, 64) + "'"};
@@ -127,7 +129,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     /// A request's header and message.
     Task<std::unique_ptr<Exchange>> read_head() {
         auto raw = std::array<std::byte, FrameHeader::size>();
-        if (const auto error = co_await reader_->read_header(raw); error) co_return Error(Errc::connection_lost, error.message());
+        if (const auto error = co_await reader_->read_header(raw); error)
+            co_return Error(Errc::connection_lost, error.message());
         const auto header = decode_header(raw, FrameKind::request, config_.limits);
         if (!header) co_return header.error();
         auto exchange = std::make_unique<Exchange>();

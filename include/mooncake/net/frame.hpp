@@ -25,18 +25,18 @@ struct FrameHeader {
     std::uint32_t magic = magic_number;
     FrameKind kind = FrameKind::request;
     std::uint8_t reserved = 0;
-    std::uint16_t status = 0;      ///< an `Errc`; 0 in requests
-    std::uint32_t method = 0;      ///< which call; 0 is the hello
-    std::uint32_t meta_bytes = 0;  ///< limited by `FrameLimits`
-    std::uint64_t id = 0;          ///< chosen by the requester; the reply repeats it
+    std::uint16_t status = 0;     ///< an `Errc`; 0 in requests
+    std::uint32_t method = 0;     ///< which call; 0 is the hello
+    std::uint32_t meta_bytes = 0; ///< limited by `FrameLimits`
+    std::uint64_t id = 0;         ///< chosen by the requester; the reply repeats it
     std::uint64_t payload_bytes = 0;
 };
 static_assert(sizeof(FrameHeader) == FrameHeader::size && std::has_unique_object_representations_v<FrameHeader>,
               "no padding: what is sent is what was set");
 
 struct FrameLimits {
-    std::uint32_t meta_bytes = 64U << 20;         ///< most a message may have
-    std::uint64_t payload_bytes = 1ULL << 33;     ///< most a bulk transfer may have
+    std::uint32_t meta_bytes = 64U << 20;     ///< most a message may have
+    std::uint64_t payload_bytes = 1ULL << 33; ///< most a bulk transfer may have
 };
 
 inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameHeader::size> out) noexcept {
@@ -44,8 +44,8 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
 }
 
 /// Errors: `protocol_error` (not a frame of ours, or of the wrong kind), `too_large`.
-[[nodiscard]] inline Result<FrameHeader> decode_header(std::span<const std::byte, FrameHeader::size> in, FrameKind expected,
-                                                       FrameLimits limits) {
+[[nodiscard]] inline Result<FrameHeader> decode_header(std::span<const std::byte, FrameHeader::size> in,
+                                                       FrameKind expected, FrameLimits limits) {
     auto header = FrameHeader();
     std::memcpy(&header, in.data(), FrameHeader::size);
     if (header.magic != FrameHeader::magic_number)
@@ -67,7 +67,7 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
 /// The first request on every connection (method 0), answered by one of the server's.
 struct Hello {
     std::uint32_t version = wire_version;
-    std::string service = {};        ///< what the connection is for, such as `rpc` or `transfer`
+    std::string service = {};     ///< what the connection is for, such as `rpc` or `transfer`
     std::uint64_t generation = 0; ///< of the segment that is meant; 0: any
 };
 

@@ -26,12 +26,12 @@ struct LaneOperation {
     std::span<const ConstBytes> payload;
 
     // what came back
-    Error error;                             ///< `ok`, or why there is no reply
-    std::uint16_t status = 0;                ///< the reply's status, an `Errc`
-    std::string reply;                       ///< the reply's message
-    std::vector<MutableBytes> sinks;         ///< where the reply's payload goes; what `prepare` leaves here counts
+    Error error;                               ///< `ok`, or why there is no reply
+    std::uint16_t status = 0;                  ///< the reply's status, an `Errc`
+    std::string reply;                         ///< the reply's message
+    std::vector<MutableBytes> sinks;           ///< where the reply's payload goes; what `prepare` leaves here counts
     Errc (*prepare)(LaneOperation&) = nullptr; ///< looks at `reply` before the payload comes; `ok`, or the lane ends
-    void* owner = nullptr;                   ///< the caller's own, for `prepare`
+    void* owner = nullptr;                     ///< the caller's own, for `prepare`
 
     net::detail::Latch* latch = nullptr;
 
@@ -76,7 +76,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     /// Waits until the lanes are done with all operations, whose number `latch` was made with.
     /// Cancellation and deadline: the operations that are not done end with `cancelled` or `timed_out`. By then nothing
     /// reads or writes their memory: replies on their way are dropped, and a request that was half sent takes the lane down.
-    static asio::awaitable<void> wait_all(std::span<const Ticket> tickets, net::detail::Latch& latch, Deadline deadline) {
+    static asio::awaitable<void> wait_all(std::span<const Ticket> tickets, net::detail::Latch& latch,
+                                          Deadline deadline) {
         const auto throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
         const auto wake = co_await latch.wait(deadline);
@@ -92,7 +93,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto latch = net::detail::Latch(1);
         operation.latch = &latch;
         const auto ticket = submit(operation);
-        co_await wait_all({&ticket, 1}, latch, deadline);
+        co_await wait_all(std::span(&ticket, 1), latch, deadline);
     }
 
     /// Hands `operation` to the lane; its latch counts down when the lane is done with it. Follow with `wait_all`.
@@ -136,7 +137,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     using Operation = LaneOperation;
 
     static std::uint64_t weight_of(const Operation& operation) noexcept {
-        auto bytes = std::uint64_t{FrameHeader::size} + operation.meta.size() + net::detail::total_bytes(operation.payload);
+        auto bytes =
+            std::uint64_t{FrameHeader::size} + operation.meta.size() + net::detail::total_bytes(operation.payload);
         for (const auto& sink : operation.sinks) bytes += sink.size();
         return bytes;
     }
@@ -172,7 +174,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto frame = std::string(reinterpret_cast<const char*>(head.data()), head.size()) + meta;
         while (!frame.empty()) {
             auto out = std::array{asio::const_buffer(frame.data(), frame.size())};
-            const auto [error, sent] = co_await stream_->async_write_some(std::span<asio::const_buffer>(out), as_result);
+            const auto [error, sent] =
+                co_await stream_->async_write_some(std::span<asio::const_buffer>(out), as_result);
             if (error) co_return lost(error);
             frame.erase(0, sent);
         }
@@ -189,7 +192,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto raw = std::array<std::byte, FrameHeader::size>();
         if (const auto error = co_await reader_->read_header(raw); error) co_return lost(error);
         const auto header = decode_header(raw, FrameKind::reply, config_.limits);
-        if (!header) co_return Error(header.error().code(), to_string(config_.peer) + ": " + std::string(header.error().context()));
+        if (!header)
+            co_return Error(header.error().code(),
+                            to_string(config_.peer) + ": " + std::string(header.error().context()));
         if (const auto error = co_await reader_->read_meta(meta, header->meta_bytes); error) co_return lost(error);
         co_return *header;
     }
@@ -216,11 +221,13 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             receiving_ = found->second;
             if (accept_reply(*receiving_, header, meta) != Errc::ok) {
                 receiving_ = nullptr;
-                co_return Error(Errc::protocol_error, to_string(config_.peer) + " sent a reply that does not fit its request");
+                co_return Error(Errc::protocol_error,
+                                to_string(config_.peer) + " sent a reply that does not fit its request");
             }
             const auto sinks = std::move(receiving_->sinks); // the operation may be gone before the cursor is
             auto cursor = net::detail::SpanCursor<std::byte>(sinks);
-            const auto error = co_await reader_->read_payload(cursor, [this] { return receiving_ != nullptr; });
+            const auto wanted = [this] { return receiving_ != nullptr; };
+            const auto error = co_await reader_->read_payload(cursor, wanted);
             if (receiving_ && error) co_return lost(error);
             if (receiving_) finish(*std::exchange(receiving_, nullptr), {});
             left = cursor.left();
@@ -298,7 +305,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     void advance(std::size_t sent) {
         while (!sending_.empty()) {
             auto& operation = *sending_.front();
-            const auto head = std::min<std::uint64_t>(sent, FrameHeader::size + operation.meta.size() - operation.head_sent);
+            const auto head =
+                std::min<std::uint64_t>(sent, FrameHeader::size + operation.meta.size() - operation.head_sent);
             operation.head_sent += head;
             sent = operation.unsent.advance(sent - head);
             if (operation.head_sent < FrameHeader::size + operation.meta.size() || !operation.unsent.done()) return;
@@ -322,7 +330,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 // Half of it is out: the frame cannot be finished without the caller's memory, so the lane ends here.
                 close_stream();
                 finish(operation, why);
-                fail(Error(Errc::connection_lost, "a request to " + to_string(config_.peer) + " was given up half sent"));
+                fail(Error(Errc::connection_lost,
+                           "a request to " + to_string(config_.peer) + " was given up half sent"));
                 return;
             }
             sending_.erase(place);

@@ -15,7 +15,8 @@ template <StreamPolicy P>
 class LaneSlot {
   public:
     LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {})
-        : config_(std::move(config)), backoff_(backoff, reinterpret_cast<std::uintptr_t>(this)), retired_(std::move(executor)) {}
+        : config_(std::move(config)), backoff_(backoff, reinterpret_cast<std::uintptr_t>(this)),
+          retired_(std::move(executor)) {}
 
     /// The lane to use now. Errors: `closed`; the last lane's failure while it is too early to try again.
     Result<std::shared_ptr<Lane<P>>> lane() {

@@ -15,7 +15,9 @@ class Latch {
     void count_down() noexcept {
         if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_.set();
     }
-    asio::awaitable<Wake> wait(Deadline deadline, Interrupt interrupt = Interrupt::yes) { return all_.wait(deadline, interrupt); }
+    asio::awaitable<Wake> wait(Deadline deadline, Interrupt interrupt = Interrupt::yes) {
+        return all_.wait(deadline, interrupt);
+    }
 
   private:
     std::atomic<std::size_t> left_;

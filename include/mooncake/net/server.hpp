@@ -62,14 +62,16 @@ class Server {
         auto error = boost::system::error_code();
         const auto address = asio::ip::make_address(bind.host == "localhost" ? "127.0.0.1" : bind.host, error);
         if (error)
-            throw_error({Errc::invalid_argument, "cannot listen on '" + to_string(bind) + "': the host to bind is an IP address, such as 0.0.0.0 or ::1"});
+            throw_error({Errc::invalid_argument, "cannot listen on '" + to_string(bind) +
+                                                     "': the host to bind is an IP address, such as 0.0.0.0 or ::1"});
         const auto target = asio::ip::tcp::endpoint(address, bind.port);
         acceptor_.open(target.protocol(), error);
         if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
         if (!error) acceptor_.bind(target, error);
         if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
         if (error == asio::error::address_in_use)
-            throw_error({Errc::address_in_use, to_string(bind) + " is taken by another process; choose another port, or 0 for any free one"});
+            throw_error({Errc::address_in_use,
+                         to_string(bind) + " is taken by another process; choose another port, or 0 for any free one"});
         if (error) throw_error({Errc::system, "cannot listen on " + to_string(bind) + ": " + error.message()});
         const auto& advertise = config_.listen.advertise;
         endpoint_ = {advertise.host.empty() ? bind.host : advertise.host,
@@ -83,9 +85,10 @@ class Server {
             if (error == asio::error::operation_aborted) co_return ok;
             if (error) {
                 // Most likely out of descriptors: existing connections go on, and may end.
-                config_.log(Severity::warning, "accepting a connection on " + to_string(endpoint_) + " failed: " + error.message());
+                config_.log(Severity::warning,
+                            "accepting a connection on " + to_string(endpoint_) + " failed: " + error.message());
                 auto pause = Event();
-                const auto wake = co_await pause.wait(std::chrono::milliseconds{100});
+                const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
@@ -97,7 +100,8 @@ class Server {
     void admit(const Executor& executor, asio::ip::tcp::socket socket) {
         const auto lock = std::lock_guard(mutex_);
         if (connections_.size() >= config_.most_connections) {
-            config_.log(Severity::warning, "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
+            config_.log(Severity::warning,
+                        "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
         connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, config_.log));

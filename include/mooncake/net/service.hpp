@@ -1,6 +1,7 @@
 #pragma once
 
-#include <mooncake/core/task.hpp>
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/core/result.hpp>
 #include <mooncake/net/frame.hpp>
 
 #include <memory>

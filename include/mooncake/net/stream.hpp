@@ -21,12 +21,13 @@ namespace mooncake {
 /// A connection as the frames above it see it: what Asio calls an async stream, and ways to stop.
 /// `cancel` ends the operations in progress with `operation_aborted` and leaves the stream usable; `close` ends all.
 template <class S>
-concept AsyncStream = std::movable<S> && requires(S& stream, std::span<asio::mutable_buffer> in, std::span<asio::const_buffer> out) {
-    stream.async_read_some(in, asio::as_tuple(asio::use_awaitable));
-    stream.async_write_some(out, asio::as_tuple(asio::use_awaitable));
-    stream.cancel();
-    stream.close();
-};
+concept AsyncStream =
+    std::movable<S> && requires(S& stream, std::span<asio::mutable_buffer> in, std::span<asio::const_buffer> out) {
+        stream.async_read_some(in, asio::as_tuple(asio::use_awaitable));
+        stream.async_write_some(out, asio::as_tuple(asio::use_awaitable));
+        stream.cancel();
+        stream.close();
+    };
 
 /// How connections come to be, and with which security.
 ///
@@ -35,10 +36,11 @@ concept AsyncStream = std::movable<S> && requires(S& stream, std::span<asio::mut
 /// | `P::connect(executor, endpoint)` | a `Task<P::Stream>` that is ready for frames | `unreachable` | terminal |
 /// | `P::accept(socket)` | the same for the server's end of an accepted socket | `connection_lost`, `access_denied` | terminal |
 template <class P>
-concept StreamPolicy = AsyncStream<typename P::Stream> && requires(Executor executor, Endpoint endpoint, asio::ip::tcp::socket socket) {
-    { P::connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
-    { P::accept(std::move(socket)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
-};
+concept StreamPolicy =
+    AsyncStream<typename P::Stream> && requires(Executor executor, Endpoint endpoint, asio::ip::tcp::socket socket) {
+        { P::connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
+        { P::accept(std::move(socket)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
+    };
 
 /// A stream on its way out of a task, which needs an empty state where Asio's sockets have none.
 template <class S>
@@ -53,7 +55,9 @@ struct PlainTcp {
     using Stream = asio::ip::tcp::socket;
     using Connected = mooncake::Connected<Stream>;
 
-    static Task<Connected> connect(Executor executor, Endpoint endpoint) { return connect_to<Stream>(executor, std::move(endpoint)); }
+    static Task<Connected> connect(Executor executor, Endpoint endpoint) {
+        return connect_to<Stream>(executor, std::move(endpoint));
+    }
     static Task<Connected> accept(Stream socket) { return accept_from(std::move(socket)); }
 
   private:
@@ -67,8 +71,11 @@ struct PlainTcp {
             targets.emplace_back(address, endpoint.port);
         } else {
             auto resolver = asio::ip::tcp::resolver(executor);
-            auto [error, found] = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), as_result);
-            if (error) co_return Error(Errc::unreachable, "the name in " + to_string(endpoint) + " is not known: " + error.message());
+            auto [error, found] =
+                co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), as_result);
+            if (error)
+                co_return Error(Errc::unreachable,
+                                "the name in " + to_string(endpoint) + " is not known: " + error.message());
             for (const auto& entry : found) targets.push_back(entry.endpoint());
         }
         auto why = std::string("no address");
@@ -82,7 +89,8 @@ struct PlainTcp {
             if (error == asio::error::operation_aborted) co_return Errc::cancelled;
             why = error.message();
         }
-        co_return Error(Errc::unreachable, to_string(endpoint) + ": " + why + "; is the process there running, and is the address right?");
+        co_return Error(Errc::unreachable,
+                        to_string(endpoint) + ": " + why + "; is the process there running, and is the address right?");
     }
 
     template <class S>

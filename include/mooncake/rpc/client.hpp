@@ -50,7 +50,10 @@ class RpcClient {
 
   private:
     static LaneConfig lane_config(const RpcClientConfig& config) {
-        return {.peer = config.server, .hello = {.service = "rpc"}, .connect_within = config.connect_within, .limits = config.limits};
+        return {.peer = config.server,
+                .hello = {.service = "rpc"},
+                .connect_within = config.connect_within,
+                .limits = config.limits};
     }
 
     const Endpoint server_;

@@ -24,33 +24,36 @@ class RpcService final : public FrameService {
     template <RpcRequest R, class Handler>
         requires std::is_invocable_r_v<Result<typename R::Reply>, Handler&, R&>
     void on(Handler handler) {
-        add(R::method, [handler = std::move(handler)](std::unique_ptr<Exchange> exchange, const Channel& channel) mutable {
-            auto request = decode<R>(exchange->message);
-            if (request) finish(*exchange, handler(*request));
-            else finish(*exchange, malformed());
-            channel->send(std::move(exchange));
-        });
+        add(R::method,
+            [handler = std::move(handler)](std::unique_ptr<Exchange> exchange, const Channel& channel) mutable {
+                auto request = decode<R>(exchange->message);
+                if (request) finish(*exchange, handler(*request));
+                else finish(*exchange, malformed());
+                channel->send(std::move(exchange));
+            });
     }
 
     template <RpcRequest R, class Handler>
         requires std::is_invocable_r_v<Task<typename R::Reply>, Handler&, R>
     void on(Handler handler) {
-        add(R::method, [handler = std::move(handler)](std::unique_ptr<Exchange> exchange, const Channel& channel) mutable {
-            auto request = decode<R>(exchange->message);
-            if (!request) {
-                finish(*exchange, malformed());
-                channel->send(std::move(exchange));
-                return;
-            }
-            (void)channel->scope().spawn(answer<R>(handler(std::move(*request)), std::move(exchange), channel));
-        });
+        add(R::method,
+            [handler = std::move(handler)](std::unique_ptr<Exchange> exchange, const Channel& channel) mutable {
+                auto request = decode<R>(exchange->message);
+                if (!request) {
+                    finish(*exchange, malformed());
+                    channel->send(std::move(exchange));
+                    return;
+                }
+                (void)channel->scope().spawn(answer<R>(handler(std::move(*request)), std::move(exchange), channel));
+            });
     }
 
     [[nodiscard]] std::string_view name() const noexcept override { return "rpc"; }
 
     Result<void> accept(Exchange& exchange) override {
         if (exchange.request.payload_bytes == 0) return ok;
-        return Error(Errc::protocol_error, "a call came with " + std::to_string(exchange.request.payload_bytes) + " bytes of payload; calls have none");
+        return Error(Errc::protocol_error, "a call came with " + std::to_string(exchange.request.payload_bytes) +
+                                               " bytes of payload; calls have none");
     }
 
     void serve(std::unique_ptr<Exchange> exchange, const std::shared_ptr<ReplyChannel>& channel) override {

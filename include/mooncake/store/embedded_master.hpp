@@ -26,7 +26,8 @@ class EmbeddedMaster {
     static constexpr bool in_process = true;
     using Config = EmbeddedMasterConfig<Traits>;
 
-    EmbeddedMaster(Runtime&, Config config) : config_(std::move(config)), master_(config_.master, std::move(config_.parts)) {}
+    EmbeddedMaster(Runtime&, Config config)
+        : config_(std::move(config)), master_(config_.master, std::move(config_.parts)) {}
 
     /// Registers the capacity as an arena of `engine` and lends all of it.
     /// Errors: `out_of_memory`, `invalid_argument`.
@@ -37,7 +38,14 @@ class EmbeddedMaster {
         const auto region = co_await engine.register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
         if (!region) co_return region.error();
         const auto& pin = *region;
-        auto mount = store::SegmentMount{.name = engine.name(), .generation = engine.generation(), .endpoint = engine.locator(), .host = {}, .offset = pin->offset, .bytes = config_.capacity, .read_key = pin->keys.read, .write_key = pin->keys.write};
+        auto mount = store::SegmentMount{.name = engine.name(),
+                                         .generation = engine.generation(),
+                                         .endpoint = engine.locator(),
+                                         .host = {},
+                                         .offset = pin->offset,
+                                         .bytes = config_.capacity,
+                                         .read_key = pin->keys.read,
+                                         .write_key = pin->keys.write};
         const auto mounted = master_.mount(mount);
         if (!mounted) co_return mounted.error();
         co_return ok;
@@ -45,7 +53,8 @@ class EmbeddedMaster {
 
     template <RpcRequest Message>
     Task<typename Message::Reply> call(Message message, Deadline deadline) {
-        if constexpr (std::same_as<Message, store::WaitFor>) co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
+        if constexpr (std::same_as<Message, store::WaitFor>)
+            co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
         else co_return store::detail::answer(master_, message);
     }
 

@@ -32,11 +32,12 @@ concept Answers = RpcRequest<Message> && requires(M& link, Message message, Dead
 template <class M>
 concept MasterLink =
     std::default_initializable<typename M::Config> && store::detail::Answers<M, store::PutStart> &&
-    store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> && store::detail::Answers<M, store::Get> &&
-    store::detail::Answers<M, store::Query> && store::detail::Answers<M, store::Release> && store::detail::Answers<M, store::Renew> &&
-    store::detail::Answers<M, store::Remove> && store::detail::Answers<M, store::List> && store::detail::Answers<M, store::Segments> &&
-    store::detail::Answers<M, store::Stats> && store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> &&
-    requires(M& link) {
+    store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> &&
+    store::detail::Answers<M, store::Get> && store::detail::Answers<M, store::Query> &&
+    store::detail::Answers<M, store::Release> && store::detail::Answers<M, store::Renew> &&
+    store::detail::Answers<M, store::Remove> && store::detail::Answers<M, store::List> &&
+    store::detail::Answers<M, store::Segments> && store::detail::Answers<M, store::Stats> &&
+    store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> && requires(M& link) {
         { M::in_process } -> std::convertible_to<bool>;
         { link.close() } -> std::same_as<asio::awaitable<void>>;
     };

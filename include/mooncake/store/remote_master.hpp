@@ -11,7 +11,8 @@ namespace mooncake {
 
 struct RemoteMasterConfig {
     RpcClientConfig rpc = {};
-    std::chrono::milliseconds answer_within{10'000}; ///< most a call without a deadline of its own may take; `WaitFor` excepted
+    std::chrono::milliseconds answer_within{
+        10'000}; ///< most a call without a deadline of its own may take; `WaitFor` excepted
 };
 
 /// Choose this when: a master serves a cluster. Its policies are its own and are set where it is started, not here.
@@ -21,7 +22,8 @@ class RemoteMaster {
     static constexpr bool in_process = false;
     using Config = RemoteMasterConfig;
 
-    RemoteMaster(Runtime& runtime, Config config) : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc)) {}
+    RemoteMaster(Runtime& runtime, Config config)
+        : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc)) {}
 
     /// Makes sure that there is a master, and that it speaks this version.
     /// Errors: `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).

@@ -42,8 +42,8 @@ class Store {
     /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
     /// Thread: none of the runtime's; it waits for the master.
     explicit Store(Runtime& runtime, Config config = {})
-        : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)), keeper_(runtime.next_executor(), master_),
-          segments_(engine_, master_) {
+        : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)),
+          keeper_(runtime.next_executor(), master_), segments_(engine_, master_) {
         const auto attached = sync_wait(runtime.executor(), master_.attach(engine_));
         if (!attached) {
             (void)sync_wait(runtime.executor(), close_all(this));
@@ -64,7 +64,7 @@ class Store {
     Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {}) {
         const auto item = PutItem{key, value};
         auto writer = Writer(engine_, master_, segments_);
-        const auto report = co_await writer.put({&item, 1}, options);
+        const auto report = co_await writer.put(one(item), options);
         if (!report) co_return report.error();
         const auto outcome = report->outcomes.front();
         if (outcome != Errc::ok && outcome != Errc::exists) co_return sentence(outcome, writer.failure(), key);
@@ -82,13 +82,13 @@ class Store {
     /// Errors: `not_found`, `lost` (it was there, and every replica failed; the sentence says how), `timed_out`, `cancelled`.
     Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {}) {
         auto reader = Reader(engine_, master_, segments_);
-        const auto located = co_await reader.locate({&key, 1}, options);
+        const auto located = co_await reader.locate(one(key), options);
         if (!located) co_return located.error();
         const auto& object = reader.objects().front();
         if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
         auto bytes = std::vector<std::byte>(object.size);
         const auto item = GetItem{key, bytes};
-        const auto report = co_await reader.read({&item, 1}, options);
+        const auto report = co_await reader.read(one(item), options);
         co_await give_back(reader.lease());
         if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
         co_return bytes;
@@ -98,9 +98,9 @@ class Store {
     Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {}) {
         const auto item = GetItem{key, into};
         auto reader = Reader(engine_, master_, segments_);
-        const auto located = co_await reader.locate({&key, 1}, options);
+        const auto located = co_await reader.locate(one(key), options);
         if (!located) co_return located.error();
-        const auto report = co_await reader.read({&item, 1}, options);
+        const auto report = co_await reader.read(one(item), options);
         co_await give_back(reader.lease());
         const auto outcome = report.outcomes.empty() ? Errc::not_found : report.outcomes.front();
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), key);
@@ -126,7 +126,7 @@ class Store {
     Task<View> view(std::string_view key, ViewOptions options = {}) {
         auto reader = Reader(engine_, master_, segments_);
         const auto get = GetOptions{.deadline = options.deadline, .verify = options.verify};
-        const auto located = co_await reader.locate({&key, 1}, get);
+        const auto located = co_await reader.locate(one(key), get);
         if (!located) co_return located.error();
         const auto& object = reader.objects().front();
         if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
@@ -136,7 +136,7 @@ class Store {
         if (options.unreachable == Unreachable::fail) co_return sentence(Errc::not_mapped, window.error(), key);
         auto bytes = std::vector<std::byte>(object.size);
         const auto item = GetItem{key, bytes};
-        const auto report = co_await reader.read({&item, 1}, get);
+        const auto report = co_await reader.read(one(item), get);
         if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
         co_return View(std::move(bytes));
     }
@@ -151,7 +151,8 @@ class Store {
     }
 
     /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
-    Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each, Deadline deadline = {}) {
+    Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
+                                         Deadline deadline = {}) {
         auto message = store::Query{.keys = strings(keys), .mode = mode};
         auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
@@ -159,20 +160,23 @@ class Store {
     }
 
     Task<bool> exists(std::string_view key, Deadline deadline = {}) {
-        const auto found = co_await exists_batch({&key, 1}, LookUp::each, deadline);
+        const auto found = co_await exists_batch(one(key), LookUp::each, deadline);
         if (!found) co_return found.error();
         co_return found->front() == Errc::ok;
     }
 
     /// Errors: `not_found`, `conflict` (it is leased or being written, and `mode` does not force it).
-    Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use, Deadline deadline = {}) {
-        const auto removed = co_await remove_batch({&key, 1}, mode, deadline);
+    Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                      Deadline deadline = {}) {
+        const auto removed = co_await remove_batch(one(key), mode, deadline);
         if (!removed) co_return removed.error();
         if (removed->front() != Errc::ok) co_return sentence(removed->front(), {}, key);
         co_return ok;
     }
 
-    Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys, store::RemoveMode mode = store::RemoveMode::unless_in_use, Deadline deadline = {}) {
+    Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
+                                         store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                                         Deadline deadline = {}) {
         auto message = store::Remove{.keys = strings(keys), .mode = mode};
         auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
@@ -180,7 +184,8 @@ class Store {
     }
 
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
-    Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {}, std::uint32_t limit = 1000, Deadline deadline = {}) {
+    Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
+                                                std::uint32_t limit = 1000, Deadline deadline = {}) {
         auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
         auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
@@ -217,7 +222,14 @@ class Store {
         co_return ok;
     }
 
-    static std::vector<std::string> strings(std::span<const std::string_view> keys) { return {keys.begin(), keys.end()}; }
+    template <class T>
+    static std::span<const T> one(const T& item) noexcept {
+        return {&item, 1};
+    }
+
+    static std::vector<std::string> strings(std::span<const std::string_view> keys) {
+        return {keys.begin(), keys.end()};
+    }
 
     /// A public error from a bare outcome: with the sentence that came with it, or at least the key.
     static Error sentence(Errc outcome, const Error& failure, std::string_view key) {

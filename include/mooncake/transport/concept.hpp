@@ -73,9 +73,9 @@ struct MappedWindow {
 /// |---|---|---|---|
 /// | `t.map(link, offset, length, key, direction, deadline)` | those bytes of the segment, to read or to read and write | `not_mapped`, `out_of_range`, `access_denied`, `stale_generation`, `connection_lost`, `timed_out`, `cancelled` | any executor |
 template <class T>
-concept MappingTransport =
-    Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number, Direction direction, Deadline deadline) {
-        { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
-    };
+concept MappingTransport = Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number,
+                                                    Direction direction, Deadline deadline) {
+    { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
+};
 
 } // namespace mooncake

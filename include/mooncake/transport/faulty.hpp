@@ -18,11 +18,11 @@ namespace mooncake {
 
 /// What a `FaultyTransport` does to the transfers that come by; counted from the moment it is set.
 struct FaultPlan {
-    double drop = 0;                       ///< 0 … 1: share of groups that never complete (until their deadline or cancellation)
-    std::chrono::milliseconds delay{0};    ///< every group waits this long before it starts
-    double reorder = 0;                    ///< 0 … 1: share of groups whose slices are moved in a shuffled order
-    std::uint64_t fail_nth = 0;            ///< the n-th group from now fails as a path; 0: none
-    std::uint64_t fail_from_nth = 0;       ///< that one and all after it fail; 0: none
+    double drop = 0; ///< 0 … 1: share of groups that never complete (until their deadline or cancellation)
+    std::chrono::milliseconds delay{0}; ///< every group waits this long before it starts
+    double reorder = 0;                 ///< 0 … 1: share of groups whose slices are moved in a shuffled order
+    std::uint64_t fail_nth = 0;         ///< the n-th group from now fails as a path; 0: none
+    std::uint64_t fail_from_nth = 0;    ///< that one and all after it fail; 0: none
     std::uint64_t seed = 1;
 };
 

@@ -57,7 +57,8 @@ class BasicLoopbackTransport {
         std::uint64_t generation = 0;
     };
 
-    explicit BasicLoopbackTransport(TransportContext context, Config = {}) : context_(std::move(context)), id_(random_secret()) {}
+    explicit BasicLoopbackTransport(TransportContext context, Config = {})
+        : context_(std::move(context)), id_(random_secret()) {}
     BasicLoopbackTransport(const BasicLoopbackTransport&) = delete;
     BasicLoopbackTransport& operator=(const BasicLoopbackTransport&) = delete;
     ~BasicLoopbackTransport() { Directory::instance().remove(id_); }
@@ -66,7 +67,9 @@ class BasicLoopbackTransport {
 
     [[nodiscard]] std::string describe() const { return std::to_string(id_); }
 
-    [[nodiscard]] bool reaches(std::string_view description) const { return Directory::instance().find(parse(description)) != nullptr; }
+    [[nodiscard]] bool reaches(std::string_view description) const {
+        return Directory::instance().find(parse(description)) != nullptr;
+    }
 
     Task<Link> connect(PeerDescription peer, Deadline) {
         const auto id = parse(peer.description);
@@ -99,12 +102,14 @@ class BasicLoopbackTransport {
         co_return ok;
     }
 
-    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key, Direction direction, Deadline) {
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                           Direction direction, Deadline) {
         const auto table = Directory::instance().find(link.id);
         if (!table) co_return Error(Errc::connection_lost, "the segment in this process was closed");
         if (table->generation() != link.generation) co_return Errc::stale_generation;
         const auto regions = table->snapshot();
-        const auto found = regions.resolve(offset, length, key, direction == Direction::read ? Rights::read : Rights::write);
+        const auto found =
+            regions.resolve(offset, length, key, direction == Direction::read ? Rights::read : Rights::write);
         if (found.error != Errc::ok) co_return found.error;
         co_return MappedWindow{.bytes = found.bytes, .hold = *found.region};
     }

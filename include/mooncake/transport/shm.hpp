@@ -78,7 +78,8 @@ class BasicShmTransport {
         co_return Error(Errc::connection_lost, "the process that shared its memory is gone");
     }
 
-    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key, Direction direction, Deadline deadline) {
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                           Direction direction, Deadline deadline) {
         const auto wanted = Wanted{offset, length, key, direction == Direction::read ? Rights::read : Rights::write};
         auto windows = link->windows();
         auto hint = std::size_t{0};

@@ -67,10 +67,12 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
         if (!fd) co_return errno_error("socket(AF_UNIX)", errno);
         const auto name = UnixAddress(address);
         if (::connect(fd.get(), name.get(), name.length) != 0)
-            co_return Error(Errc::unreachable, "shared memory of " + address + ": " + errno_error("connect", errno).message());
+            co_return Error(Errc::unreachable,
+                            "shared memory of " + address + ": " + errno_error("connect", errno).message());
         socket_->descriptor.assign(fd.release());
         (void)scope.spawn(read_all<Self>(std::static_pointer_cast<Self>(shared_from_this())));
-        auto reply = co_await ask<Self>({.kind = ShmKind::hello, .id = wire_version, .generation = generation_}, Deadline());
+        const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
+        auto reply = co_await ask<Self>(hello, Deadline());
         if (!reply) co_return reply.error();
         if (const auto status = errc_from_wire(static_cast<std::uint16_t>(reply->message.status)); status != Errc::ok)
             co_return Error(status, "shared memory of " + address + " was refused");
@@ -81,7 +83,8 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
     /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
     template <class Self = ShmLink>
     Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
-        auto reply = co_await ask<Self>({.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key}, deadline);
+        const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
+        auto reply = co_await ask<Self>(request, deadline);
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
         co_return adopt(reply->message, reply->fd, key);
@@ -167,13 +170,15 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
     /// could shrink would kill this process at the next access.
     Result<void> adopt(const ShmMessage& region, const FileDescriptor& fd, std::uint64_t key) {
         const auto rights = static_cast<Rights>(region.rights & 3U);
-        struct stat file {};
+        struct stat file{};
         const auto seals = fd ? fcntl(fd.get(), F_GET_SEALS) : -1;
         if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd.get(), &file) != 0 || region.length == 0 ||
             region.length > static_cast<std::uint64_t>(file.st_size))
-            return Error(Errc::protocol_error, "the peer shared something that is not a sealed memory file of the size it said");
+            return Error(Errc::protocol_error,
+                         "the peer shared something that is not a sealed memory file of the size it said");
         const auto writable = includes(rights, Rights::write);
-        auto mapping = Mapping::of(fd.get(), 0, round_up(region.length, 4 * KiB), PROT_READ | (writable ? PROT_WRITE : 0));
+        auto mapping =
+            Mapping::of(fd.get(), 0, round_up(region.length, 4 * KiB), PROT_READ | (writable ? PROT_WRITE : 0));
         if (!mapping) return mapping.error();
         (void)madvise(mapping->bytes().data(), mapping->bytes().size(), MADV_HUGEPAGE);
         auto window = std::make_shared<ShmWindow>();

@@ -60,14 +60,16 @@ class ShmServer {
     template <class Self>
     Task<void> accept_all() {
         for (;;) {
-            const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read, asio::as_tuple(asio::use_awaitable));
+            const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
+                                                               asio::as_tuple(asio::use_awaitable));
             if (error) co_return ok;
-            auto fd = FileDescriptor(accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            auto fd =
+                FileDescriptor(accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
             if (!fd) {
                 if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) continue;
                 context_.log(Severity::warning, errno_error("accepting a shared-memory peer", errno).message());
                 auto pause = Event();
-                const auto wake = co_await pause.wait(std::chrono::milliseconds{100});
+                const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
@@ -82,7 +84,8 @@ class ShmServer {
     Task<void> serve(std::list<Peer>::iterator peer) {
         for (;;) {
             auto received = co_await next_message(peer->socket);
-            if (received.error == EPROTO) context_.log(Severity::warning, "cut off a shared-memory peer that sent garbage");
+            if (received.error == EPROTO)
+                context_.log(Severity::warning, "cut off a shared-memory peer that sent garbage");
             if (received.error != 0 || !answer(*peer, received.message)) break;
         }
         const auto lock = std::lock_guard(mutex_);
@@ -96,7 +99,7 @@ class ShmServer {
         if (message.kind == ShmKind::released) return released(peer, message.offset);
         if (message.kind == ShmKind::hello) {
             peer.greeted = true;
-            reply.status = static_cast<std::uint32_t>(message.id != wire_version ? Errc::version_mismatch
+            reply.status = static_cast<std::uint32_t>(message.id != wire_version               ? Errc::version_mismatch
                                                       : message.generation != reply.generation ? Errc::stale_generation
                                                                                                : Errc::ok);
             return send_message(peer.socket.native_handle(), reply) == 0 && reply.status == 0;
@@ -155,7 +158,8 @@ class ShmServer {
         for (auto& peer : peers_) {
             if (std::find(peer.mapped.begin(), peer.mapped.end(), region) == peer.mapped.end()) continue;
             const auto notice = ShmMessage{.kind = ShmKind::revoked, .offset = region->offset};
-            if (send_message(peer.socket.native_handle(), notice) != 0) shutdown(peer.socket.native_handle(), SHUT_RDWR);
+            if (send_message(peer.socket.native_handle(), notice) != 0)
+                shutdown(peer.socket.native_handle(), SHUT_RDWR);
         }
     }
 

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -19,16 +20,16 @@
 #include <fstream>
 #include <string>
 #include <type_traits>
-#include <unistd.h>
 #include <utility>
 
 /// What the two ends of shared memory say to each other over a unix socket (SOCK_SEQPACKET: one packet, one message).
 namespace mooncake::transport::detail {
 
 enum class ShmKind : std::uint32_t {
-    hello = 1,    ///< client: `id` is the wire version, `generation` the segment's
-    map = 2,      ///< client: wants the region that holds `offset`, and shows `key`
-    reply = 3,    ///< server: to hello and map; for a map that was granted the region, and its memory's descriptor beside it
+    hello = 1, ///< client: `id` is the wire version, `generation` the segment's
+    map = 2,   ///< client: wants the region that holds `offset`, and shows `key`
+    reply =
+        3, ///< server: to hello and map; for a map that was granted the region, and its memory's descriptor beside it
     revoked = 4,  ///< server: the region at `offset` is going away; use it no more, and say when you are done
     released = 5, ///< client: has unmapped one mapping of the region at `offset`
 };
@@ -91,7 +92,8 @@ struct ShmReceived {
     received.error = bytes < 0 ? errno : bytes == 0 ? EPIPE : 0;
     if (received.error != 0) return received;
     if (auto* const extra = CMSG_FIRSTHDR(&header); extra && extra->cmsg_level == SOL_SOCKET &&
-                                                    extra->cmsg_type == SCM_RIGHTS && extra->cmsg_len == CMSG_LEN(sizeof(int))) {
+                                                    extra->cmsg_type == SCM_RIGHTS &&
+                                                    extra->cmsg_len == CMSG_LEN(sizeof(int))) {
         auto fd = -1;
         std::memcpy(&fd, CMSG_DATA(extra), sizeof fd);
         received.fd = FileDescriptor(fd);
@@ -107,7 +109,8 @@ inline asio::awaitable<ShmReceived> next_message(asio::posix::stream_descriptor&
     for (;;) {
         auto received = receive_message(socket.native_handle());
         if (received.error != EAGAIN) co_return received;
-        const auto [error] = co_await socket.async_wait(asio::posix::descriptor_base::wait_read, asio::as_tuple(asio::use_awaitable));
+        const auto [error] =
+            co_await socket.async_wait(asio::posix::descriptor_base::wait_read, asio::as_tuple(asio::use_awaitable));
         if (error) {
             received.error = ECANCELED;
             co_return received;
@@ -135,7 +138,8 @@ struct UnixAddress {
     std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
     auto space = std::array<char, PATH_MAX>();
     const auto length = readlink("/proc/self/ns/net", space.data(), space.size());
-    return boot + "/" + (length > 0 ? std::string(space.data(), static_cast<std::size_t>(length)) : std::string("unknown"));
+    return boot + "/" +
+           (length > 0 ? std::string(space.data(), static_cast<std::size_t>(length)) : std::string("unknown"));
 }
 
 } // namespace mooncake::transport::detail

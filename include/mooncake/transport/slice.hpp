@@ -17,13 +17,13 @@ enum class Digest : std::uint8_t { none, xxh3 };
 
 /// A contiguous piece of a request: the unit that a path takes or refuses.
 struct Slice {
-    std::byte* local = nullptr;   ///< this process's memory; only read from in a write
-    std::uint64_t length = 0;     ///< bytes
-    std::uint64_t remote = 0;     ///< offset in the segment
-    std::uint64_t key = 0;        ///< the region's access key
+    std::byte* local = nullptr; ///< this process's memory; only read from in a write
+    std::uint64_t length = 0;   ///< bytes
+    std::uint64_t remote = 0;   ///< offset in the segment
+    std::uint64_t key = 0;      ///< the region's access key
 
-    std::uint64_t digest = 0;     ///< out: of the bytes moved, when asked for and `outcome` is `ok`
-    Errc outcome = Errc::ok;      ///< out
+    std::uint64_t digest = 0; ///< out: of the bytes moved, when asked for and `outcome` is `ok`
+    Errc outcome = Errc::ok;  ///< out
 };
 
 /// What a transport is handed in one go. The slices, and the memory they name, belong to the caller until the transfer

@@ -19,11 +19,11 @@
 namespace mooncake {
 
 struct TcpTransportConfig {
-    ListenConfig listen = {};                           ///< where this process serves its segment
-    unsigned lanes = 2;                                 ///< connections to each peer, 1 … 64, on different threads
-    std::uint64_t frame_bytes = 1 * MiB;                ///< most bytes in a frame; more go out as several, over all lanes
-    std::chrono::milliseconds connect_within{5'000};    ///< connection and hello
-    ConnectionConfig connection = {};                   ///< limits towards peers that connect here
+    ListenConfig listen = {};                        ///< where this process serves its segment
+    unsigned lanes = 2;                              ///< connections to each peer, 1 … 64, on different threads
+    std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
+    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
+    ConnectionConfig connection = {};                ///< limits towards peers that connect here
 };
 
 namespace transport::detail {
@@ -50,7 +50,8 @@ struct TcpFrame {
         auto request = TcpRequest{.generation = generation, .slices = {}};
         auto sum = std::uint64_t{0};
         auto count = std::size_t{0};
-        while (count < rest.size() && count < TcpService::most_slices && (count == 0 || sum + rest[count].length <= bytes))
+        while (count < rest.size() && count < TcpService::most_slices &&
+               (count == 0 || sum + rest[count].length <= bytes))
             sum += rest[count++].length;
         slices = rest.first(count);
         rest = rest.subspan(count);
@@ -77,12 +78,14 @@ struct TcpFrame {
             return Errc::ok;
         }
         const auto reply = decode<TcpReply>(operation.reply);
-        if (!reply || (!reply->outcomes.empty() && reply->outcomes.size() != frame.slices.size())) return Errc::protocol_error;
+        if (!reply || (!reply->outcomes.empty() && reply->outcomes.size() != frame.slices.size()))
+            return Errc::protocol_error;
         operation.sinks.clear();
         for (std::size_t i = 0; i < frame.slices.size(); ++i) {
             auto& slice = frame.slices[i];
             slice.outcome = reply->outcomes.empty() ? Errc::ok : errc_from_wire(reply->outcomes[i]);
-            if (frame.direction == Direction::read && slice.outcome == Errc::ok) operation.sinks.emplace_back(slice.local, slice.length);
+            if (frame.direction == Direction::read && slice.outcome == Errc::ok)
+                operation.sinks.emplace_back(slice.local, slice.length);
         }
         return Errc::ok;
     }
@@ -172,9 +175,11 @@ class TcpTransport {
   private:
     static Config checked(Config config) {
         if (config.lanes < 1 || config.lanes > 64)
-            throw_error({Errc::invalid_argument, "TcpTransportConfig::lanes is " + std::to_string(config.lanes) + "; give 1 to 64"});
+            throw_error({Errc::invalid_argument,
+                         "TcpTransportConfig::lanes is " + std::to_string(config.lanes) + "; give 1 to 64"});
         if (config.frame_bytes < 4 * KiB || config.frame_bytes > 1 * GiB)
-            throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " + std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " +
+                                                     std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
         return config;
     }
 

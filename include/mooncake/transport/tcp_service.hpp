@@ -52,11 +52,13 @@ class TcpService final : public FrameService {
         const auto request = decode<TcpRequest>(exchange.message);
         if (!request || request->slices.size() > most_slices)
             return Error(Errc::protocol_error, "a transfer's slices could not be decoded");
-        if (!write && exchange.request.payload_bytes != 0) return Error(Errc::protocol_error, "a read came with a payload");
+        if (!write && exchange.request.payload_bytes != 0)
+            return Error(Errc::protocol_error, "a read came with a payload");
         const auto most = write ? exchange.request.payload_bytes : FrameLimits{}.payload_bytes;
         auto sum = std::uint64_t{0};
         for (const auto& slice : request->slices) {
-            if (slice.length > most - sum) return Error(Errc::protocol_error, "a transfer's slices are longer than its payload");
+            if (slice.length > most - sum)
+                return Error(Errc::protocol_error, "a transfer's slices are longer than its payload");
             sum += slice.length;
         }
         resolve(exchange, *request, write);
@@ -83,7 +85,8 @@ class TcpService final : public FrameService {
                 refuse(i, Errc::stale_generation);
                 continue;
             }
-            const auto found = regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read);
+            const auto found =
+                regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read);
             if (found.error != Errc::ok) refuse(i, found.error);
             else if (write) exchange.sinks.emplace_back(found.bytes, slice.length);
             else exchange.payload.emplace_back(found.bytes, slice.length);
@@ -96,7 +99,8 @@ class TcpService final : public FrameService {
     static void discard(Exchange& exchange, std::uint64_t length) {
         constexpr std::uint64_t size = 64 * KiB;
         auto scratch = std::make_shared<std::array<std::byte, size>>();
-        for (; length != 0; length -= std::min(length, size)) exchange.sinks.emplace_back(scratch->data(), std::min(length, size));
+        for (; length != 0; length -= std::min(length, size))
+            exchange.sinks.emplace_back(scratch->data(), std::min(length, size));
         exchange.keep.push_back(std::move(scratch));
     }
 

@@ -31,13 +31,16 @@ class LeaseKeeper {
     /// A lease that is renewed as long as this lives, and released with it.
     class Open {
       public:
-        Open(std::shared_ptr<State> state, std::uint64_t id, TimePoint trusted) : id_(id), trusted_(trusted.time_since_epoch().count()), state_(std::move(state)) {}
+        Open(std::shared_ptr<State> state, std::uint64_t id, TimePoint trusted)
+            : id_(id), trusted_(trusted.time_since_epoch().count()), state_(std::move(state)) {}
         Open(const Open&) = delete;
         Open& operator=(const Open&) = delete;
         ~Open() { state_->release(id_); }
 
         [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-        [[nodiscard]] TimePoint trusted_until() const noexcept { return TimePoint{Duration{trusted_.load(std::memory_order_acquire)}}; }
+        [[nodiscard]] TimePoint trusted_until() const noexcept {
+            return TimePoint{Duration{trusted_.load(std::memory_order_acquire)}};
+        }
 
       private:
         friend class LeaseKeeper;
@@ -97,7 +100,7 @@ class LeaseKeeper {
         }
         if (message.leases.empty()) co_return;
         // A lease that could not be released ends by itself.
-        (void)co_await master_.call(std::move(message), Deadline(std::chrono::seconds{1}));
+        (void)co_await master_.call(std::move(message), Deadline(std::chrono::seconds(1)));
     }
 
     /// Renews what has less than half of its time left; gives when to look again.
@@ -115,7 +118,7 @@ class LeaseKeeper {
             auto trusted = lease->trusted_until();
             if (trusted - asked < margin) {
                 const auto message = Renew{.lease = lease->id()};
-                const auto renewed = co_await master_.call(message, Deadline(std::chrono::seconds{1}));
+                const auto renewed = co_await master_.call(message, Deadline(std::chrono::seconds(1)));
                 if (!renewed) continue;
                 trusted = trusted_until(asked, renewed->ttl_ms);
                 lease->trusted_.store(trusted.time_since_epoch().count(), std::memory_order_release);

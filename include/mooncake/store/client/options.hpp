@@ -31,8 +31,8 @@ using store::LeaseWish;
 using store::LookUp;
 
 struct PutOptions {
-    Deadline deadline = {};                     ///< 10 s from now when it never passes
-    std::uint32_t replicas = 1;                 ///< 1 … 16, on different segments
+    Deadline deadline = {};     ///< 10 s from now when it never passes
+    std::uint32_t replicas = 1; ///< 1 … 16, on different segments
     store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments;
     store::Pin pin = store::Pin::none;
     LeaseWish lease = LeaseWish::none;
@@ -42,7 +42,7 @@ static_assert(std::is_trivially_destructible_v<PutOptions>);
 struct GetOptions {
     Deadline deadline = {}; ///< 10 s from now when it never passes
     Verify verify = Verify::always;
-    LookUp mode = LookUp::each; ///< `prefix`: of a batch, only what comes before the first miss
+    LookUp mode = LookUp::each;        ///< `prefix`: of a batch, only what comes before the first miss
     LeaseWish lease = LeaseWish::none; ///< `grant`: a batch keeps its lease, and the report tells it
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
@@ -68,7 +68,7 @@ struct GetItem {
 
 /// A lease that somebody has to release: the number may be handed to another process, which then does.
 struct LeaseHandle {
-    std::uint64_t id = 0;   ///< 0: none
+    std::uint64_t id = 0;    ///< 0: none
     TimePoint trusted_until; ///< earlier than the master's end of it, by the skew that clocks may have
     [[nodiscard]] explicit operator bool() const noexcept { return id != 0; }
 };
@@ -82,8 +82,8 @@ struct PutReceipt {
 /// What became of a batch of puts, in its order.
 struct PutBatchReport {
     std::vector<std::uint32_t> replicas; ///< that were written
-    std::vector<Errc> outcomes;          ///< `ok`; `exists`: it is there, or somebody else is writing it just now; what failed
-    LeaseHandle lease;                   ///< of all that were stored now, if wished for
+    std::vector<Errc> outcomes; ///< `ok`; `exists`: it is there, or somebody else is writing it just now; what failed
+    LeaseHandle lease;          ///< of all that were stored now, if wished for
 };
 
 /// What became of a batch of gets, in its order; with `LookUp::prefix`, of the leading hits.

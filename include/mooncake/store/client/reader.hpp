@@ -30,7 +30,8 @@ class Reader {
   public:
     using Segments = SegmentCache<Engine, Master>;
 
-    Reader(Engine& engine, Master& master, Segments& segments) noexcept : engine_(engine), master_(master), segments_(segments) {}
+    Reader(Engine& engine, Master& master, Segments& segments) noexcept
+        : engine_(engine), master_(master), segments_(segments) {}
 
     /// Asks the master, and opens the segments it names.
     Task<void> locate(std::span<const std::string_view> keys, const GetOptions options) {
@@ -68,7 +69,9 @@ class Reader {
             const auto& object = objects_[i];
             const auto fits = object.size <= items[i].into.size();
             report.sizes.push_back(object.size);
-            report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome : fits ? Errc::lost : Errc::too_large);
+            report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome
+                                      : fits                     ? Errc::lost
+                                                                 : Errc::too_large);
             if (report.outcomes.back() == Errc::lost) pending.push_back({.object = i});
         }
         while (!pending.empty()) {
@@ -82,11 +85,13 @@ class Reader {
             for (std::size_t i = 0; i < pending.size(); ++i) {
                 auto& one = pending[i];
                 const auto bytes = items[one.object].into.first(objects_[one.object].size);
-                const auto outcome = moved ? judge(objects_[one.object], moved->requests[i], bytes, options.verify) : moved.error().code();
+                const auto outcome = moved ? judge(objects_[one.object], moved->requests[i], bytes, options.verify)
+                                           : moved.error().code();
                 one.done = outcome == Errc::ok;
                 if (outcome == Errc::timed_out || outcome == Errc::cancelled) given_up = outcome;
                 if (one.done || outcome == given_up) report.outcomes[one.object] = outcome;
-                if (outcome == Errc::corrupt) failure_ = Error(outcome, "a replica's bytes do not match their checksum");
+                if (outcome == Errc::corrupt)
+                    failure_ = Error(outcome, "a replica's bytes do not match their checksum");
             }
             if (moved && !(moved->failure == Errc::ok)) failure_ = moved->failure;
             if (!moved) failure_ = moved.error();
@@ -102,13 +107,15 @@ class Reader {
         auto why = Error(Errc::not_mapped);
         for (auto at = next_replica(object, one); at; at = next_replica(object, one)) {
             const auto& replica = object.replicas[*at];
-            auto window = co_await engine_.map(segments_.find(replica.segment), replica.offset, object.size, Direction::read, replica.key, deadline_);
+            auto window = co_await engine_.map(segments_.find(replica.segment), replica.offset, object.size,
+                                               Direction::read, replica.key, deadline_);
             if (!window) {
                 why = window.error();
                 continue;
             }
             const auto bytes = ConstBytes(window->bytes, object.size);
-            if (options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted())) co_return std::move(*window);
+            if (options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted()))
+                co_return std::move(*window);
             if (chunk_checksums(bytes) == object.checksums) co_return std::move(*window);
             why = Error(Errc::corrupt, "a replica's bytes do not match their checksum");
         }

@@ -53,7 +53,8 @@ class SegmentCache {
         const auto lock = std::lock_guard(mutex_);
         for (const auto id : message.segments) known_[id].retry_at = retry_at;
         for (std::size_t i = 0; i < opened.size(); ++i)
-            if (opened[i] && opened[i]->generation() == reply->segments[i].generation) known_[reply->segments[i].segment].segment = std::move(*opened[i]);
+            if (opened[i] && opened[i]->generation() == reply->segments[i].generation)
+                known_[reply->segments[i].segment].segment = std::move(*opened[i]);
         co_return ok;
     }
 

@@ -21,7 +21,8 @@ class Writer {
   public:
     using Segments = SegmentCache<Engine, Master>;
 
-    Writer(Engine& engine, Master& master, Segments& segments) noexcept : engine_(engine), master_(master), segments_(segments) {}
+    Writer(Engine& engine, Master& master, Segments& segments) noexcept
+        : engine_(engine), master_(master), segments_(segments) {}
 
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
@@ -30,7 +31,8 @@ class Writer {
         const auto deadline = or_default(options.deadline);
         auto started = co_await master_.call(start_message(items, options, deadline), deadline);
         if (!started) co_return started.error();
-        if (started->objects.size() != items.size()) co_return Error(Errc::protocol_error, "the master answered for other keys");
+        if (started->objects.size() != items.size())
+            co_return Error(Errc::protocol_error, "the master answered for other keys");
         if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
         const auto& spaces = started->objects;
         co_await open_segments(spaces, deadline);
@@ -41,7 +43,8 @@ class Writer {
         auto batch = engine_.batch();
         batch.reserve(items.size());
         for (std::size_t i = 0; i < items.size(); ++i) add(batch, items[i], spaces[i], report.outcomes[i]);
-        const auto moved = co_await batch.submit({.deadline = deadline, .digest = Digest::xxh3});
+        const auto moving = TransferOptions{.deadline = deadline, .digest = Digest::xxh3};
+        const auto moved = co_await batch.submit(moving);
         if (!moved) failure_ = moved.error();
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
 
@@ -59,14 +62,15 @@ class Writer {
             }
             if (report.outcomes[i] == Errc::ok) {
                 report.replicas[i] = static_cast<std::uint32_t>(spaces[i].replicas.size());
-                end.objects.push_back({.key = std::string(items[i].key), .version = spaces[i].version, .checksums = std::move(sums)});
+                end.objects.push_back(
+                    {.key = std::string(items[i].key), .version = spaces[i].version, .checksums = std::move(sums)});
                 written.push_back(i);
             } else {
                 abort.keys.emplace_back(items[i].key);
                 abort.versions.push_back(spaces[i].version);
             }
         }
-        if (!abort.keys.empty()) (void)co_await master_.call(std::move(abort), Deadline(std::chrono::seconds{1}));
+        if (!abort.keys.empty()) (void)co_await master_.call(std::move(abort), Deadline(std::chrono::seconds(1)));
         if (end.objects.empty()) co_return report;
         const auto asked = SteadyClock{}.now();
         const auto ended = co_await master_.call(std::move(end), deadline);
@@ -111,10 +115,12 @@ class Writer {
         for (const auto& replica : space.replicas)
             if (!segments_.find(replica.segment)) {
                 outcome = Errc::unreachable;
-                if (failure_ == Errc::ok) failure_ = Error(outcome, "a segment that was to hold it could not be opened");
+                if (failure_ == Errc::ok)
+                    failure_ = Error(outcome, "a segment that was to hold it could not be opened");
                 return;
             }
-        for (const auto& replica : space.replicas) batch.write(item.value, segments_.find(replica.segment), replica.offset, replica.key);
+        for (const auto& replica : space.replicas)
+            batch.write(item.value, segments_.find(replica.segment), replica.offset, replica.key);
     }
 
     /// The checksums of the first replica count; another one that differs means that the value changed while it was written.

@@ -18,13 +18,10 @@ namespace mooncake::store::detail {
     for (auto& shard : shards) {
         const auto lock = std::lock_guard(shard.mutex);
         shard.for_each([&](const Object& object) {
-            if (!object.key.starts_with(message.prefix) || object.key <= message.after)
-                return;
-            if (!object.committed() || !object.usable())
-                return;
+            if (!object.key.starts_with(message.prefix) || object.key <= message.after) return;
+            if (!object.committed() || !object.usable()) return;
             if (heap.size() == message.limit) {
-                if (object.key >= heap.front().key)
-                    return;
+                if (object.key >= heap.front().key) return;
                 std::pop_heap(heap.begin(), heap.end(), by_key);
                 heap.pop_back();
             }
@@ -38,8 +35,7 @@ namespace mooncake::store::detail {
 
 /// The sentence that goes with `no_space`.
 [[nodiscard]] inline std::string describe_no_space(const StatsReply& stats) {
-    if (stats.segments == 0)
-        return "no segment is mounted";
+    if (stats.segments == 0) return "no segment is mounted";
     return "not enough is free, and nothing is evictable: leased " + std::to_string(stats.leased_bytes) + ", pinned " +
            std::to_string(stats.pinned_bytes) + ", being written " + std::to_string(stats.writing_bytes) +
            ", quarantined " + std::to_string(stats.quarantined_bytes) + ", free " + std::to_string(stats.free_bytes) +

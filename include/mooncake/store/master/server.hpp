@@ -27,10 +27,16 @@ class MasterServer {
     using Config = MasterServerConfig<Traits>;
 
     MasterServer(Runtime& runtime, Config config)
-        : period_(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10}, std::chrono::seconds{1})), log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
+        : period_(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10},
+                                       std::chrono::seconds{1})),
+          log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
           server_(runtime, service_, {.listen = config.listen, .log = config.log}) {
-        answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd, store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::Remove, store::List, store::Stats, store::Describe>();
-        service_.template on<store::WaitFor>([this](store::WaitFor message) { return store::detail::wait_for(master_, std::move(message), Deadline()); });
+        answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
+               store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::Remove, store::List,
+               store::Stats, store::Describe>();
+        service_.template on<store::WaitFor>([this](store::WaitFor message) {
+            return store::detail::wait_for(master_, std::move(message), Deadline());
+        });
     }
 
     void start() {
@@ -49,7 +55,8 @@ class MasterServer {
   private:
     template <class... Messages>
     void answer() {
-        (service_.template on<Messages>([this](Messages& message) { return store::detail::answer(master_, message); }), ...);
+        (service_.template on<Messages>([this](Messages& message) { return store::detail::answer(master_, message); }),
+         ...);
     }
 
     Task<void> turn() {
@@ -57,7 +64,9 @@ class MasterServer {
         for (auto wake = Wake::timed_out; wake != Wake::cancelled;) {
             const auto expired = master_.expire();
             if (expired.segments != 0)
-                log_(Severity::warning, std::to_string(expired.segments) + " segments sent no heartbeat and were dropped, and with them " + std::to_string(expired.objects) + " objects");
+                log_(Severity::warning, std::to_string(expired.segments) +
+                                            " segments sent no heartbeat and were dropped, and with them " +
+                                            std::to_string(expired.objects) + " objects");
             wake = co_await pause.wait(Deadline(period_));
         }
         co_return ok;
