@@ -10,6 +10,7 @@
 #include <mooncake/serving/cost_model.hpp>
 #include <mooncake/serving/trace.hpp>
 #include <mooncake/serving/workload.hpp>
+#include <mooncake/serving/workload_statistics.hpp>
 #include <mooncake/store/eviction/sieve.hpp>
 #include <mooncake/store/master/server.hpp>
 #include <mooncake/store/node.hpp>

@@ -60,7 +60,7 @@ class StoreNode {
     }
 
     [[nodiscard]] TransferEngine<Traits>& engine() noexcept { return engine_; }
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return region_ ? region_->bytes.size() : 0; }
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return config_.memory.bytes; }
 
     /// Unmounts, then stops serving. Idempotent.
     asio::awaitable<void> close() {
@@ -80,7 +80,7 @@ class StoreNode {
                                            .endpoint = engine_.locator(),
                                            .host = config_.host,
                                            .offset = region_->offset,
-                                           .bytes = region_->bytes.size(),
+                                           .bytes = config_.memory.bytes,
                                            .read_key = region_->keys.read,
                                            .write_key = region_->keys.write};
         const auto reply = co_await master_.call(std::move(message), Deadline());

@@ -121,6 +121,30 @@ class Store {
         co_return report;
     }
 
+    /// Finds objects and leases what it finds, without reading it: for handing on, or for reading later.
+    /// The report's outcomes and sizes are those of a get.
+    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetOptions options = {}) {
+        auto reader = Reader(engine_, master_, segments_);
+        const auto located = co_await reader.locate(keys, options);
+        if (!located) co_return located.error();
+        auto report = GetBatchReport{.lease = reader.lease()};
+        for (const auto& object : reader.objects()) {
+            report.outcomes.push_back(object.outcome);
+            report.sizes.push_back(object.size);
+        }
+        co_return report;
+    }
+
+    /// Makes a lease last as long again as a new one; gives until when it can be trusted.
+    /// Errors: `lease_expired`.
+    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = {}) {
+        const auto asked = SteadyClock{}.now();
+        const auto message = store::Renew{.lease = lease};
+        const auto renewed = co_await master_.call(message, deadline);
+        if (!renewed) co_return renewed.error();
+        co_return LeaseHandle{.id = lease, .trusted_until = store::detail::trusted_until(asked, renewed->ttl_ms)};
+    }
+
     /// A window onto the object where its memory can be this process's, else a copy of it.
     /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
     Task<View> view(std::string_view key, ViewOptions options = {}) {

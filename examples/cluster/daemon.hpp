@@ -1,0 +1,61 @@
+#pragma once
+
+#include <mooncake/core/runtime.hpp>
+
+#include "flags.hpp"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+namespace cluster {
+
+/// Says why it cannot go on, and gives the exit status.
+inline int fail(std::string_view program, const mooncake::Error& error) {
+    if (error == mooncake::Errc::cancelled && error.context().empty()) return EXIT_SUCCESS; // --help
+    std::cerr << program << ": " << error.message() << '\n';
+    return EXIT_FAILURE;
+}
+
+/// For processes that another one starts and stops: they end with it, and leave Ctrl-C to it. `parent`: 0 for none.
+inline void follow(std::uint64_t parent) {
+    if (parent == 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    std::signal(SIGINT, SIG_IGN);
+    if (getppid() != static_cast<pid_t>(parent)) std::exit(EXIT_FAILURE); // it died before we looked
+}
+
+/// Blocks the signals that end a process, in this thread and those it starts; `wait_for_stop` then takes them one by one.
+inline void block_stop_signals() {
+    auto set = sigset_t();
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+inline void wait_for_stop() {
+    auto set = sigset_t();
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    auto signal = 0;
+    sigwait(&set, &signal);
+}
+
+/// What whoever started this process waits for: where it serves.
+inline void announce(std::string_view address) { std::cout << "ready " << address << std::endl; }
+
+inline mooncake::Log stderr_log(std::string program) {
+    return mooncake::Log([program = std::move(program)](mooncake::Severity severity, std::string_view sentence) {
+        if (severity != mooncake::Severity::info) std::cerr << program + ": " + std::string(sentence) + "\n";
+    });
+}
+
+} // namespace cluster

@@ -1,0 +1,92 @@
+#include <mooncake/store/node.hpp>
+
+#include "daemon.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <chrono>
+#include <string>
+
+namespace {
+
+struct Options {
+    std::string master;
+    std::string name;
+    std::string host;
+    std::string bind = "127.0.0.1";
+    std::uint64_t bytes = 1ULL << 30;
+    unsigned threads = 1, name_patience_ms = 10'000;
+    std::uint64_t parent = 0;
+    bool no_shm = false;
+};
+
+/// Reached over the network only, by processes on the same host too.
+struct NetworkOnly : mooncake::DefaultEngineTraits {
+    using Transports = mooncake::TransportSet<mooncake::TcpTransport<>>;
+};
+
+mooncake::Task<void> close(auto& node) {
+    co_await node.close();
+    co_return mooncake::ok;
+}
+
+template <mooncake::EngineTraits Traits>
+mooncake::Result<void> lend(const Options& options) {
+    const auto master = mooncake::parse_endpoint(options.master);
+    if (!master) return master.error();
+    cluster::block_stop_signals();
+    auto runtime = mooncake::Runtime({.threads = options.threads});
+    auto log = cluster::stderr_log("mooncake_node " + options.name);
+    auto config = mooncake::StoreNodeConfig<Traits>();
+    const auto listen = mooncake::ListenConfig{.bind = {options.bind, 0}};
+    config.engine.name = options.name;
+    config.engine.log = log;
+    config.engine.metadata =
+        std::make_shared<mooncake::PeerMetadata<>>(runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log});
+    config.engine.template transport<mooncake::TcpTransport<>>().listen = listen;
+    config.master.rpc.server = *master;
+    config.memory = {.bytes = options.bytes, .name = "mooncake-node"};
+    config.host = options.host;
+    config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
+    config.log = log;
+    auto metadata = config.engine.metadata;
+    metadata->start();
+    auto node = mooncake::StoreNode<Traits>(runtime, std::move(config));
+    auto result = runtime.run(node.start());
+    if (result) {
+        cluster::announce(node.engine().locator());
+        cluster::wait_for_stop();
+    }
+    (void)runtime.run(close(node));
+    (void)runtime.run(close(*metadata));
+    return result;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    auto options = Options();
+    auto flags = cluster::Flags("mooncake_node", "lends memory to a cluster");
+    flags.text("master", options.master, "address of the master, host:port");
+    flags.text("name", options.name, "name of the segment; no other node that is alive has it");
+    flags.text("host", options.host, "failure domain; replicas avoid sharing one");
+    flags.text("bind", options.bind, "IP address to listen on; ports are chosen free");
+    flags.number("bytes", options.bytes, "memory to lend", std::uint64_t{4096}, std::uint64_t{1} << 46);
+    flags.number("threads", options.threads, "threads", 1U, 1024U);
+    flags.number("name-patience-ms", options.name_patience_ms, "how long to wait for a name that is taken");
+    flags.number("parent", options.parent, "end with this process");
+    flags.on("no-shm", options.no_shm, "never share memory with processes on this host: they use the network");
+    auto parsed = flags.parse(argc, argv);
+    if (parsed && (options.master.empty() || options.name.empty()))
+        parsed = mooncake::Error(mooncake::Errc::invalid_argument, "--master and --name are needed");
+    if (!parsed) return cluster::fail("mooncake_node", parsed.error());
+    cluster::follow(options.parent);
+    try {
+        const auto lent = options.no_shm ? lend<NetworkOnly>(options) : lend<mooncake::DefaultEngineTraits>(options);
+        if (!lent) return cluster::fail("mooncake_node", lent.error());
+    } catch (const boost::system::system_error& error) {
+        std::cerr << "mooncake_node: " << error.what() << '\n';
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,207 @@
+// Replays a workload: on a cluster of processes on this host (`--cluster`), or on a store in this process (`--embedded`).
+#include <mooncake/mooncake.hpp>
+#include <mooncake/serving/trace_json.hpp>
+
+#include "coordinator.hpp"
+#include "daemon.hpp"
+#include "embedded.hpp"
+#include "worker.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace {
+
+using mooncake::Errc, mooncake::Error, mooncake::Result;
+
+struct Options {
+    std::string trace, worker;
+    std::uint64_t requests = 2'000, seed = 1, parent = 0;
+    cluster::ClusterConfig cluster;
+    bool on_cluster = false, embedded = false, in_order = false, json = false;
+};
+
+Result<Options> parse(int argc, char** argv) {
+    auto options = Options();
+    auto& config = options.cluster;
+    auto flags = cluster::Flags("mooncake_replay", "replays a KV-cache workload and checks every byte that is read");
+    flags.on("cluster", options.on_cluster, "start a cluster of processes on this host and replay on it (the default)");
+    flags.on("embedded", options.embedded, "replay on a store in this process instead");
+    flags.on("in-order", options.in_order, "one request after the other");
+    flags.text("trace", options.trace, "file of JSON lines; without it, a workload is made up");
+    flags.number("requests", options.requests,
+                 "how many requests to make up, or at most to take of the trace (0: all)");
+    flags.number("seed", options.seed, "of what is made up");
+    flags.number("capacity-blocks", config.capacity_blocks,
+                 "blocks that fit in the store; 0: as memory allows, at most 30000", std::uint64_t{0},
+                 std::uint64_t{1} << 32);
+    flags.number("block-bytes", config.block_bytes, "size of a block", std::uint64_t{64}, 256 * mooncake::MiB);
+    flags.one_of("eviction", config.eviction, {"lru", "sieve"}, "which blocks go when space is wanted");
+    flags.number("nodes", config.nodes, "processes that lend memory", 1U, 64U);
+    flags.number("tcp-nodes", config.tcp_nodes, "how many of them are reached over tcp only (--no-shm)", 0U, 64U);
+    flags.number("prefill", config.prefill_workers, "prefill workers", 1U, 64U);
+    flags.number("decode", config.decode_workers, "decode workers", 1U, 64U);
+    flags.number("in-flight", config.in_flight, "requests on their way at once", 1U, 4096U);
+    flags.number("lease-ms", config.lease_ms, "how long a reader may count on a block", 10U, 3'600'000U);
+    flags.decimal("time-scale", config.time_scale,
+                  "seconds for a second of the trace and of the cost model; 0: as fast as possible", 0, 1'000);
+    flags.on("json", options.json, "print the result as JSON");
+    flags.text("worker", options.worker, "be a worker of the cluster with this master (used by --cluster)");
+    flags.number("parent", options.parent, "end with this process (used by --cluster)");
+    const auto parsed = flags.parse(argc, argv);
+    if (!parsed) return parsed.error();
+    if (options.embedded && options.on_cluster)
+        return Error(Errc::invalid_argument, "--embedded and --cluster exclude each other");
+    if (config.tcp_nodes > config.nodes) return Error(Errc::invalid_argument, "--tcp-nodes is above --nodes");
+    if (options.in_order || options.embedded) config.in_flight = 1;
+    return options;
+}
+
+Result<std::vector<mooncake::TraceRequest>> workload(const Options& options) {
+    if (options.trace.empty())
+        return mooncake::generate_workload(
+            {.requests = std::max<std::uint64_t>(options.requests, 1), .seed = options.seed});
+    return mooncake::read_trace_file(options.trace);
+}
+
+/// A quarter of the memory that is available, at most 30,000 blocks.
+std::uint64_t default_capacity(std::uint64_t block_bytes) {
+    return std::clamp<std::uint64_t>(mooncake::Arena::available_memory() / 4 / block_bytes, 1, 30'000);
+}
+
+int print(cluster::Totals& totals, nlohmann::ordered_json json, bool as_json) {
+    if (as_json) std::printf("%s\n", json.dump(2).c_str());
+    else cluster::print_table(totals);
+    return totals.mismatches == 0 && totals.lost == 0 && totals.failed_requests == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+template <class Policy>
+int replay_embedded(const Options& options, std::span<const mooncake::TraceRequest> trace) {
+    const auto config = cluster::EmbeddedConfig{.capacity_blocks = options.cluster.capacity_blocks,
+                                                .block_bytes = options.cluster.block_bytes};
+    auto totals = cluster::Totals();
+    auto runtime = mooncake::Runtime({.threads = 1});
+    auto replay = cluster::EmbeddedReplay<Policy>(runtime, config);
+    const auto before = cluster::cpu_seconds();
+    const auto done = runtime.run(replay.run(trace, totals));
+    const auto store_cpu = cluster::cpu_seconds() - before;
+    if (!done) return cluster::fail("mooncake_replay", done.error());
+    auto plain = cluster::PlainLru(config);
+    const auto plain_before = cluster::cpu_seconds();
+    plain.run(trace);
+    const auto plain_cpu = cluster::cpu_seconds() - plain_before;
+    auto json = cluster::to_json(totals);
+    json["cpu_seconds"] = store_cpu;
+    json["plain_lru_cpu_seconds"] = plain_cpu;
+    json["vs_plain_lru"] = store_cpu / plain_cpu;
+    json["plain_lru_checksum"] = plain.checksum();
+    const auto status = print(totals, std::move(json), options.json);
+    if (!options.json)
+        std::printf(
+            "  processor time       %8.2f s   a plain LRU with generate, copy and XXH3 takes %.2f s: %.2f times\n",
+            store_cpu, plain_cpu, store_cpu / plain_cpu);
+    return status;
+}
+
+mooncake::Task<void> run_until_stopped(cluster::Coordinator& coordinator, std::span<const mooncake::TraceRequest> trace,
+                                       cluster::Totals& totals) {
+    const auto executor = co_await mooncake::asio::this_coro::executor;
+    auto signals = mooncake::asio::signal_set(executor, SIGINT, SIGTERM);
+    auto stop = mooncake::asio::cancellation_signal();
+    auto over = mooncake::Event();
+    auto result = Result<void>(Errc::cancelled);
+    auto done = [&](std::exception_ptr failure, Result<void> value) {
+        if (failure) std::rethrow_exception(failure);
+        result = std::move(value);
+        signals.cancel();
+        over.set();
+    };
+    auto slot = stop.slot();
+    mooncake::asio::co_spawn(executor, mooncake::core::detail::entry(coordinator.run(trace, totals)),
+                             mooncake::asio::bind_cancellation_slot(slot, done));
+    signals.async_wait([&stop](const boost::system::error_code& error, int) {
+        if (!error) stop.emit(mooncake::asio::cancellation_type::terminal);
+    });
+    co_await over.wait();
+    const auto closed = co_await coordinator.close();
+    co_return result ? closed : result;
+}
+
+int replay_on_cluster(const Options& options, std::span<const mooncake::TraceRequest> trace) {
+    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    const auto& config = options.cluster;
+    std::fprintf(stderr,
+                 "starting 1 master, %u nodes (%u over tcp only), %u prefill and %u decode workers; the store holds "
+                 "%lu blocks of %lu bytes\n",
+                 config.nodes, config.tcp_nodes, config.prefill_workers, config.decode_workers, config.capacity_blocks,
+                 config.block_bytes);
+    auto processes = cluster::Processes();
+    const auto started = processes.start(folder, config);
+    if (!started) return cluster::fail("mooncake_replay", started.error());
+    auto totals = cluster::Totals();
+    auto runtime = mooncake::Runtime({.threads = 1});
+    auto coordinator = cluster::Coordinator(runtime, config, processes);
+    const auto done = runtime.run(run_until_stopped(coordinator, trace, totals));
+    if (!done) {
+        if (const auto casualty = processes.casualty(); !casualty.empty())
+            std::fprintf(stderr, "mooncake_replay: %s ended before its time\n", casualty.c_str());
+        return cluster::fail("mooncake_replay",
+                             done.error() == Errc::cancelled ? Error(Errc::cancelled, "stopped") : done.error());
+    }
+    return print(totals, cluster::to_json(totals), options.json);
+}
+
+mooncake::Task<void> close(cluster::Worker& worker) { return worker.close(); }
+
+int serve_as_worker(const Options& options) {
+    cluster::follow(options.parent);
+    const auto master = mooncake::parse_endpoint(options.worker);
+    if (!master) return cluster::fail("mooncake_replay", master.error());
+    cluster::block_stop_signals();
+    auto runtime = mooncake::Runtime({.threads = 1});
+    auto worker = cluster::Worker(
+        runtime,
+        {.master = *master, .block_bytes = options.cluster.block_bytes, .time_scale = options.cluster.time_scale});
+    cluster::announce(mooncake::to_string(worker.endpoint()));
+    cluster::wait_for_stop();
+    const auto closed = runtime.run(close(worker));
+    return closed ? EXIT_SUCCESS : cluster::fail("mooncake_replay", closed.error());
+}
+
+int replay(Options options) {
+    if (!options.worker.empty()) return serve_as_worker(options);
+    auto trace = workload(options);
+    if (!trace) return cluster::fail("mooncake_replay", trace.error());
+    if (!options.trace.empty() && options.requests != 2'000 && options.requests != 0 &&
+        options.requests < trace->size())
+        trace->resize(options.requests);
+    if (options.cluster.capacity_blocks == 0)
+        options.cluster.capacity_blocks = default_capacity(options.cluster.block_bytes);
+    if (!options.json)
+        std::fprintf(stderr, "%s\n",
+                     mooncake::compare(options.trace.empty() ? "this workload" : "this trace",
+                                       mooncake::statistics_of(*trace), "the real trace",
+                                       mooncake::conversation_statistics)
+                         .c_str());
+    if (!options.embedded) return replay_on_cluster(options, *trace);
+    return options.cluster.eviction == "sieve" ? replay_embedded<mooncake::SieveEviction>(options, *trace)
+                                               : replay_embedded<mooncake::LruEviction>(options, *trace);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    auto options = parse(argc, argv);
+    if (!options) return cluster::fail("mooncake_replay", options.error());
+    try {
+        return replay(std::move(*options));
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "mooncake_replay: %s\n", error.what());
+        return EXIT_FAILURE;
+    }
+}
