@@ -3,6 +3,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/limits.hpp>
 #include <mooncake/store/master/listing.hpp>
+#include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/master/waiter.hpp>
@@ -110,7 +111,7 @@ public:
         }
         space_.log_writes(deadline, std::move(writes));
         if (full)
-            reply.no_space = store::detail::describe_no_space(space_.stats());
+            reply.no_space = store::detail::describe_no_space(space_.stats(), message);
         return reply;
     }
 
@@ -185,9 +186,11 @@ public:
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             auto* const object = shard.find_visible(key);
-            if (object != nullptr) describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
+            if (object != nullptr)
+                describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
             if (answer.replicas.empty()) { // no such object, or its last replica died just now
-                if (message.mode == store::LookUp::each) continue;
+                if (message.mode == store::LookUp::each)
+                    continue;
                 reply.objects.pop_back();
                 break;
             }
@@ -373,8 +376,9 @@ private:
             return 0;
         const auto duration = space_.lease_policy.duration(
             {.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes});
-        ttl_ms = milliseconds(duration);
-        return space_.leases.grant(std::move(covered), at + duration);
+        const auto end = store::detail::LeaseTable::end_of(at, duration);
+        ttl_ms = milliseconds(end - at);
+        return space_.leases.grant(std::move(covered), end);
     }
 
     const MasterConfig config_;
