@@ -77,8 +77,7 @@ TEST_CASE("trace json: a request of too many blocks is refused, and one of a mil
     const auto request = [](std::size_t blocks) {
         auto text = R"({"timestamp": 0, "output_length": 1, "input_length": )" + std::to_string(blocks * 512) +
                     R"(, "hash_ids": [1)";
-        for (std::size_t i = 1; i < blocks; ++i)
-            text += ",1";
+        for (std::size_t i = 1; i < blocks; ++i) text += ",1";
         return text + "]}";
     };
     auto in = std::istringstream(request(max_request_blocks));
@@ -112,8 +111,7 @@ TEST_CASE("trace json: the real trace is read whole, and costs what the referenc
     auto without = 0.0, with = 0.0;
     for (const auto& request : *trace) {
         auto hits = std::uint64_t{0};
-        while (hits < request.hash_ids.size() && seen.contains(request.hash_ids[hits]))
-            ++hits;
+        while (hits < request.hash_ids.size() && seen.contains(request.hash_ids[hits])) ++hits;
         seen.insert(request.hash_ids.begin(), request.hash_ids.end());
         without += cost.seconds(request.input_length);
         with += cost.seconds(request.input_length, hits * trace_block_tokens);

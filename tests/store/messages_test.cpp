@@ -30,16 +30,11 @@ constexpr bool fields_travel(std::index_sequence<I...>) {
 }
 template <class T>
 constexpr bool travels() {
-    if constexpr (std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_pointer_v<T>)
-        return false;
-    else if constexpr (std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string>)
-        return true;
-    else if constexpr (IsVector<T>::value)
-        return travels<typename T::value_type>();
-    else if constexpr (std::is_empty_v<T>)
-        return std::is_aggregate_v<T>;
-    else
-        return std::is_aggregate_v<T> && fields_travel<T>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+    if constexpr (std::is_same_v<T, bool> || std::is_floating_point_v<T> || std::is_pointer_v<T>) return false;
+    else if constexpr (std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string>) return true;
+    else if constexpr (IsVector<T>::value) return travels<typename T::value_type>();
+    else if constexpr (std::is_empty_v<T>) return std::is_aggregate_v<T>;
+    else return std::is_aggregate_v<T> && fields_travel<T>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
 }
 
 template <class... Messages>

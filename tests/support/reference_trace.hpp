@@ -24,19 +24,16 @@ inline std::vector<std::vector<std::uint32_t>> reference_blocks() {
     for (auto line = std::string(); std::getline(file, line);) {
         constexpr auto field = std::string_view("\"hash_ids\": [");
         const auto at = line.find(field);
-        if (at == std::string::npos)
-            continue;
+        if (at == std::string::npos) continue;
         auto& ids = requests.emplace_back();
         for (const char* text = line.c_str() + at + field.size(); *text != '\0' && *text != ']';) {
             char* end = nullptr;
             ids.push_back(static_cast<std::uint32_t>(std::strtoul(text, &end, 10)));
-            if (end == text)
-                break;
+            if (end == text) break;
             text = *end == ',' ? end + 1 : end;
         }
     }
-    if (requests.empty())
-        std::cout << "SKIPPED: no trace at " << reference_trace << std::endl;
+    if (requests.empty()) std::cout << "SKIPPED: no trace at " << reference_trace << std::endl;
     return requests;
 }
 

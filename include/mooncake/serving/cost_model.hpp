@@ -12,8 +12,7 @@ struct PrefillCost {
 
     /// Seconds to prefill a prompt of `tokens` tokens of which the first `cached` are there already.
     [[nodiscard]] constexpr double seconds(std::uint64_t tokens, std::uint64_t cached = 0) const noexcept {
-        if (cached >= tokens)
-            return 0;
+        if (cached >= tokens) return 0;
         const auto n = static_cast<double>(tokens) / 1024, p = static_cast<double>(cached) / 1024;
         return linear * (n - p) + quadratic * (n * n - p * p);
     }

@@ -24,8 +24,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
 
 [[nodiscard]] inline Error field_error(std::string_view field, const nlohmann::json& value, std::string_view expected) {
     auto text = value.is_structured() ? "an " + std::string(value.type_name()) : value.dump(); // never print what nests
-    if (text.size() > 40)
-        text = text.substr(0, 40) + "...";
+    if (text.size() > 40) text = text.substr(0, 40) + "...";
     return {Errc::invalid_argument,
             "field \"" + std::string(field) + "\" is " + text + "; expected " + std::string(expected)};
 }
@@ -36,8 +35,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
     const auto found = line.find(field);
     if (found == line.end())
         return Error(Errc::invalid_argument, "field \"" + std::string(field) + "\" is missing; expected " + expected);
-    if (!found->is_number_unsigned())
-        return field_error(field, *found, expected);
+    if (!found->is_number_unsigned()) return field_error(field, *found, expected);
     return found->get<std::uint64_t>();
 }
 
@@ -46,14 +44,11 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
         return field_error("(the line)", line, "an object with timestamp, input_length, output_length, hash_ids");
     auto request = TraceRequest{};
     const auto timestamp = number_field(line, "timestamp", "milliseconds since the start");
-    if (!timestamp)
-        return timestamp.error();
+    if (!timestamp) return timestamp.error();
     const auto input = number_field(line, "input_length", "tokens");
-    if (!input)
-        return input.error();
+    if (!input) return input.error();
     const auto output = number_field(line, "output_length", "tokens");
-    if (!output)
-        return output.error();
+    if (!output) return output.error();
     request.timestamp_ms = *timestamp;
     request.input_length = *input;
     request.output_length = *output;
@@ -61,8 +56,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
     constexpr auto expected = std::string_view("an array of block ids, whole numbers of 0 or more");
     if (ids == line.end())
         return Error(Errc::invalid_argument, "field \"hash_ids\" is missing; expected " + std::string(expected));
-    if (!ids->is_array())
-        return field_error("hash_ids", *ids, expected);
+    if (!ids->is_array()) return field_error("hash_ids", *ids, expected);
     if (ids->size() > max_request_blocks)
         return Error(Errc::too_large, "field \"hash_ids\" has " + std::to_string(ids->size()) + " ids; the limit is " +
                                           std::to_string(max_request_blocks) + " a request");
@@ -73,8 +67,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
                                "a whole number of 0 or more");
         request.hash_ids.push_back(id.get<std::uint64_t>());
     }
-    if (auto valid = validate(request); !valid)
-        return valid.error();
+    if (auto valid = validate(request); !valid) return valid.error();
     return request;
 }
 
@@ -83,11 +76,9 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
     line.clear();
     auto& buffer = *in.rdbuf();
     auto next = buffer.sbumpc();
-    if (next == std::char_traits<char>::eof())
-        return false;
+    if (next == std::char_traits<char>::eof()) return false;
     for (; next != std::char_traits<char>::eof() && next != '\n'; next = buffer.sbumpc())
-        if (line.size() <= max_trace_line)
-            line.push_back(static_cast<char>(next));
+        if (line.size() <= max_trace_line) line.push_back(static_cast<char>(next));
     return true;
 }
 
@@ -108,19 +99,16 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
             return at_line(Errc::too_large, "longer than " + std::to_string(detail::max_trace_line) +
                                                 " bytes; field \"hash_ids\" may have " +
                                                 std::to_string(max_request_blocks) + " ids at most");
-        if (text.find_first_not_of(" \t\r") == std::string::npos)
-            continue;
+        if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
         const auto line = nlohmann::json::parse(text, nullptr, false);
         if (line.is_discarded())
             return at_line(Errc::invalid_argument,
                            "not JSON: '" + text.substr(0, 60) + "'; expected one object a line");
         auto request = detail::request_of(line);
-        if (!request)
-            return at_line(request.error().code(), request.error().context());
+        if (!request) return at_line(request.error().code(), request.error().context());
         requests.push_back(*std::move(request));
     }
-    if (requests.empty())
-        return Error(Errc::invalid_argument, std::string(name) + " holds no request");
+    if (requests.empty()) return Error(Errc::invalid_argument, std::string(name) + " holds no request");
     return requests;
 }
 
@@ -128,8 +116,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
 [[nodiscard]] inline Result<std::vector<TraceRequest>> read_trace_file(const std::string& path) {
     errno = 0;
     auto file = std::ifstream(path, std::ios::binary);
-    if (!file)
-        return errno_error("open trace " + path, errno);
+    if (!file) return errno_error("open trace " + path, errno);
     return read_trace(file, path);
 }
 

@@ -24,12 +24,10 @@ struct WorkloadConfig {
 
 /// Errors: `invalid_argument`, naming the field.
 [[nodiscard]] inline Result<void> validate(const WorkloadConfig& config) {
-    if (config.requests == 0)
-        return Error(Errc::invalid_argument, "WorkloadConfig::requests must be at least 1");
+    if (config.requests == 0) return Error(Errc::invalid_argument, "WorkloadConfig::requests must be at least 1");
     if (!(config.requests_per_burst > 0 && config.requests_per_burst < 1e6))
         return Error(Errc::invalid_argument, "WorkloadConfig::requests_per_burst must be above 0 and below a million");
-    if (config.burst_gap_ms == 0)
-        return Error(Errc::invalid_argument, "WorkloadConfig::burst_gap_ms must be above 0");
+    if (config.burst_gap_ms == 0) return Error(Errc::invalid_argument, "WorkloadConfig::burst_gap_ms must be above 0");
     if (!(config.continued >= 0 && config.continued < 1))
         return Error(Errc::invalid_argument, "WorkloadConfig::continued must be at least 0 and below 1");
     return ok;
@@ -44,8 +42,7 @@ struct Quantiles {
 
     [[nodiscard]] constexpr double operator()(double p) const noexcept {
         auto i = std::size_t{1};
-        while (i + 1 < at.size() && at[i] < p)
-            ++i;
+        while (i + 1 < at.size() && at[i] < p) ++i;
         return value[i - 1] + (value[i] - value[i - 1]) * (p - at[i - 1]) / (at[i] - at[i - 1]);
     }
 };
@@ -58,7 +55,7 @@ inline constexpr auto return_seconds = Quantiles{{3, 42, 60, 75, 96, 123, 162, 2
 
 /// Makes the requests of a workload, one after the other.
 class WorkloadGenerator {
-public:
+  public:
     explicit WorkloadGenerator(const WorkloadConfig& config) : config_(config), random_(config.seed) {}
 
     [[nodiscard]] std::vector<TraceRequest> generate() {
@@ -70,7 +67,7 @@ public:
         return trace;
     }
 
-private:
+  private:
     struct Conversation {
         std::uint64_t last_ms = 0;
         std::uint64_t turns = 0, added = 0;
@@ -87,8 +84,7 @@ private:
         auto size = std::uint64_t{0};
         for (auto mean = config_.requests_per_burst; mean > 0; mean -= 500) {
             const auto bound = std::exp(-std::min(mean, 500.0));
-            for (auto product = uniform(); product > bound; product *= uniform())
-                ++size;
+            for (auto product = uniform(); product > bound; product *= uniform()) ++size;
         }
         return std::max<std::uint64_t>(1, size);
     }
@@ -102,11 +98,9 @@ private:
         } else {
             ++conversation->turns;
             conversation->added = draw(added_blocks);
-            if (conversation->ids.size() > 2)
-                conversation->ids.pop_back(); // the last block was not full
+            if (conversation->ids.size() > 2) conversation->ids.pop_back(); // the last block was not full
         }
-        for (std::uint64_t i = 0; i < conversation->added; ++i)
-            conversation->ids.push_back(++last_id_);
+        for (std::uint64_t i = 0; i < conversation->added; ++i) conversation->ids.push_back(++last_id_);
         conversation->last_ms = now;
         pauses_.push_back({now, static_cast<std::size_t>(conversation - conversations_.data())});
         const auto blocks = conversation->ids.size();
@@ -123,8 +117,7 @@ private:
         auto away = now + 1;
         for (int i = 0; i < tries && away > now; ++i)
             away = static_cast<std::uint64_t>(return_seconds(uniform()) * 1000);
-        if (away > now)
-            return nullptr;
+        if (away > now) return nullptr;
         const auto paused_at = [](std::uint64_t time, const Pause& pause) { return time < pause.at_ms; };
         auto pause = std::upper_bound(pauses_.begin(), pauses_.end(), now - away, paused_at);
         auto* chosen = static_cast<Conversation*>(nullptr);
@@ -132,15 +125,13 @@ private:
         for (std::size_t seen = 0; pause != pauses_.begin() && seen < considered;) {
             --pause;
             auto& candidate = conversations_[pause->conversation];
-            if (candidate.last_ms != pause->at_ms)
-                continue; // it went on since
+            if (candidate.last_ms != pause->at_ms) continue; // it went on since
             ++seen;
             const auto by_turns = std::min(.9, .31 + .1 * static_cast<double>(candidate.turns));
             const auto by_added = std::max(.22, .6 - .025 * static_cast<double>(candidate.added));
             const auto weight = by_turns * by_added;
             weights += weight;
-            if (uniform() * weights <= weight)
-                chosen = &candidate;
+            if (uniform() * weights <= weight) chosen = &candidate;
         }
         return chosen;
     }
@@ -164,8 +155,7 @@ private:
 /// head block, conversations that come back after minutes with a little more. The same configuration gives the same
 /// requests. Errors: `invalid_argument`.
 [[nodiscard]] inline Result<std::vector<TraceRequest>> generate_workload(const WorkloadConfig& config = {}) {
-    if (auto valid = validate(config); !valid)
-        return valid.error();
+    if (auto valid = validate(config); !valid) return valid.error();
     return serving::detail::WorkloadGenerator(config).generate();
 }
 

@@ -52,8 +52,7 @@ namespace serving::detail {
 /// The value below which a share `p` of `values` lies. Reorders them; 0 for none.
 template <class T>
 [[nodiscard]] double quantile(std::vector<T>& values, double p) {
-    if (values.empty())
-        return 0;
+    if (values.empty()) return 0;
     const auto at = std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())));
     std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
     return static_cast<double>(values[at]);
@@ -88,18 +87,15 @@ template <class T>
             std::find_if_not(ids.begin(), ids.end(), [&](auto id) { return seen.contains(id); }) - ids.begin());
         for (const auto id : ids) {
             auto& block = seen[id];
-            if (block.times++ != 0 && id != head)
-                returns.push_back(request.timestamp_ms - block.last_ms);
+            if (block.times++ != 0 && id != head) returns.push_back(request.timestamp_ms - block.last_ms);
             block.last_ms = request.timestamp_ms;
         }
-        if (i == 0 || request.timestamp_ms <= trace[i - 1].timestamp_ms + same_burst_ms)
-            continue;
+        if (i == 0 || request.timestamp_ms <= trace[i - 1].timestamp_ms + same_burst_ms) continue;
         gaps.push_back(request.timestamp_ms - trace[i - 1].timestamp_ms);
         ++bursts;
     }
     std::uint64_t once = 0;
-    for (const auto& block : seen)
-        once += block.second.times == 1;
+    for (const auto& block : seen) once += block.second.times == 1;
     s.distinct_blocks = seen.size();
     s.seconds = trace.empty() ? 0 : static_cast<double>(trace.back().timestamp_ms - trace.front().timestamp_ms) / 1000;
     s.mean_blocks = detail::ratio(s.blocks, s.requests);

@@ -39,18 +39,15 @@ namespace detail {
     if (!key.empty() && key.size() <= limits.max_key_bytes) [[likely]]
         return ok;
     const auto place = std::string(message) + ": key " + std::to_string(index);
-    if (key.empty())
-        return Error(Errc::invalid_argument, place + " is empty");
+    if (key.empty()) return Error(Errc::invalid_argument, place + " is empty");
     return Error(Errc::too_large, place + " has " + std::to_string(key.size()) + " bytes, the limit is " +
                                       std::to_string(limits.max_key_bytes));
 }
 [[nodiscard]] inline Result<void> validate_keys(std::string_view message, const std::vector<std::string>& keys,
                                                 const Limits& limits) {
-    if (keys.size() > limits.max_keys)
-        return too_many(message, keys.size(), limits.max_keys);
+    if (keys.size() > limits.max_keys) return too_many(message, keys.size(), limits.max_keys);
     for (std::size_t i = 0; i < keys.size(); ++i)
-        if (keys[i].empty() || keys[i].size() > limits.max_key_bytes)
-            return validate_key(message, keys[i], i, limits);
+        if (keys[i].empty() || keys[i].size() > limits.max_key_bytes) return validate_key(message, keys[i], i, limits);
     return ok;
 }
 
@@ -58,8 +55,7 @@ namespace detail {
 
 /// Errors name the message, the key and the limit: `invalid_argument`, `too_large`.
 [[nodiscard]] inline Result<void> validate(const PutStart& message, const Limits& limits) {
-    if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys)
-        return keys;
+    if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys) return keys;
     if (message.sizes.size() != message.keys.size())
         return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
     for (std::size_t i = 0; i < message.sizes.size(); ++i)
@@ -71,10 +67,8 @@ namespace detail {
         return Error(Errc::invalid_argument, "PutStart: " + std::to_string(message.replicas) +
                                                  " replicas, at least 1 and at most " +
                                                  std::to_string(limits.max_replicas));
-    if (message.demand > ReplicaDemand::all)
-        return Error(Errc::invalid_argument, "PutStart: unknown replica demand");
-    if (message.pin > Pin::hard)
-        return Error(Errc::invalid_argument, "PutStart: unknown pin");
+    if (message.demand > ReplicaDemand::all) return Error(Errc::invalid_argument, "PutStart: unknown replica demand");
+    if (message.pin > Pin::hard) return Error(Errc::invalid_argument, "PutStart: unknown pin");
     if (message.write_deadline_ms == 0 || message.write_deadline_ms > limits.max_write_deadline_ms)
         return Error(Errc::invalid_argument,
                      "PutStart: write_deadline_ms is " + std::to_string(message.write_deadline_ms) +
@@ -86,38 +80,31 @@ namespace detail {
     if (message.objects.size() > limits.max_keys)
         return detail::too_many("PutEnd", message.objects.size(), limits.max_keys);
     for (std::size_t i = 0; i < message.objects.size(); ++i)
-        if (auto key = detail::validate_key("PutEnd", message.objects[i].key, i, limits); !key)
-            return key;
-    if (message.lease > LeaseWish::grant)
-        return Error(Errc::invalid_argument, "PutEnd: unknown lease wish");
+        if (auto key = detail::validate_key("PutEnd", message.objects[i].key, i, limits); !key) return key;
+    if (message.lease > LeaseWish::grant) return Error(Errc::invalid_argument, "PutEnd: unknown lease wish");
     return ok;
 }
 
 [[nodiscard]] inline Result<void> validate(const PutAbort& message, const Limits& limits) {
-    if (auto keys = detail::validate_keys("PutAbort", message.keys, limits); !keys)
-        return keys;
+    if (auto keys = detail::validate_keys("PutAbort", message.keys, limits); !keys) return keys;
     if (message.versions.size() != message.keys.size())
         return detail::differing("PutAbort", message.keys.size(), "versions", message.versions.size());
-    if (message.writer > WriterState::unknown)
-        return Error(Errc::invalid_argument, "PutAbort: unknown writer state");
+    if (message.writer > WriterState::unknown) return Error(Errc::invalid_argument, "PutAbort: unknown writer state");
     return ok;
 }
 
 [[nodiscard]] inline Result<void> validate(const Get& message, const Limits& limits) {
-    if (message.mode > LookUp::prefix)
-        return Error(Errc::invalid_argument, "Get: unknown mode");
+    if (message.mode > LookUp::prefix) return Error(Errc::invalid_argument, "Get: unknown mode");
     return detail::validate_keys("Get", message.keys, limits);
 }
 
 [[nodiscard]] inline Result<void> validate(const Query& message, const Limits& limits) {
-    if (message.mode > LookUp::prefix)
-        return Error(Errc::invalid_argument, "Query: unknown mode");
+    if (message.mode > LookUp::prefix) return Error(Errc::invalid_argument, "Query: unknown mode");
     return detail::validate_keys("Query", message.keys, limits);
 }
 
 [[nodiscard]] inline Result<void> validate(const Remove& message, const Limits& limits) {
-    if (message.mode > RemoveMode::force)
-        return Error(Errc::invalid_argument, "Remove: unknown mode");
+    if (message.mode > RemoveMode::force) return Error(Errc::invalid_argument, "Remove: unknown mode");
     return detail::validate_keys("Remove", message.keys, limits);
 }
 
@@ -139,8 +126,7 @@ namespace detail {
     if (message.endpoint.size() > limits.max_key_bytes || message.host.size() > limits.max_key_bytes)
         return Error(Errc::too_large,
                      "SegmentMount: endpoint and host have at most " + std::to_string(limits.max_key_bytes) + " bytes");
-    if (message.bytes == 0)
-        return Error(Errc::invalid_argument, "SegmentMount: '" + message.name + "' lends no bytes");
+    if (message.bytes == 0) return Error(Errc::invalid_argument, "SegmentMount: '" + message.name + "' lends no bytes");
     if (message.bytes > ~std::uint64_t{0} - message.offset)
         return Error(Errc::out_of_range,
                      "SegmentMount: the window of '" + message.name + "' ends beyond the offset space");

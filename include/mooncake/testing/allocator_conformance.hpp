@@ -16,23 +16,20 @@ namespace mooncake::testing {
 
 /// The least a `SpaceAllocator` has: first fit over a map of free extents. For instantiating templates.
 class MinimalAllocator {
-public:
+  public:
     static constexpr std::uint64_t granularity = 64;
 
     explicit MinimalAllocator(std::uint64_t capacity) {
-        if (capacity >= granularity)
-            extents_.emplace(0, capacity / granularity * granularity);
+        if (capacity >= granularity) extents_.emplace(0, capacity / granularity * granularity);
     }
     std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
         const auto size = rounded(bytes);
         const auto fits = [&](const auto& extent) { return extent.second >= size; };
         const auto found = std::find_if(extents_.begin(), extents_.end(), fits);
-        if (size < bytes || found == extents_.end())
-            return std::nullopt;
+        if (size < bytes || found == extents_.end()) return std::nullopt;
         const auto [offset, length] = *found;
         extents_.erase(found);
-        if (length != size)
-            extents_.emplace(offset + size, length - size);
+        if (length != size) extents_.emplace(offset + size, length - size);
         return offset;
     }
     void free(std::uint64_t offset, std::uint64_t bytes) {
@@ -41,8 +38,7 @@ public:
             at->second += next->second;
             extents_.erase(next);
         }
-        if (at == extents_.begin())
-            return;
+        if (at == extents_.begin()) return;
         if (const auto before = std::prev(at); before->first + before->second == at->first) {
             before->second += at->second;
             extents_.erase(at);
@@ -50,18 +46,16 @@ public:
     }
     std::uint64_t free_bytes() const noexcept {
         auto sum = std::uint64_t{0};
-        for (const auto& extent : extents_)
-            sum += extent.second;
+        for (const auto& extent : extents_) sum += extent.second;
         return sum;
     }
     std::uint64_t largest_free() const noexcept {
         auto largest = std::uint64_t{0};
-        for (const auto& extent : extents_)
-            largest = std::max(largest, extent.second);
+        for (const auto& extent : extents_) largest = std::max(largest, extent.second);
         return largest;
     }
 
-private:
+  private:
     static std::uint64_t rounded(std::uint64_t bytes) {
         return std::max(granularity, (bytes + granularity - 1) / granularity * granularity);
     }
@@ -91,8 +85,7 @@ void allocator_conformance() {
                 CHECK(allocator.largest_free() == 0);
                 CHECK_FALSE(allocator.allocate(1).has_value());
                 std::shuffle(offsets.begin(), offsets.end(), random);
-                for (const auto offset : offsets)
-                    allocator.free(offset, extent);
+                for (const auto offset : offsets) allocator.free(offset, extent);
                 CHECK(allocator.largest_free() == count * extent);
             }
         }
@@ -146,8 +139,7 @@ void allocator_conformance() {
                     REQUIRE(*offset <= capacity);
                     REQUIRE(rounded(bytes) <= capacity - *offset);
                     const auto after = live.upper_bound(*offset);
-                    if (after != live.end())
-                        REQUIRE(*offset + rounded(bytes) <= after->first);
+                    if (after != live.end()) REQUIRE(*offset + rounded(bytes) <= after->first);
                     if (after != live.begin()) {
                         const auto& before = *std::prev(after);
                         REQUIRE(before.first + rounded(before.second) <= *offset);
@@ -162,8 +154,7 @@ void allocator_conformance() {
                 }
                 REQUIRE(allocator.free_bytes() == capacity - used);
             }
-            for (const auto& [offset, bytes] : live)
-                allocator.free(offset, bytes);
+            for (const auto& [offset, bytes] : live) allocator.free(offset, bytes);
             CHECK(allocator.free_bytes() == capacity);
             CHECK(allocator.largest_free() == capacity);
         }

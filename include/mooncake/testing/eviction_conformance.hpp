@@ -17,7 +17,7 @@ namespace mooncake::testing {
 
 /// The least an `EvictionPolicy` has: first in, first out. For instantiating templates.
 class MinimalEviction {
-public:
+  public:
     static constexpr std::string_view name = "minimal";
 
     void insert(Slot slot, const EvictionEntry&) { slots_.push_back(slot); }
@@ -30,7 +30,7 @@ public:
     }
     std::size_t size() const noexcept { return slots_.size(); }
 
-private:
+  private:
     std::vector<Slot> slots_;
 };
 
@@ -62,11 +62,9 @@ void eviction_conformance() {
     SUBCASE("the only evictable slot is found, however often the others were touched or refused") {
         for (Slot only = 0; only < 50; ++only) {
             auto policy = P();
+            for (Slot slot = 0; slot < 50; ++slot) policy.insert(slot, {.key_hash = slot, .bytes = 1});
             for (Slot slot = 0; slot < 50; ++slot)
-                policy.insert(slot, {.key_hash = slot, .bytes = 1});
-            for (Slot slot = 0; slot < 50; ++slot)
-                for (Slot times = 0; times < slot % 5; ++times)
-                    policy.touch(slot);
+                for (Slot times = 0; times < slot % 5; ++times) policy.touch(slot);
             CHECK_FALSE(policy.victim(nothing).has_value());
             CHECK(policy.victim([&](Slot slot) { return slot == only; }) == only);
             CHECK(policy.size() == 50);
@@ -78,8 +76,7 @@ void eviction_conformance() {
         auto present = std::set<Slot>();
         for (Slot slot = 0; slot < 500; ++slot) {
             policy.insert(slot, {.key_hash = slot * 0x9e3779b97f4a7c15, .bytes = 1 + slot % 7});
-            if (slot % 3 == 0)
-                policy.touch(slot);
+            if (slot % 3 == 0) policy.touch(slot);
             present.insert(slot);
         }
         while (const auto victim = policy.victim(anything)) {
@@ -120,8 +117,7 @@ void eviction_conformance() {
                     const auto evictable = [&](Slot at) { return (at & mask) == 0; };
                     const auto victim = policy.victim(evictable);
                     REQUIRE(victim.has_value() == std::any_of(present.begin(), present.end(), evictable));
-                    if (!victim)
-                        break;
+                    if (!victim) break;
                     REQUIRE(present.contains(*victim));
                     REQUIRE(evictable(*victim));
                     policy.remove(*victim);

@@ -77,8 +77,7 @@ TEST_CASE("allocator: a space of many terabytes is handed out to the last byte")
     constexpr auto capacity = 64 * 1024 * GiB;
     auto allocator = OffsetAllocator(capacity);
     auto offsets = std::vector<std::uint64_t>();
-    while (const auto offset = allocator.allocate(3 * 1024 * GiB))
-        offsets.push_back(*offset);
+    while (const auto offset = allocator.allocate(3 * 1024 * GiB)) offsets.push_back(*offset);
     CHECK(offsets.size() == 21);
     CHECK(allocator.allocate(1024 * GiB).has_value());
     CHECK(allocator.free_bytes() == 0);

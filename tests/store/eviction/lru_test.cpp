@@ -63,8 +63,7 @@ TEST_CASE("eviction: the archetype conforms") { testing::eviction_conformance<te
 
 TEST_CASE("lru: the least recently used goes first, and a touch makes it the last") {
     auto lru = LruEviction();
-    for (Slot slot : {3U, 1U, 2U})
-        lru.insert(slot, {});
+    for (Slot slot : {3U, 1U, 2U}) lru.insert(slot, {});
     CHECK(lru.victim(anything) == Slot{3});
     lru.touch(3);
     CHECK(lru.victim(anything) == Slot{1});
@@ -76,8 +75,7 @@ TEST_CASE("lru: the least recently used goes first, and a touch makes it the las
 
 TEST_CASE("lru: hit ratios on the real trace are the reference's") {
     const auto requests = testing::reference_blocks();
-    if (requests.empty())
-        return;
+    if (requests.empty()) return;
     CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 1'000) == doctest::Approx(.0445).epsilon(.001));
     CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 10'000) == doctest::Approx(.2112).epsilon(.0003));
     CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 50'000) == doctest::Approx(.3546).epsilon(.0003));

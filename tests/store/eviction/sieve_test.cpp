@@ -17,8 +17,7 @@ TEST_CASE("eviction: sieve conforms") { testing::eviction_conformance<SieveEvict
 
 TEST_CASE("sieve: a touched object survives one visit of the hand, and only one") {
     auto sieve = SieveEviction();
-    for (Slot slot : {0U, 1U, 2U})
-        sieve.insert(slot, {});
+    for (Slot slot : {0U, 1U, 2U}) sieve.insert(slot, {});
     sieve.touch(0);
     CHECK(sieve.victim(anything) == Slot{1});
     sieve.remove(1);
@@ -35,8 +34,7 @@ TEST_CASE("sieve: a touched object survives one visit of the hand, and only one"
 
 TEST_CASE("sieve: an object that may not go keeps its mark") {
     auto sieve = SieveEviction();
-    for (Slot slot : {0U, 1U})
-        sieve.insert(slot, {});
+    for (Slot slot : {0U, 1U}) sieve.insert(slot, {});
     sieve.touch(0);
     CHECK(sieve.victim([](Slot slot) { return slot == 1; }) == Slot{1});
     sieve.remove(1);
@@ -48,8 +46,7 @@ TEST_CASE("sieve: an object that may not go keeps its mark") {
 
 TEST_CASE("sieve: hit ratios on the real trace are the reference's") {
     const auto requests = testing::reference_blocks();
-    if (requests.empty())
-        return;
+    if (requests.empty()) return;
     CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 1'000) == doctest::Approx(.0481).epsilon(.001));
     CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 10'000) == doctest::Approx(.1318).epsilon(.0003));
     CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 50'000) == doctest::Approx(.3438).epsilon(.0003));

@@ -25,8 +25,7 @@ TEST_CASE("eviction domain: touches left while it was busy come before the next 
     auto domain = EvictionDomain(LruEviction());
     const auto a = object_of(1), b = object_of(2), c = object_of(3);
     auto lock = std::unique_lock(domain.mutex);
-    for (auto* object : {a.get(), b.get(), c.get()})
-        domain.add(*object);
+    for (auto* object : {a.get(), b.get(), c.get()}) domain.add(*object);
     auto toucher = std::thread([&] {
         domain.post(std::array{Touch{a->slot, 1}, Touch{b->slot, 2}});
         domain.post(std::array{Touch{a->slot, 1}});

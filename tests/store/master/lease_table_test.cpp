@@ -39,8 +39,7 @@ TEST_CASE("lease table: ids are not 0 and never come twice") {
         const auto id = table.grant({}, start + 1s);
         CHECK(id != 0);
         ids.insert(id);
-        if (i % 2 == 0)
-            CHECK(table.release(id));
+        if (i % 2 == 0) CHECK(table.release(id));
     }
     CHECK(ids.size() == 10'000);
     CHECK(table.size() == 5'000);

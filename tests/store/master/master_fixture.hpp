@@ -31,8 +31,7 @@ struct MasterFixture {
 
     explicit MasterFixture(std::uint64_t blocks, MasterConfig config = {.segment_ttl = Duration::max()})
         : master(config, {.clock = clock}) {
-        if (blocks != 0)
-            segment = mount("node-1", blocks);
+        if (blocks != 0) segment = mount("node-1", blocks);
     }
 
     std::uint32_t mount(const std::string& name, std::uint64_t blocks, std::uint64_t generation = 1) {
@@ -49,8 +48,7 @@ struct MasterFixture {
     }
     PutSpace start(const std::string& key, PutStart wanted = {}) {
         wanted.keys = {key};
-        if (wanted.sizes.empty())
-            wanted.sizes = {block};
+        if (wanted.sizes.empty()) wanted.sizes = {block};
         auto reply = master.put_start(wanted);
         REQUIRE(reply.has_value());
         return reply->objects.at(0);
@@ -62,8 +60,7 @@ struct MasterFixture {
     }
     PutSpace put(const std::string& key, PutStart wanted = {}) {
         auto space = start(key, std::move(wanted));
-        if (space.outcome == Errc::ok)
-            REQUIRE(end(key, space.version) == Errc::ok);
+        if (space.outcome == Errc::ok) REQUIRE(end(key, space.version) == Errc::ok);
         return space;
     }
     Errc abort(const std::string& key, std::uint64_t version, WriterState writer) {
@@ -75,8 +72,7 @@ struct MasterFixture {
     /// Touches without leaving a lease.
     Errc read(const std::string& key) {
         const auto reply = get({key});
-        if (reply.lease != 0)
-            REQUIRE(master.release({reply.lease}).has_value());
+        if (reply.lease != 0) REQUIRE(master.release({reply.lease}).has_value());
         return reply.objects.at(0).outcome;
     }
     bool has(const std::string& key) { return master.query({.keys = {key}}).value().outcomes.at(0) == Errc::ok; }

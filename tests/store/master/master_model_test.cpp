@@ -20,7 +20,7 @@ namespace {
 
 /// What a master of one segment of equal blocks must answer: everything written down, everything searched for.
 class Oracle {
-public:
+  public:
     explicit Oracle(std::size_t blocks, Duration skew) : blocks_(blocks), skew_(skew) {}
 
     struct Object {
@@ -67,18 +67,14 @@ public:
 
     /// Whether there is a block for a new object, after an eviction if it must be.
     bool make_room() {
-        if (objects.size() + held.size() < blocks_)
-            return true;
+        if (objects.size() + held.size() < blocks_) return true;
         auto victim = objects.end();
         for (auto at = objects.begin(); at != objects.end(); ++at) {
             const auto& [key, object] = *at;
-            if (!object.committed || object.pinned || leased(object.version))
-                continue;
-            if (victim == objects.end() || object.order < victim->second.order)
-                victim = at;
+            if (!object.committed || object.pinned || leased(object.version)) continue;
+            if (victim == objects.end() || object.order < victim->second.order) victim = at;
         }
-        if (victim == objects.end())
-            return false;
+        if (victim == objects.end()) return false;
         objects.erase(victim);
         return true;
     }
@@ -87,7 +83,7 @@ public:
                std::any_of(held.begin(), held.end(), [&](const auto& h) { return h.offset == offset; });
     }
 
-private:
+  private:
     std::size_t blocks_;
     Duration skew_;
     std::uint64_t clock_ = 0;
@@ -109,8 +105,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
         auto last_version = std::uint64_t{0};
         const auto some_key = [&] { return "key-" + std::to_string(random() % 25); };
         const auto some_lease = [&]() -> std::uint64_t {
-            if (oracle.leases.empty())
-                return 12345;
+            if (oracle.leases.empty()) return 12345;
             return std::next(oracle.leases.begin(), static_cast<std::ptrdiff_t>(random() % oracle.leases.size()))
                 ->first;
         };
@@ -126,15 +121,13 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
             case 3: { // put_start
                 auto message =
                     PutStart{.pin = random() % 40 == 0 ? Pin::hard : Pin::none, .write_deadline_ms = 1 + random() % 30};
-                for (auto count = 1 + random() % 3; count != 0; --count)
-                    message.keys.push_back(some_key());
+                for (auto count = 1 + random() % 3; count != 0; --count) message.keys.push_back(some_key());
                 message.sizes.assign(message.keys.size(), block - random() % 64);
                 const auto reply = f.master.put_start(message).value();
                 for (std::size_t i = 0; i < message.keys.size(); ++i) {
                     const auto& key = message.keys[i];
                     const auto& space = reply.objects.at(i);
-                    if (oracle.visible(key))
-                        oracle.touch(key);
+                    if (oracle.visible(key)) oracle.touch(key);
                     if (oracle.objects.contains(key)) {
                         REQUIRE(space.outcome == Errc::exists);
                         continue;
@@ -163,8 +156,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
             case 5:
             case 6:
             case 7: { // put_end
-                if (versions.empty())
-                    break;
+                if (versions.empty()) break;
                 const auto index = random() % 4 == 0 ? random() % versions.size() : versions.size() - 1;
                 const auto [key, version] = versions[index];
                 const auto outcome = f.end(key, version);
@@ -177,8 +169,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 } else {
                     REQUIRE((outcome == Errc::not_found || outcome == Errc::lease_expired));
                 }
-                if (versions.size() > 30)
-                    versions.erase(versions.begin());
+                if (versions.size() > 30) versions.erase(versions.begin());
                 break;
             }
             case 8:
@@ -204,8 +195,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                     lease.versions.push_back(object.version);
                 }
                 REQUIRE((reply.lease != 0) == !lease.versions.empty());
-                if (reply.lease != 0)
-                    oracle.leases[reply.lease] = lease;
+                if (reply.lease != 0) oracle.leases[reply.lease] = lease;
                 break;
             }
             case 10:
@@ -214,8 +204,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
                 const auto released = f.master.release({id});
-                if (live || punctual)
-                    REQUIRE(released.has_value() == live);
+                if (live || punctual) REQUIRE(released.has_value() == live);
                 oracle.leases.erase(id);
                 break;
             }
@@ -224,8 +213,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
                 REQUIRE(f.master.renew({id}).has_value() == live);
-                if (live)
-                    known->second.expiry = oracle.now + 5s;
+                if (live) known->second.expiry = oracle.now + 5s;
                 break;
             }
             case 13: { // remove
@@ -251,18 +239,15 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 break;
             }
             case 14: { // abort
-                if (versions.empty())
-                    break;
+                if (versions.empty()) break;
                 const auto [key, version] = versions[random() % versions.size()];
                 const auto writer = punctual && random() % 2 == 0 ? WriterState::settled : WriterState::unknown;
                 const auto outcome = f.abort(key, version, writer);
                 const auto found = oracle.objects.find(key);
                 const auto writing =
                     found != oracle.objects.end() && found->second.version == version && !found->second.committed;
-                if (writing || punctual)
-                    REQUIRE(outcome == (writing ? Errc::ok : Errc::not_found));
-                if (!writing)
-                    break;
+                if (writing || punctual) REQUIRE(outcome == (writing ? Errc::ok : Errc::not_found));
+                if (!writing) break;
                 if (writer == WriterState::unknown)
                     oracle.held.push_back({version, found->second.offset, found->second.deadline + skew});
                 oracle.objects.erase(found);
@@ -270,8 +255,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
             }
             case 15: // time
                 f.clock.advance(std::chrono::milliseconds(random() % 50 == 0 ? random() % 6000 : random() % 12));
-                if (punctual)
-                    (void)f.master.expire();
+                if (punctual) (void)f.master.expire();
                 break;
             }
             if (step % 16 == 0) {
@@ -281,16 +265,14 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                     const auto key = "key-" + std::to_string(i);
                     REQUIRE(f.has(key) == oracle.visible(key));
                 }
-                if (!punctual)
-                    continue;
+                if (!punctual) continue;
                 (void)f.master.expire();
                 const auto stats = f.master.stats();
                 REQUIRE(stats.objects == oracle.objects.size());
                 REQUIRE(stats.used_bytes == (oracle.objects.size() + oracle.held.size()) * block);
             }
         }
-        for (const auto& [id, lease] : oracle.leases)
-            (void)f.master.release({id});
+        for (const auto& [id, lease] : oracle.leases) (void)f.master.release({id});
         f.clock.advance(1h);
         (void)f.master.expire();
         const auto stats = f.master.stats();

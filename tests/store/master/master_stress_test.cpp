@@ -54,21 +54,17 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
             case 1:
             case 2: {
                 auto message = PutStart{.replicas = static_cast<std::uint32_t>(1 + random() % 2)};
-                for (int i = 0; i < 4; ++i)
-                    message.keys.push_back(some_key());
+                for (int i = 0; i < 4; ++i) message.keys.push_back(some_key());
                 message.sizes.assign(4, block);
                 const auto reply = f.master.put_start(message).value();
                 auto ended = PutEnd{.lease = random() % 4 == 0 ? LeaseWish::grant : LeaseWish::none};
                 for (std::size_t i = 0; i < 4; ++i) {
                     const auto& space = reply.objects[i];
-                    if (space.outcome != Errc::ok)
-                        continue;
-                    for (const auto& replica : space.replicas)
-                        memory.at(replica).store(space.version);
+                    if (space.outcome != Errc::ok) continue;
+                    for (const auto& replica : space.replicas) memory.at(replica).store(space.version);
                     if (random() % 16 == 0) { // goes away, and writes late: still before its deadline
                         (void)f.abort(message.keys[i], space.version, WriterState::unknown);
-                        if (random() % 2 == 0)
-                            std::this_thread::yield();
+                        if (random() % 2 == 0) std::this_thread::yield();
                         for (const auto& replica : space.replicas)
                             wrong += memory.at(replica).exchange(space.version) != space.version;
                         ++aborts;
@@ -82,8 +78,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                         wrong += memory.at(replica).load() != reply.objects[i].version;
                 const auto committed = f.master.put_end(ended).value();
                 puts += static_cast<int>(ended.objects.size());
-                if (committed.lease != 0)
-                    wrong += !f.master.release({committed.lease}).has_value();
+                if (committed.lease != 0) wrong += !f.master.release({committed.lease}).has_value();
                 break;
             }
             case 3:
@@ -91,8 +86,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
             case 5: {
                 const auto reply = f.master.get({.keys = {some_key(), some_key(), some_key()}}).value();
                 for (int times = 0; times < 3; ++times) {
-                    if (random() % 4 == 0)
-                        std::this_thread::yield();
+                    if (random() % 4 == 0) std::this_thread::yield();
                     for (const auto& object : reply.objects)
                         for (const auto& replica : object.replicas) {
                             wrong += memory.at(replica).load() != object.version;
@@ -100,8 +94,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                             ++reads;
                         }
                 }
-                if (reply.lease != 0)
-                    wrong += !f.master.release({reply.lease}).has_value();
+                if (reply.lease != 0) wrong += !f.master.release({reply.lease}).has_value();
                 break;
             }
             case 6:
@@ -111,8 +104,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
             case 7: {
                 const auto waiter = std::make_shared<SignalWaiter>();
                 (void)f.master.wait_for({some_key(), some_key()}, waiter);
-                if (random() % 2 == 0)
-                    std::this_thread::yield();
+                if (random() % 2 == 0) std::this_thread::yield();
                 const auto cancelled = f.master.cancel_wait(*waiter);
                 wrong += cancelled && waiter->calls.load() != 0;
                 break;
@@ -138,10 +130,8 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
         }
     });
     auto clients = std::vector<std::thread>();
-    for (std::uint64_t i = 0; i < 3; ++i)
-        clients.emplace_back(client, i);
-    for (auto& thread : clients)
-        thread.join();
+    for (std::uint64_t i = 0; i < 3; ++i) clients.emplace_back(client, i);
+    for (auto& thread : clients) thread.join();
     done = true;
     nodes.join();
 

@@ -26,8 +26,7 @@ struct Minimal {
                     std::vector<std::uint32_t>& chosen) {
             chosen.clear();
             for (std::uint32_t i = 0; i < candidates.size() && chosen.size() < request.replicas; ++i)
-                if (candidates[i].free_bytes >= request.bytes)
-                    chosen.push_back(i);
+                if (candidates[i].free_bytes >= request.bytes) chosen.push_back(i);
         }
     };
     using Allocator = MinimalAllocator;
@@ -196,8 +195,7 @@ TEST_CASE("abort: the space of a settled writer is free at once, of another one 
 
 TEST_CASE("eviction: the least recently used goes, one by one, until the bytes fit") {
     auto f = MasterFixture(4);
-    for (const auto* key : {"a", "b", "c", "d"})
-        f.put(key);
+    for (const auto* key : {"a", "b", "c", "d"}) f.put(key);
     CHECK(f.read("a") == Errc::ok);
     CHECK(f.has("b")); // a query is no touch
     CHECK(f.put("large", {.sizes = {2 * block}}).outcome == Errc::ok);
@@ -210,10 +208,8 @@ TEST_CASE("eviction: the least recently used goes, one by one, until the bytes f
 
 TEST_CASE("eviction: it goes on while the freed space is in too small pieces") {
     auto f = MasterFixture(6);
-    for (const auto* key : {"a", "b", "c", "d", "e", "f"})
-        f.put(key);
-    for (const auto* key : {"b", "d", "f"})
-        f.read(key); // order: a c e b d f
+    for (const auto* key : {"a", "b", "c", "d", "e", "f"}) f.put(key);
+    for (const auto* key : {"b", "d", "f"}) f.read(key); // order: a c e b d f
     CHECK(f.put("large", {.sizes = {2 * block}}).outcome == Errc::ok);
     CHECK(f.master.stats().evictions == 4); // a, c and e are no neighbours; b joins a and c
     CHECK((f.has("d") && f.has("f")));
@@ -297,8 +293,7 @@ TEST_CASE("lease: two on one object hold it until the second is released") {
 
 TEST_CASE("get: a prefix ends at the first miss, and what comes after is neither touched nor leased") {
     auto f = MasterFixture(3);
-    for (const auto* key : {"a", "b", "d"})
-        f.put(key);
+    for (const auto* key : {"a", "b", "d"}) f.put(key);
     const auto reply = f.get({"a", "b", "c", "d"}, LookUp::prefix);
     CHECK(reply.objects.size() == 2);
     CHECK(f.master.query({.keys = {"a", "b", "c", "d"}, .mode = LookUp::prefix})->outcomes.size() == 2);
@@ -336,8 +331,7 @@ TEST_CASE("remove: what is in use stays unless forced, and then its bytes stay u
 
 TEST_CASE("list: pages by key, with a prefix, without what is not visible") {
     auto f = MasterFixture(200);
-    for (int i = 0; i < 100; ++i)
-        f.put("x/" + std::to_string(1000 + i));
+    for (int i = 0; i < 100; ++i) f.put("x/" + std::to_string(1000 + i));
     f.put("w");
     f.put("y");
     REQUIRE(f.start("x/0").outcome == Errc::ok);
@@ -345,15 +339,12 @@ TEST_CASE("list: pages by key, with a prefix, without what is not visible") {
     auto after = std::string();
     for (;;) {
         const auto page = f.master.list({.prefix = "x/", .after = after, .limit = 7}).value();
-        for (const auto& object : page.objects)
-            seen.push_back(object.key);
-        if (page.objects.size() < 7)
-            break;
+        for (const auto& object : page.objects) seen.push_back(object.key);
+        if (page.objects.size() < 7) break;
         after = seen.back();
     }
     REQUIRE(seen.size() == 100);
-    for (int i = 0; i < 100; ++i)
-        CHECK(seen[static_cast<std::size_t>(i)] == "x/" + std::to_string(1000 + i));
+    for (int i = 0; i < 100; ++i) CHECK(seen[static_cast<std::size_t>(i)] == "x/" + std::to_string(1000 + i));
 }
 
 TEST_CASE("segment: the same name and generation is the same segment, another generation a conflict while it lives") {
@@ -391,8 +382,7 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
     const auto both = f.put("both", {.replicas = 2});
     REQUIRE(both.replicas.size() == 2);
     CHECK(both.replicas[0].segment != both.replicas[1].segment);
-    for (int i = 0; i < 8; ++i)
-        f.put("one-" + std::to_string(i));
+    for (int i = 0; i < 8; ++i) f.put("one-" + std::to_string(i));
     const auto before = f.master.stats();
     const auto leased = f.get({"both", "one-0", "one-1", "one-2", "one-3", "one-4", "one-5", "one-6", "one-7"});
     const auto writing = f.start("writing", {.replicas = 2});
@@ -495,8 +485,7 @@ TEST_CASE("master: messages beyond the limits are refused with what was wrong, a
 
 TEST_CASE("master: any policies that model the concepts will do") {
     auto f = MasterFixture<Minimal>(4);
-    for (int i = 0; i < 10; ++i)
-        CHECK(f.put(std::to_string(i)).outcome == Errc::ok);
+    for (int i = 0; i < 10; ++i) CHECK(f.put(std::to_string(i)).outcome == Errc::ok);
     CHECK(f.has("9"));
     CHECK_FALSE(f.has("5"));
     CHECK(f.master.stats().eviction == "minimal");

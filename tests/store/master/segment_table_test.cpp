@@ -36,8 +36,7 @@ TEST_CASE("segment table: replicas are in distinct segments, and what does not f
     CHECK(table.free_bytes() == 576 - 3 * 64);
     REQUIRE(table.allocate(192, 2, extents));
     CHECK(table.free_bytes() == 0);
-    for (std::size_t i = 0; i < extents.size(); ++i)
-        table.free(extents[i], i < 3 ? 64 : 192);
+    for (std::size_t i = 0; i < extents.size(); ++i) table.free(extents[i], i < 3 ? 64 : 192);
     CHECK(table.free_bytes() == table.capacity());
 }
 
@@ -45,10 +44,8 @@ TEST_CASE("segment table: a segment whose free bytes lie in pieces is passed ove
     auto table = Table(PowerOfTwoChoices(2));
     const auto broken = mount(table, "broken", 10 * 64);
     auto pieces = std::vector<Extent>();
-    for (int i = 0; i < 10; ++i)
-        REQUIRE(table.allocate(64, 1, pieces));
-    for (std::size_t i = 0; i < 10; i += 2)
-        table.free(pieces[i], 64);
+    for (int i = 0; i < 10; ++i) REQUIRE(table.allocate(64, 1, pieces));
+    for (std::size_t i = 0; i < 10; i += 2) table.free(pieces[i], 64);
     const auto whole = mount(table, "whole", 40 * 64);
     for (int i = 0; i < 20; ++i) {
         auto extents = std::vector<Extent>();

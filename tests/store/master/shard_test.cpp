@@ -54,8 +54,7 @@ TEST_CASE("shard: nothing is left of waiters that were told or gave up") {
     auto shards = Shards();
     const auto waiting = [&] {
         auto keys = std::size_t{0};
-        for (auto& shard : shards)
-            keys += shard.keys_waited_for();
+        for (auto& shard : shards) keys += shard.keys_waited_for();
         return keys;
     };
     const auto told = std::make_shared<CountingWaiter>(), gone = std::make_shared<CountingWaiter>();

@@ -32,8 +32,7 @@ TEST_CASE("write log: it does not grow with writes that ended, and forgets none 
     const auto start = TimePoint{} + 1h;
     auto log = WriteLog();
     const auto writing = [](const Touch& write) { return write.slot % 1000 == 0; };
-    for (Slot slot = 0; slot < 1'000'000; ++slot)
-        log.add(start + 10s, {{slot, slot + 1}}, writing);
+    for (Slot slot = 0; slot < 1'000'000; ++slot) log.add(start + 10s, {{slot, slot + 1}}, writing);
     CHECK(log.size() < 20'000);
     auto still = 0;
     log.expire(start + 10s, [&](const Touch& write) { still += writing(write); });

@@ -36,8 +36,7 @@ TEST_CASE("placement: replicas are distinct, fit, and are as many as can be") {
     auto chosen = std::vector<std::uint32_t>{99};
     for (int round = 0; round < 5'000; ++round) {
         auto candidates = candidates_of(random() % 8, 1 + random() % 4);
-        for (auto& candidate : candidates)
-            candidate.free_bytes = random() % 1001;
+        for (auto& candidate : candidates) candidate.free_bytes = random() % 1001;
         const auto request =
             PlacementRequest{.bytes = random() % 1001, .replicas = static_cast<std::uint32_t>(random() % 5)};
         placement.choose(candidates, request, chosen);
@@ -45,8 +44,7 @@ TEST_CASE("placement: replicas are distinct, fit, and are as many as can be") {
                                        [&](const auto& c) { return c.free_bytes >= request.bytes; });
         REQUIRE(chosen.size() == std::min<std::size_t>(request.replicas, static_cast<std::size_t>(fit)));
         REQUIRE(std::set(chosen.begin(), chosen.end()).size() == chosen.size());
-        for (const auto index : chosen)
-            REQUIRE(candidates.at(index).free_bytes >= request.bytes);
+        for (const auto index : chosen) REQUIRE(candidates.at(index).free_bytes >= request.bytes);
     }
 }
 
@@ -57,8 +55,7 @@ TEST_CASE("placement: replicas share a host only when there is no other") {
     for (int round = 0; round < 1'000; ++round) {
         placement.choose(candidates, {.bytes = 1, .replicas = 4}, chosen);
         auto hosts = std::set<std::string>();
-        for (std::size_t i = 0; i < 3; ++i)
-            hosts.insert(candidates[chosen[i]].host);
+        for (std::size_t i = 0; i < 3; ++i) hosts.insert(candidates[chosen[i]].host);
         REQUIRE(hosts.size() == 3);
         REQUIRE(chosen.size() == 4);
     }
@@ -68,8 +65,7 @@ TEST_CASE("placement: bytes spread evenly, also when the segments differ in size
     auto placement = PowerOfTwoChoices(4);
     auto chosen = std::vector<std::uint32_t>();
     auto candidates = candidates_of(10, 10);
-    for (auto& candidate : candidates)
-        candidate.free_bytes = candidate.capacity = 10'000 * (1 + candidate.id % 2);
+    for (auto& candidate : candidates) candidate.free_bytes = candidate.capacity = 10'000 * (1 + candidate.id % 2);
     for (int round = 0; round < 75'000; ++round) {
         placement.choose(candidates, {.bytes = 1, .replicas = 1}, chosen);
         --candidates[chosen.at(0)].free_bytes;

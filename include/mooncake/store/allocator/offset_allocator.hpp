@@ -26,8 +26,7 @@ struct SizeClass {
 
     /// The class that holds free extents of `granules`; all below it hold smaller ones.
     static constexpr std::uint32_t floor(std::uint64_t granules) noexcept {
-        if (granules < per_exponent)
-            return static_cast<std::uint32_t>(granules);
+        if (granules < per_exponent) return static_cast<std::uint32_t>(granules);
         const auto exponent = static_cast<unsigned>(std::bit_width(granules)) - mantissa_bits - 1;
         const auto mantissa = static_cast<std::uint32_t>(granules >> exponent) & (per_exponent - 1);
         return (exponent + 1) * per_exponent + mantissa;
@@ -41,8 +40,7 @@ struct SizeClass {
 
     /// The smallest size in a class.
     static constexpr std::uint64_t least(std::uint32_t size_class) noexcept {
-        if (size_class < per_exponent)
-            return size_class;
+        if (size_class < per_exponent) return size_class;
         const auto exponent = size_class / per_exponent - 1;
         return std::uint64_t{per_exponent + size_class % per_exponent} << exponent;
     }
@@ -60,27 +58,23 @@ struct SizeClass {
 /// as with any allocator that cannot move extents; equal sizes never fragment.
 /// Memory: 40 bytes an extent, and 16 a live one.
 class OffsetAllocator {
-public:
+  public:
     static constexpr std::uint64_t granularity = 64;
     static constexpr std::uint32_t exact_search = 256;
 
     /// Bytes that do not fill a granule at the end are left out.
     explicit OffsetAllocator(std::uint64_t capacity) : free_(capacity / granularity) {
         heads_.fill(none);
-        if (free_ != 0)
-            insert_free(make_node(0, free_, none, none));
+        if (free_ != 0) insert_free(make_node(0, free_, none, none));
     }
 
     [[nodiscard]] std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
-        if (bytes > free_ * granularity)
-            return std::nullopt;
+        if (bytes > free_ * granularity) return std::nullopt;
         const auto granules = granules_of(bytes);
         const auto at = find(granules);
-        if (at == none)
-            return std::nullopt;
+        if (at == none) return std::nullopt;
         remove_free(at);
-        if (const auto rest = nodes_[at].size - granules; rest != 0)
-            split(at, granules, rest);
+        if (const auto rest = nodes_[at].size - granules; rest != 0) split(at, granules, rest);
         free_ -= granules;
         live_.emplace(nodes_[at].begin, at);
         return nodes_[at].begin * granularity;
@@ -89,8 +83,7 @@ public:
     void free(std::uint64_t offset, [[maybe_unused]] std::uint64_t bytes) {
         const auto found = live_.find(offset / granularity);
         assert(found != live_.end() && "not the offset of a live extent");
-        if (found == live_.end())
-            return;
+        if (found == live_.end()) return;
         auto at = found->second;
         live_.erase(found);
         assert(nodes_[at].size == granules_of(bytes) && "not the size it was allocated with");
@@ -110,8 +103,7 @@ public:
 
     /// Complexity: O(extents of the largest class that has any).
     [[nodiscard]] std::uint64_t largest_free() const noexcept {
-        if (occupied_ == 0)
-            return 0;
+        if (occupied_ == 0) return 0;
         const auto exponent = static_cast<std::uint32_t>(std::bit_width(occupied_)) - 1;
         const auto mantissa = static_cast<std::uint32_t>(std::bit_width(mantissas_[exponent])) - 1;
         auto largest = std::uint64_t{0};
@@ -120,7 +112,7 @@ public:
         return largest * granularity;
     }
 
-private:
+  private:
     using Class = store::detail::SizeClass;
     using Index = std::uint32_t;
     static constexpr Index none = std::numeric_limits<Index>::max();
@@ -137,25 +129,21 @@ private:
     }
 
     [[nodiscard]] Index find(std::uint64_t granules) const noexcept {
-        if (const auto fits = first_class(Class::ceil(granules)); fits != none)
-            return heads_[fits];
+        if (const auto fits = first_class(Class::ceil(granules)); fits != none) return heads_[fits];
         auto at = heads_[Class::floor(granules)];
         for (auto tries = exact_search; at != none && tries != 0; at = nodes_[at].next, --tries)
-            if (nodes_[at].size >= granules)
-                return at;
+            if (nodes_[at].size >= granules) return at;
         return none;
     }
 
     /// The first class at or above `from` that has an extent.
     [[nodiscard]] Index first_class(std::uint32_t from) const noexcept {
-        if (from >= Class::count)
-            return none;
+        if (from >= Class::count) return none;
         auto exponent = from / Class::per_exponent;
         auto mantissas = mantissas_[exponent] & (~std::uint32_t{0} << from % Class::per_exponent);
         if (mantissas == 0) {
             const auto above = exponent == 63 ? 0 : occupied_ & (~std::uint64_t{0} << (exponent + 1));
-            if (above == 0)
-                return none;
+            if (above == 0) return none;
             exponent = static_cast<std::uint32_t>(std::countr_zero(above));
             mantissas = mantissas_[exponent];
         }
@@ -168,8 +156,7 @@ private:
         node.is_free = true;
         node.previous = none;
         node.next = heads_[size_class];
-        if (node.next != none)
-            nodes_[node.next].previous = at;
+        if (node.next != none) nodes_[node.next].previous = at;
         heads_[size_class] = at;
         mantissas_[size_class / Class::per_exponent] |= 1U << size_class % Class::per_exponent;
         occupied_ |= std::uint64_t{1} << size_class / Class::per_exponent;
@@ -178,26 +165,22 @@ private:
     void remove_free(Index at) noexcept {
         auto& node = nodes_[at];
         node.is_free = false;
-        if (node.next != none)
-            nodes_[node.next].previous = node.previous;
+        if (node.next != none) nodes_[node.next].previous = node.previous;
         if (node.previous != none) {
             nodes_[node.previous].next = node.next;
             return;
         }
         const auto size_class = Class::floor(node.size);
         heads_[size_class] = node.next;
-        if (node.next != none)
-            return;
+        if (node.next != none) return;
         auto& mantissas = mantissas_[size_class / Class::per_exponent];
         mantissas &= ~(1U << size_class % Class::per_exponent);
-        if (mantissas == 0)
-            occupied_ &= ~(std::uint64_t{1} << size_class / Class::per_exponent);
+        if (mantissas == 0) occupied_ &= ~(std::uint64_t{1} << size_class / Class::per_exponent);
     }
 
     void split(Index at, std::uint64_t granules, std::uint64_t rest) {
         const auto tail = make_node(nodes_[at].begin + granules, rest, at, nodes_[at].after);
-        if (nodes_[tail].after != none)
-            nodes_[nodes_[tail].after].before = tail;
+        if (nodes_[tail].after != none) nodes_[nodes_[tail].after].before = tail;
         nodes_[at].after = tail;
         nodes_[at].size = granules;
         insert_free(tail);
@@ -207,8 +190,7 @@ private:
     Index merge(Index left, Index right) noexcept {
         nodes_[left].size += nodes_[right].size;
         nodes_[left].after = nodes_[right].after;
-        if (nodes_[left].after != none)
-            nodes_[nodes_[left].after].before = left;
+        if (nodes_[left].after != none) nodes_[nodes_[left].after].before = left;
         nodes_[right].next = unused_;
         unused_ = right;
         return left;

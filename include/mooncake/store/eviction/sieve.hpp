@@ -17,19 +17,17 @@ namespace mooncake {
 /// stays, the first without a mark goes, and the hand waits there. A slot that may not be evicted is passed over and
 /// keeps its mark. Source: "SIEVE is Simpler than LRU", NSDI'24.
 class SieveEviction {
-public:
+  public:
     static constexpr std::string_view name = "sieve";
 
     void insert(Slot slot, const EvictionEntry&) {
-        if (slot >= marked_.size())
-            marked_.resize(slot + std::size_t{1});
+        if (slot >= marked_.size()) marked_.resize(slot + std::size_t{1});
         marked_[slot] = 0;
         order_.push_front(slot);
     }
     void touch(Slot slot) noexcept { marked_[slot] = 1; }
     void remove(Slot slot) noexcept {
-        if (hand_ == slot)
-            hand_ = order_.newer(slot);
+        if (hand_ == slot) hand_ = order_.newer(slot);
         order_.remove(slot);
     }
 
@@ -38,11 +36,9 @@ public:
     [[nodiscard]] std::optional<Slot> victim(const Evictable& evictable) {
         // The second time round every evictable slot has lost its mark, so twice round finds one if there is any.
         for (auto steps = 2 * order_.size(); steps != 0; --steps) {
-            if (hand_ == order_.none)
-                hand_ = order_.back();
+            if (hand_ == order_.none) hand_ = order_.back();
             if (evictable(hand_)) {
-                if (marked_[hand_] == 0)
-                    return hand_;
+                if (marked_[hand_] == 0) return hand_;
                 marked_[hand_] = 0;
             }
             hand_ = order_.newer(hand_);
@@ -52,7 +48,7 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
 
-private:
+  private:
     store::detail::SlotList order_;
     std::vector<std::uint8_t> marked_;
     Slot hand_ = store::detail::SlotList::none;

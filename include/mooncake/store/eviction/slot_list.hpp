@@ -11,7 +11,7 @@ namespace mooncake::store::detail {
 /// A doubly linked list of slots whose links lie in a vector: no allocation once the vector is as large as the domain.
 /// The front is where slots come in.
 class SlotList {
-public:
+  public:
     static constexpr Slot none = std::numeric_limits<Slot>::max();
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -23,8 +23,7 @@ public:
     [[nodiscard]] Slot older(Slot slot) const noexcept { return links_[slot].older; }
 
     void push_front(Slot slot) {
-        if (slot >= links_.size())
-            links_.resize(slot + std::size_t{1});
+        if (slot >= links_.size()) links_.resize(slot + std::size_t{1});
         link_front(slot);
         ++size_;
     }
@@ -33,13 +32,12 @@ public:
         --size_;
     }
     void move_to_front(Slot slot) noexcept {
-        if (slot == front_)
-            return;
+        if (slot == front_) return;
         unlink(slot);
         link_front(slot);
     }
 
-private:
+  private:
     struct Link {
         Slot newer = none, older = none;
     };

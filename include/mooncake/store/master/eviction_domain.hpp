@@ -26,7 +26,7 @@ struct Touch {
 /// Locks: this one before a shard's, never after. Functions without a thread line need it held.
 template <EvictionPolicy Policy>
 class EvictionDomain {
-public:
+  public:
     std::mutex mutex;
 
     explicit EvictionDomain(Policy policy) : policy_(std::move(policy)) {}
@@ -41,18 +41,15 @@ public:
             vacant_.pop_back();
         }
         tenants_[object.slot] = {&object, object.version};
-        if (object.pin == Pin::none)
-            policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint});
+        if (object.pin == Pin::none) policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint});
     }
     void remove(const Object& object) {
-        if (object.pin == Pin::none)
-            policy_.remove(object.slot);
+        if (object.pin == Pin::none) policy_.remove(object.slot);
         tenants_[object.slot] = {};
         vacant_.push_back(object.slot);
     }
     void touch(const Object& object) {
-        if (object.pin == Pin::none)
-            policy_.touch(object.slot);
+        if (object.pin == Pin::none) policy_.touch(object.slot);
     }
 
     /// The first object, in the policy's order, for which `evictable`; null when there is none.
@@ -73,8 +70,7 @@ public:
 
     /// Thread: any, without the lock. Blocks only when `pending_limit` touches wait for a decision that takes so long.
     void post(std::span<const Touch> touches) {
-        if (touches.empty())
-            return;
+        if (touches.empty()) return;
         auto waiting = std::size_t{0};
         {
             const auto lock = std::lock_guard(pending_mutex_);
@@ -83,29 +79,25 @@ public:
             has_pending_.store(true, std::memory_order_release);
         }
         auto lock = std::unique_lock(mutex, std::defer_lock);
-        if (waiting > pending_limit)
-            lock.lock();
-        else if (!lock.try_lock())
-            return;
+        if (waiting > pending_limit) lock.lock();
+        else if (!lock.try_lock()) return;
         drain();
     }
 
     /// Applies the touches that were left meanwhile.
     void drain() {
-        if (!has_pending_.load(std::memory_order_acquire))
-            return;
+        if (!has_pending_.load(std::memory_order_acquire)) return;
         {
             const auto lock = std::lock_guard(pending_mutex_);
             applying_.swap(pending_);
             has_pending_.store(false, std::memory_order_relaxed);
         }
         for (const auto& left : applying_)
-            if (const auto* object = find(left))
-                touch(*object);
+            if (const auto* object = find(left)) touch(*object);
         applying_.clear();
     }
 
-private:
+  private:
     static constexpr std::size_t pending_limit = 65'536;
 
     struct Tenant {

@@ -22,7 +22,7 @@ namespace mooncake::store::detail {
 /// Leases and what they cover. Giving one up makes its objects evictable at once; so does time, in `expire`.
 /// Thread: any; locked after a shard, never before one. Complexity: O(objects) and amortised O(log leases) a lease.
 class LeaseTable {
-public:
+  public:
     using Objects = std::vector<Object*>;
 
     /// What one lease will cover: collected under the shards' locks, granted after.
@@ -35,8 +35,7 @@ public:
         void add(Object& object) {
             objects.push_back(&object);
             bytes += object.size;
-            if (object.leases.fetch_add(1, std::memory_order_relaxed) == 0)
-                newly_leased += object.footprint;
+            if (object.leases.fetch_add(1, std::memory_order_relaxed) == 0) newly_leased += object.footprint;
         }
     };
 
@@ -50,8 +49,7 @@ public:
         bytes_.fetch_add(covered.newly_leased, std::memory_order_relaxed);
         const auto lock = std::lock_guard(mutex_);
         auto id = std::uint64_t{0};
-        while (id == 0 || leases_.contains(id))
-            id = XXH3_64bits_withSeed(&++sequence_, sizeof sequence_, secret_);
+        while (id == 0 || leases_.contains(id)) id = XXH3_64bits_withSeed(&++sequence_, sizeof sequence_, secret_);
         leases_.emplace(id, Lease{expiry, covered.bytes, std::move(covered.objects)});
         schedule({expiry, id});
         return id;
@@ -63,8 +61,7 @@ public:
         {
             const auto lock = std::lock_guard(mutex_);
             const auto found = leases_.find(id);
-            if (found == leases_.end())
-                return false;
+            if (found == leases_.end()) return false;
             objects = std::move(found->second.objects);
             leases_.erase(found);
         }
@@ -77,8 +74,7 @@ public:
     [[nodiscard]] std::optional<Duration> renew(std::uint64_t id, TimePoint now, const Policy& policy) {
         const auto lock = std::lock_guard(mutex_);
         const auto found = leases_.find(id);
-        if (found == leases_.end() || found->second.expiry <= now)
-            return std::nullopt;
+        if (found == leases_.end() || found->second.expiry <= now) return std::nullopt;
         auto& lease = found->second;
         const auto duration =
             policy.duration({.purpose = LeasePurpose::renewal, .objects = lease.objects.size(), .bytes = lease.bytes});
@@ -88,8 +84,7 @@ public:
 
     /// Ends the leases whose time is over, and tells how many.
     std::size_t expire(TimePoint now) {
-        if (now.time_since_epoch().count() < next_.load(std::memory_order_acquire))
-            return 0;
+        if (now.time_since_epoch().count() < next_.load(std::memory_order_acquire)) return 0;
         auto ended = std::size_t{0};
         auto objects = Objects();
         {
@@ -99,8 +94,7 @@ public:
                 const auto due = queue_.back();
                 queue_.pop_back();
                 const auto found = leases_.find(due.id);
-                if (found == leases_.end())
-                    continue;
+                if (found == leases_.end()) continue;
                 if (found->second.expiry > now) { // renewed
                     queue_.push_back({found->second.expiry, due.id});
                     std::push_heap(queue_.begin(), queue_.end(), later);
@@ -123,7 +117,7 @@ public:
     /// Footprint of the objects that are leased.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
 
-private:
+  private:
     struct Lease {
         TimePoint expiry;
         std::uint64_t bytes;
@@ -140,8 +134,7 @@ private:
         auto bytes = std::uint64_t{0};
         for (auto* object : objects) {
             const auto footprint = object->footprint;
-            if (object->leases.fetch_sub(1, std::memory_order_release) == 1)
-                bytes += footprint;
+            if (object->leases.fetch_sub(1, std::memory_order_release) == 1) bytes += footprint;
         }
         bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     }

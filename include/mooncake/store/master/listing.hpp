@@ -17,13 +17,10 @@ namespace mooncake::store::detail {
     for (auto& shard : shards) {
         const auto lock = std::lock_guard(shard.mutex);
         shard.for_each([&](const Object& object) {
-            if (!object.key.starts_with(message.prefix) || object.key <= message.after)
-                return;
-            if (!object.committed() || !object.usable())
-                return;
+            if (!object.key.starts_with(message.prefix) || object.key <= message.after) return;
+            if (!object.committed() || !object.usable()) return;
             if (heap.size() == message.limit) {
-                if (object.key >= heap.front().key)
-                    return;
+                if (object.key >= heap.front().key) return;
                 std::pop_heap(heap.begin(), heap.end(), by_key);
                 heap.pop_back();
             }

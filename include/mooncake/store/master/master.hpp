@@ -32,7 +32,7 @@ namespace mooncake {
 /// decision. Nobody holds the domain for longer than one batch, or one shard's objects.
 template <MasterTraitsLike Traits = DefaultMasterTraits>
 class Master {
-public:
+  public:
     /// Throws when `config` is not valid.
     explicit Master(const MasterConfig& config = {}, MasterParts<Traits> parts = {})
         : config_(checked(config)), space_(config, std::move(parts)) {}
@@ -43,13 +43,11 @@ public:
     /// Errors: `conflict` (the name belongs to another that is alive; says both), `invalid_argument`, `too_large`,
     /// `out_of_range`.
     [[nodiscard]] Result<store::SegmentMountReply> mount(const store::SegmentMount& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         (void)expire(); // a predecessor that died lets the name go, and its objects
         const auto lock = std::lock_guard(domain().mutex);
         auto mounted = space_.segments.mount(message, now());
-        if (!mounted)
-            return mounted.error();
+        if (!mounted) return mounted.error();
         return store::SegmentMountReply{.segment = *mounted, .ttl_ms = milliseconds(config_.segment_ttl)};
     }
 
@@ -65,8 +63,7 @@ public:
     [[nodiscard]] Result<void> unmount(const store::Unmount& message) {
         {
             const auto lock = std::lock_guard(domain().mutex);
-            if (auto gone = space_.segments.unmount(message.segment, message.generation); !gone)
-                return gone;
+            if (auto gone = space_.segments.unmount(message.segment, message.generation); !gone) return gone;
         }
         space_.sweep_dead();
         return ok;
@@ -82,8 +79,7 @@ public:
     /// Space to write to, evicting one object after the other until there is enough. A key that is visible is touched
     /// and `exists`; so does one that a living writer is writing.
     [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::PutStartReply{};
         reply.objects.resize(message.keys.size());
         auto writes = std::vector<Touch>();
@@ -103,22 +99,19 @@ public:
             Object* object = nullptr;
             answer.outcome = space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, object);
             full |= answer.outcome == Errc::no_space;
-            if (object == nullptr)
-                continue;
+            if (object == nullptr) continue;
             answer.version = object->version;
             describe_replicas(*object, store::detail::KeyFor::writing, answer.replicas);
             writes.push_back({object->slot, object->version});
         }
         space_.log_writes(deadline, std::move(writes));
-        if (full)
-            reply.no_space = store::detail::describe_no_space(space_.stats(), message);
+        if (full) reply.no_space = store::detail::describe_no_space(space_.stats(), message);
         return reply;
     }
 
     /// What was written becomes visible, and those who wait for it are told. The same again is `ok` again.
     [[nodiscard]] Result<store::PutEndReply> put_end(const store::PutEnd& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::PutEndReply{};
         reply.outcomes.reserve(message.objects.size());
         auto covered = Covered();
@@ -131,16 +124,14 @@ public:
             const auto lock = std::lock_guard(shard.mutex);
             auto* const object = shard.find(key);
             reply.outcomes.push_back(may_commit(object, wanted, at));
-            if (reply.outcomes.back() != Errc::ok)
-                continue;
+            if (reply.outcomes.back() != Errc::ok) continue;
             if (!object->committed()) {
                 object->checksums = store::detail::OneOrMore<std::uint64_t>(wanted.checksums);
                 object->state.store(store::detail::ObjectState::committed, std::memory_order_release);
                 written += object->footprint;
                 shard.take_waiters(object->key, waiters);
             }
-            if (message.lease == store::LeaseWish::grant)
-                covered.add(*object);
+            if (message.lease == store::LeaseWish::grant) covered.add(*object);
         }
         space_.writing_bytes.fetch_sub(written, std::memory_order_relaxed);
         reply.lease = grant(covered, LeasePurpose::handover, at, reply.lease_ms);
@@ -149,8 +140,7 @@ public:
     }
 
     [[nodiscard]] Result<store::PutAbortReply> put_abort(const store::PutAbort& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::PutAbortReply{};
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
@@ -162,8 +152,7 @@ public:
                     return !found.committed() && found.version == message.versions[i] ? Errc::ok : Errc::not_found;
                 },
                 reply.outcomes.emplace_back());
-            if (object == nullptr)
-                continue;
+            if (object == nullptr) continue;
             space_.bury(*object, message.writer == store::WriterState::settled ? at : space_.quiet_from(*object, at),
                         at);
         }
@@ -172,8 +161,7 @@ public:
 
     /// Where the objects are. All that are found are touched, in order, and leased together.
     [[nodiscard]] Result<store::GetReply> get(const store::Get& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::GetReply{};
         reply.objects.reserve(message.keys.size());
         auto covered = Covered();
@@ -186,11 +174,9 @@ public:
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             auto* const object = shard.find_visible(key);
-            if (object != nullptr)
-                describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
+            if (object != nullptr) describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
             if (answer.replicas.empty()) { // no such object, or its last replica died just now
-                if (message.mode == store::LookUp::each)
-                    continue;
+                if (message.mode == store::LookUp::each) continue;
                 reply.objects.pop_back();
                 break;
             }
@@ -208,16 +194,14 @@ public:
     }
 
     [[nodiscard]] Result<store::QueryReply> query(const store::Query& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::QueryReply{};
         for (const auto& text : message.keys) {
             const auto key = Key(text);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             const auto found = shard.find_visible(key) != nullptr;
-            if (!found && message.mode == store::LookUp::prefix)
-                break;
+            if (!found && message.mode == store::LookUp::prefix) break;
             reply.outcomes.push_back(found ? Errc::ok : Errc::not_found);
         }
         return reply;
@@ -225,22 +209,19 @@ public:
 
     /// Errors (bare): `lease_expired`.
     [[nodiscard]] Result<void> release(const store::Release& message) {
-        if (!space_.leases.release(message.lease))
-            return Errc::lease_expired;
+        if (!space_.leases.release(message.lease)) return Errc::lease_expired;
         return ok;
     }
 
     /// Errors (bare): `lease_expired`.
     [[nodiscard]] Result<store::RenewReply> renew(const store::Renew& message) {
         const auto left = space_.leases.renew(message.lease, now(), space_.lease_policy);
-        if (!left)
-            return Errc::lease_expired;
+        if (!left) return Errc::lease_expired;
         return store::RenewReply{.ttl_ms = milliseconds(*left)};
     }
 
     [[nodiscard]] Result<store::RemoveReply> remove(const store::Remove& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::RemoveReply{};
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
@@ -253,16 +234,14 @@ public:
                     return in_use && message.mode == store::RemoveMode::unless_in_use ? Errc::conflict : Errc::ok;
                 },
                 reply.outcomes.emplace_back());
-            if (object != nullptr)
-                space_.bury(*object, space_.quiet_from(*object, at), at);
+            if (object != nullptr) space_.bury(*object, space_.quiet_from(*object, at), at);
         }
         return reply;
     }
 
     /// Looks at every object, one shard at a time: what comes or goes meanwhile may be in it or not.
     [[nodiscard]] Result<store::ListReply> list(const store::List& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid)
-            return valid.error();
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         return store::detail::list_objects(space_.shards, message);
     }
 
@@ -276,8 +255,7 @@ public:
     /// `waiter->ready()` is called once when every key was visible at some time since; within this call if all are.
     /// Requires: `waiter` has not waited before. Errors: `invalid_argument`, `too_large`.
     [[nodiscard]] Result<void> wait_for(const std::vector<std::string>& keys, const std::shared_ptr<Waiter>& waiter) {
-        if (auto valid = store::detail::validate_keys("wait_for", keys, config_.limits); !valid)
-            return valid;
+        if (auto valid = store::detail::validate_keys("wait_for", keys, config_.limits); !valid) return valid;
         store::detail::WaiterRegistry::wait(space_.shards, keys, waiter);
         return ok;
     }
@@ -305,23 +283,21 @@ public:
             expired = {.leases = reclaimed.leases, .writes = reclaimed.writes, .extents = reclaimed.extents};
             expired.segments = space_.segments.expire(at, config_.segment_ttl);
         }
-        if (expired.segments != 0)
-            expired.objects = space_.sweep_dead();
+        if (expired.segments != 0) expired.objects = space_.sweep_dead();
         return expired;
     }
 
     /// The sentence that goes with `no_space`.
     [[nodiscard]] std::string describe_no_space() { return store::detail::describe_no_space(stats()); }
 
-private:
+  private:
     using Object = store::detail::Object;
     using Key = store::detail::HashedKey;
     using Touch = store::detail::Touch;
     using Covered = store::detail::LeaseTable::Covered;
 
     static const MasterConfig& checked(const MasterConfig& config) {
-        if (auto valid = validate(config); !valid)
-            throw_error(valid.error());
+        if (auto valid = validate(config); !valid) throw_error(valid.error());
         return config;
     }
     static std::uint64_t milliseconds(Duration duration) noexcept {
@@ -331,10 +307,8 @@ private:
     [[nodiscard]] auto& domain() noexcept { return space_.domain; }
 
     [[nodiscard]] static Errc may_commit(const Object* object, const store::WrittenObject& wanted, TimePoint at) {
-        if (object == nullptr || object->version != wanted.version || !object->usable())
-            return Errc::not_found;
-        if (wanted.checksums.size() != chunks_of(object->size))
-            return Errc::invalid_argument;
+        if (object == nullptr || object->version != wanted.version || !object->usable()) return Errc::not_found;
+        if (wanted.checksums.size() != chunks_of(object->size)) return Errc::invalid_argument;
         return object->committed() || at < object->write_deadline ? Errc::ok : Errc::lease_expired;
     }
 
@@ -345,15 +319,12 @@ private:
         auto* const leftover = take(
             key,
             [&](const Object& found) {
-                if (!found.usable() || (!found.committed() && found.write_deadline <= at))
-                    return Errc::ok;
-                if (found.committed())
-                    domain().touch(found);
+                if (!found.usable() || (!found.committed() && found.write_deadline <= at)) return Errc::ok;
+                if (found.committed()) domain().touch(found);
                 return Errc::exists;
             },
             taken);
-        if (leftover != nullptr)
-            space_.bury(*leftover, space_.quiet_from(*leftover, at), at);
+        if (leftover != nullptr) space_.bury(*leftover, space_.quiet_from(*leftover, at), at);
         return taken == Errc::exists;
     }
 
@@ -365,15 +336,13 @@ private:
         const auto lock = std::lock_guard(shard.mutex);
         auto* const object = shard.find(key);
         outcome = object == nullptr ? Errc::not_found : decide(*object);
-        if (outcome != Errc::ok)
-            return nullptr;
+        if (outcome != Errc::ok) return nullptr;
         shard.erase(*object);
         return object;
     }
 
     [[nodiscard]] std::uint64_t grant(Covered& covered, LeasePurpose purpose, TimePoint at, std::uint64_t& ttl_ms) {
-        if (covered.objects.empty())
-            return 0;
+        if (covered.objects.empty()) return 0;
         const auto duration = space_.lease_policy.duration(
             {.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes});
         const auto end = store::detail::LeaseTable::end_of(at, duration);

@@ -33,20 +33,18 @@ struct Extent {
 /// A vector whose first element, when it is the only one, costs no allocation.
 template <class T>
 class OneOrMore {
-public:
+  public:
     OneOrMore() = default;
     explicit OneOrMore(std::span<const T> values) {
-        if (values.size() == 1)
-            one_ = values.front();
-        else
-            more_.assign(values.begin(), values.end());
+        if (values.size() == 1) one_ = values.front();
+        else more_.assign(values.begin(), values.end());
         has_one_ = values.size() == 1;
     }
     [[nodiscard]] std::span<const T> values() const noexcept {
         return has_one_ ? std::span<const T>(&one_, 1) : std::span<const T>(more_);
     }
 
-private:
+  private:
     T one_{};
     bool has_one_ = false;
     std::vector<T> more_;
@@ -86,8 +84,7 @@ struct Object {
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents.values())
-            if (extent.segment->alive.load(std::memory_order_acquire))
-                return true;
+            if (extent.segment->alive.load(std::memory_order_acquire)) return true;
         return false;
     }
 };
@@ -99,8 +96,7 @@ inline void describe_replicas(const Object& object, KeyFor right, std::vector<Re
     replicas.reserve(extents.size());
     for (const auto& extent : extents) {
         const auto& segment = *extent.segment;
-        if (!segment.alive.load(std::memory_order_acquire))
-            continue;
+        if (!segment.alive.load(std::memory_order_acquire)) continue;
         replicas.push_back({.segment = segment.info.segment,
                             .offset = segment.info.offset + extent.offset,
                             .key = right == KeyFor::reading ? segment.read_key : segment.write_key,

@@ -14,7 +14,7 @@ namespace mooncake::store::detail {
 /// a time has passed and the last lease has ended.
 /// Thread: one at a time (the domain's lock).
 class Quarantine {
-public:
+  public:
     void add(Object& object, TimePoint until) {
         held_.push_back({&object, until});
         bytes_ += object.footprint;
@@ -25,8 +25,7 @@ public:
     /// Complexity: O(1) before the first time has passed, O(held) after.
     template <class Discard>
     std::size_t sweep(TimePoint now, const Discard& discard) {
-        if (now < next_)
-            return 0;
+        if (now < next_) return 0;
         const auto before = held_.size();
         next_ = TimePoint::max();
         std::erase_if(held_, [&](const Held& held) {
@@ -47,11 +46,10 @@ public:
     /// For the end: everything, whatever the time.
     template <class Visit>
     void for_each(const Visit& visit) const {
-        for (const auto& held : held_)
-            visit(*held.object);
+        for (const auto& held : held_) visit(*held.object);
     }
 
-private:
+  private:
     struct Held {
         Object* object;
         TimePoint until;

@@ -22,15 +22,14 @@ namespace mooncake::store::detail {
 /// Thread: one at a time (the domain's lock).
 template <SpaceAllocator Allocator, PlacementPolicy Placement>
 class SegmentTable {
-public:
+  public:
     explicit SegmentTable(Placement placement) : placement_(std::move(placement)) {}
 
     /// Errors: `conflict`, when a living segment has the name and is not the same.
     [[nodiscard]] Result<std::uint32_t> mount(const SegmentMount& wanted, TimePoint now) {
         for (auto& mounted : mounted_) {
             const auto& info = mounted->info;
-            if (info.name != wanted.name)
-                continue;
+            if (info.name != wanted.name) continue;
             if (info.generation != wanted.generation)
                 return Error(Errc::conflict, "segment '" + info.name + "' is mounted by generation " +
                                                  std::to_string(info.generation) + " at " + info.endpoint +
@@ -67,8 +66,7 @@ public:
     /// Errors: `not_found` (mount it again), `stale_generation`.
     [[nodiscard]] Result<void> heartbeat(std::uint32_t segment, std::uint64_t generation, TimePoint now) {
         auto found = find(segment, generation);
-        if (!found)
-            return found.error();
+        if (!found) return found.error();
         mounted_[*found]->heartbeat = now;
         return ok;
     }
@@ -76,8 +74,7 @@ public:
     /// From now on nothing is allocated in it and its extents do not count as replicas. Errors: as `heartbeat`.
     [[nodiscard]] Result<void> unmount(std::uint32_t segment, std::uint64_t generation) {
         auto found = find(segment, generation);
-        if (!found)
-            return found.error();
+        if (!found) return found.error();
         kill(*found);
         return ok;
     }
@@ -86,8 +83,7 @@ public:
     std::size_t expire(TimePoint now, Duration ttl) {
         const auto before = mounted_.size();
         for (auto i = mounted_.size(); i-- != 0;)
-            if (now - mounted_[i]->heartbeat > ttl)
-                kill(i);
+            if (now - mounted_[i]->heartbeat > ttl) kill(i);
         return before - mounted_.size();
     }
 
@@ -101,25 +97,20 @@ public:
             const auto candidates = remaining.empty() ? std::span<const SegmentCandidate>(candidates_) : remaining;
             placement_.choose(candidates, {.bytes = bytes, .replicas = missing}, chosen_);
             if (chosen_.size() != missing) {
-                for (; extents.size() != complete - count; extents.pop_back())
-                    free(extents.back(), bytes);
+                for (; extents.size() != complete - count; extents.pop_back()) free(extents.back(), bytes);
                 return false;
             }
             for (const auto index : chosen_) {
                 auto& segment = *mounted_[index];
                 const auto offset = segment.allocator.allocate(bytes);
-                if (!offset)
-                    continue;
+                if (!offset) continue;
                 ++segment.extents;
                 settle(segment);
                 extents.push_back({&segment, *offset, ++last_epoch_});
             }
-            if (extents.size() == complete)
-                return true;
-            if (remaining.empty())
-                remaining = candidates_;
-            for (const auto index : chosen_)
-                remaining[index].free_bytes = 0;
+            if (extents.size() == complete) return true;
+            if (remaining.empty()) remaining = candidates_;
+            for (const auto index : chosen_) remaining[index].free_bytes = 0;
         }
     }
 
@@ -156,7 +147,7 @@ public:
         return infos;
     }
 
-private:
+  private:
     struct Mounted : Segment {
         explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
         Allocator allocator;
@@ -172,10 +163,8 @@ private:
     [[nodiscard]] Result<std::size_t> find(std::uint32_t segment, std::uint64_t generation) const {
         for (std::size_t i = 0; i < mounted_.size(); ++i) {
             const auto& info = mounted_[i]->info;
-            if (info.segment != segment)
-                continue;
-            if (info.generation == generation)
-                return i;
+            if (info.segment != segment) continue;
+            if (info.generation == generation) return i;
             return Error(Errc::stale_generation, "segment '" + info.name + "' is mounted by generation " +
                                                      std::to_string(info.generation) + ", not " +
                                                      std::to_string(generation));
@@ -197,12 +186,10 @@ private:
         segment.alive.store(false, std::memory_order_release);
         capacity_ -= candidates_[index].capacity;
         free_ -= candidates_[index].free_bytes;
-        if (segment.extents != 0)
-            dead_.push_back(std::move(mounted_[index]));
+        if (segment.extents != 0) dead_.push_back(std::move(mounted_[index]));
         mounted_.erase(mounted_.begin() + static_cast<std::ptrdiff_t>(index));
         candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(index));
-        for (auto i = index; i < mounted_.size(); ++i)
-            mounted_[i]->index = static_cast<std::uint32_t>(i);
+        for (auto i = index; i < mounted_.size(); ++i) mounted_[i]->index = static_cast<std::uint32_t>(i);
     }
 
     Placement placement_;

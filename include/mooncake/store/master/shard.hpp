@@ -31,7 +31,7 @@ struct HashedKey {
 
 /// A part of the objects, under one lock.
 class alignas(64) Shard {
-public:
+  public:
     std::mutex mutex;
 
     [[nodiscard]] Object* find(const HashedKey& key) const {
@@ -50,8 +50,7 @@ public:
 
     template <class Visit>
     void for_each(Visit&& visit) const {
-        for (const auto& entry : objects_)
-            visit(*entry.object);
+        for (const auto& entry : objects_) visit(*entry.object);
     }
 
     using Waiters = std::vector<std::shared_ptr<Waiter>>;
@@ -61,26 +60,23 @@ public:
     }
     void remove_waiter(const std::string& key, const Waiter& waiter) {
         const auto found = waiting_.find(key);
-        if (found == waiting_.end())
-            return;
+        if (found == waiting_.end()) return;
         std::erase_if(found->second, [&](const auto& other) { return other.get() == &waiter; });
-        if (found->second.empty())
-            waiting_.erase(found);
+        if (found->second.empty()) waiting_.erase(found);
     }
     /// Those who waited for `key`, which is visible now.
     void take_waiters(const std::string& key, Waiters& taken) {
         if (waiting_.empty()) [[likely]]
             return;
         const auto found = waiting_.find(key);
-        if (found == waiting_.end())
-            return;
+        if (found == waiting_.end()) return;
         taken.insert(taken.end(), std::make_move_iterator(found->second.begin()),
                      std::make_move_iterator(found->second.end()));
         waiting_.erase(found);
     }
     [[nodiscard]] std::size_t keys_waited_for() const noexcept { return waiting_.size(); }
 
-private:
+  private:
     struct Entry {
         std::uint64_t hash;
         Object* object;
@@ -106,7 +102,7 @@ private:
 
 /// All of the objects.
 class Shards {
-public:
+  public:
     static constexpr std::size_t count = 1024;
 
     /// By bits of the hash that the shard's table, which takes the highest and the lowest, does not use.
@@ -115,13 +111,13 @@ public:
     [[nodiscard]] auto begin() noexcept { return shards_->begin(); }
     [[nodiscard]] auto end() noexcept { return shards_->end(); }
 
-private:
+  private:
     std::unique_ptr<std::array<Shard, count>> shards_ = std::make_unique<std::array<Shard, count>>();
 };
 
 /// Who waits for what. Nothing here is looked at by a put unless somebody waits in its shard.
 class WaiterRegistry {
-public:
+  public:
     /// Requires: `waiter` has not waited before. Thread: any.
     static void wait(Shards& shards, const std::vector<std::string>& keys, const std::shared_ptr<Waiter>& waiter) {
         waiter->keys_ = keys;
@@ -131,18 +127,15 @@ public:
             const auto key = HashedKey(text);
             auto& shard = shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
-            if (shard.find_visible(key) != nullptr)
-                ++visible;
-            else
-                shard.add_waiter(text, waiter);
+            if (shard.find_visible(key) != nullptr) ++visible;
+            else shard.add_waiter(text, waiter);
         }
         arrived(*waiter, visible);
     }
 
     /// Whether it was cancelled; if not, it was ready before. Thread: any.
     static bool cancel(Shards& shards, Waiter& waiter) {
-        if (waiter.settled_.exchange(true, std::memory_order_acq_rel))
-            return false;
+        if (waiter.settled_.exchange(true, std::memory_order_acq_rel)) return false;
         for (const auto& text : waiter.keys_) {
             auto& shard = shards.of(HashedKey(text).hash);
             const auto lock = std::lock_guard(shard.mutex);
@@ -153,16 +146,13 @@ public:
 
     /// `taken` waited for keys that are visible now. Requires: no lock is held.
     static void arrived(const Shard::Waiters& taken) {
-        for (const auto& waiter : taken)
-            arrived(*waiter, 1);
+        for (const auto& waiter : taken) arrived(*waiter, 1);
     }
 
-private:
+  private:
     static void arrived(Waiter& waiter, std::uint32_t keys) {
-        if (waiter.outstanding_.fetch_sub(keys, std::memory_order_acq_rel) != keys)
-            return;
-        if (!waiter.settled_.exchange(true, std::memory_order_acq_rel))
-            waiter.ready();
+        if (waiter.outstanding_.fetch_sub(keys, std::memory_order_acq_rel) != keys) return;
+        if (!waiter.settled_.exchange(true, std::memory_order_acq_rel)) waiter.ready();
     }
 };
 

@@ -26,15 +26,14 @@ namespace mooncake::store::detail {
 /// domain's held and no shard's.
 template <MasterTraitsLike Traits>
 class Space {
-public:
+  public:
     Space(const MasterConfig& config, MasterParts<Traits> parts)
         : lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)), domain(std::move(parts.eviction)),
           segments(std::move(parts.placement)), config_(config) {}
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
     ~Space() {
-        for (auto& shard : shards)
-            shard.for_each([](Object& object) { delete &object; });
+        for (auto& shard : shards) shard.for_each([](Object& object) { delete &object; });
         quarantine_.for_each([](Object& object) { delete &object; });
     }
 
@@ -52,15 +51,11 @@ public:
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
         const auto count = std::min(wanted.replicas, large_enough);
-        if (count == 0)
-            return segments.size() != 0 ? Errc::too_large : Errc::no_space;
-        if (count < wanted.replicas && wanted.demand == ReplicaDemand::all)
-            return Errc::no_space;
+        if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
+        if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
         for (auto reclaimed = false; !segments.allocate(bytes, count, extents_);) {
-            if (!std::exchange(reclaimed, true))
-                reclaim(now);
-            else if (!evict_one())
-                return Errc::no_space;
+            if (!std::exchange(reclaimed, true)) reclaim(now);
+            else if (!evict_one()) return Errc::no_space;
         }
         auto* const object = new Object{.key = text,
                                         .hash = key.hash,
@@ -71,8 +66,7 @@ public:
                                         .pin = wanted.pin,
                                         .extents = OneOrMore<Extent>(extents_)};
         domain.add(*object);
-        if (wanted.pin == Pin::hard)
-            pinned_bytes_ += object->footprint;
+        if (wanted.pin == Pin::hard) pinned_bytes_ += object->footprint;
         writing_bytes.fetch_add(object->footprint, std::memory_order_relaxed);
         auto& shard = shards.of(key.hash);
         const auto lock = std::lock_guard(shard.mutex);
@@ -84,14 +78,10 @@ public:
     /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
         domain.remove(object);
-        if (object.pin == Pin::hard)
-            pinned_bytes_ -= object.footprint;
-        if (!object.committed())
-            writing_bytes.fetch_sub(object.footprint, std::memory_order_relaxed);
-        if (until > now || object.leased())
-            quarantine_.add(object, until);
-        else
-            discard(object);
+        if (object.pin == Pin::hard) pinned_bytes_ -= object.footprint;
+        if (!object.committed()) writing_bytes.fetch_sub(object.footprint, std::memory_order_relaxed);
+        if (until > now || object.leased()) quarantine_.add(object, until);
+        else discard(object);
     }
 
     /// Until when the writer of `object` may still be writing; now, if it is done.
@@ -107,8 +97,7 @@ public:
         auto reclaimed = Reclaimed{.leases = leases.expire(now)};
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
-            if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); }))
-                return;
+            if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
             bury(*object, quiet_from(*object, now), now);
             ++reclaimed.writes;
         });
@@ -131,21 +120,17 @@ public:
         for (auto& shard : shards) {
             hurt.clear();
             const auto lock = std::lock_guard(domain.mutex);
-            if (segments.dead() == 0)
-                break;
+            if (segments.dead() == 0) break;
             const auto now = clock.now();
             {
                 const auto shard_lock = std::lock_guard(shard.mutex);
                 shard.for_each([&](Object& object) {
-                    if (drop_dead_extents(object))
-                        hurt.push_back(&object);
+                    if (drop_dead_extents(object)) hurt.push_back(&object);
                 });
                 std::erase_if(hurt, [](const Object* object) { return !object->extents.values().empty(); });
-                for (const auto* object : hurt)
-                    shard.erase(*object);
+                for (const auto* object : hurt) shard.erase(*object);
             }
-            for (auto* object : hurt)
-                bury(*object, now, now);
+            for (auto* object : hurt) bury(*object, now, now);
             gone += hurt.size();
         }
         const auto lock = std::lock_guard(domain.mutex);
@@ -171,7 +156,7 @@ public:
 
     std::atomic<std::uint64_t> writing_bytes{0}; ///< any thread
 
-private:
+  private:
     /// What is allocated for an object of `size` bytes: an empty one has a place as well.
     static std::uint64_t extent_bytes(std::uint64_t size) noexcept { return std::max<std::uint64_t>(1, size); }
 
@@ -180,10 +165,8 @@ private:
         const auto evictable = [](const Object& object) { return object.committed() && !object.leased(); };
         for (;;) {
             auto* const victim = domain.victim(evictable);
-            if (victim == nullptr)
-                return false;
-            if (!erase_if(*victim, evictable))
-                continue; // leased meanwhile: the next look sees it
+            if (victim == nullptr) return false;
+            if (!erase_if(*victim, evictable)) continue; // leased meanwhile: the next look sees it
             domain.remove(*victim);
             ++evictions_;
             evicted_bytes_ += victim->footprint;
@@ -197,8 +180,7 @@ private:
     [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
         auto& shard = shards.of(object.hash);
         const auto lock = std::lock_guard(shard.mutex);
-        if (!condition(object))
-            return false;
+        if (!condition(object)) return false;
         shard.erase(object);
         return true;
     }
@@ -209,22 +191,19 @@ private:
             return !extent.segment->alive.load(std::memory_order_relaxed);
         };
         const auto extents = object.extents.values();
-        if (std::none_of(extents.begin(), extents.end(), is_dead))
-            return false;
+        if (std::none_of(extents.begin(), extents.end(), is_dead)) return false;
         auto left = std::vector<Extent>();
         std::copy_if(extents.begin(), extents.end(), std::back_inserter(left),
                      [&](const Extent& extent) { return !is_dead(extent); });
         for (const auto& extent : extents)
-            if (is_dead(extent))
-                segments.free(extent, extent_bytes(object.size));
+            if (is_dead(extent)) segments.free(extent, extent_bytes(object.size));
         object.extents = OneOrMore<Extent>(left);
         return true;
     }
 
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
-        for (const auto& extent : object.extents.values())
-            segments.free(extent, extent_bytes(object.size));
+        for (const auto& extent : object.extents.values()) segments.free(extent, extent_bytes(object.size));
         delete &object;
     }
 

@@ -50,8 +50,7 @@ struct MasterConfig {
 [[nodiscard]] inline Result<void> validate(const MasterConfig& config) {
     if (config.segment_ttl <= Duration::zero())
         return Error(Errc::invalid_argument, "MasterConfig::segment_ttl must be above 0");
-    if (config.skew < Duration::zero())
-        return Error(Errc::invalid_argument, "MasterConfig::skew must not be negative");
+    if (config.skew < Duration::zero()) return Error(Errc::invalid_argument, "MasterConfig::skew must not be negative");
     if (config.skew > std::chrono::hours{1})
         return Error(Errc::invalid_argument, "MasterConfig::skew is above an hour");
     if (config.limits.max_keys == 0)

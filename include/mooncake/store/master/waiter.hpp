@@ -13,7 +13,7 @@ class WaiterRegistry;
 /// Somebody who waits until objects are visible: derive, and hand to `Master::wait_for` in a `shared_ptr`.
 /// Lifetime: good for one wait; a second one needs another waiter.
 class Waiter {
-public:
+  public:
     Waiter() = default;
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
@@ -23,7 +23,7 @@ public:
     /// with no lock held. Keep it short: post what is long.
     virtual void ready() noexcept = 0;
 
-private:
+  private:
     friend class store::detail::WaiterRegistry;
     std::vector<std::string> keys_; // those that were not visible
     std::atomic<std::uint32_t> outstanding_{0};

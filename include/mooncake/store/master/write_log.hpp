@@ -13,17 +13,15 @@ namespace mooncake::store::detail {
 /// Writes that began, by deadline, so that those whose writer went away are found without a search.
 /// Thread: one at a time (the domain's lock). Memory: at most twice the writes in flight, and a little.
 class WriteLog {
-public:
+  public:
     /// `writing(touch)`: whether that write is still going on. Used to forget the others, now and then.
     template <class Writing>
     void add(TimePoint deadline, std::vector<Touch> writes, const Writing& writing) {
-        if (writes.empty())
-            return;
+        if (writes.empty()) return;
         count_ += writes.size();
         batches_.push_back({deadline, std::move(writes)});
         std::push_heap(batches_.begin(), batches_.end(), later);
-        if (count_ < compact_at_)
-            return;
+        if (count_ < compact_at_) return;
         count_ = 0;
         for (auto& batch : batches_) {
             std::erase_if(batch.writes, [&](const Touch& write) { return !writing(write); });
@@ -42,14 +40,13 @@ public:
             const auto batch = std::move(batches_.back());
             batches_.pop_back();
             count_ -= batch.writes.size();
-            for (const auto& write : batch.writes)
-                overdue(write);
+            for (const auto& write : batch.writes) overdue(write);
         }
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
-private:
+  private:
     static constexpr std::size_t spare = 4096;
 
     struct Batch {
