@@ -30,7 +30,9 @@ class ManualClock {
   public:
     ManualClock() : state_(std::make_shared<std::atomic<Duration::rep>>(Duration{std::chrono::hours{1}}.count())) {}
 
-    [[nodiscard]] TimePoint now() const noexcept { return TimePoint{Duration{state_->load(std::memory_order_acquire)}}; }
+    [[nodiscard]] TimePoint now() const noexcept {
+        return TimePoint{Duration{state_->load(std::memory_order_acquire)}};
+    }
     void advance(Duration by) noexcept { state_->fetch_add(by.count(), std::memory_order_acq_rel); }
 
   private:

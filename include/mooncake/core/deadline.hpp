@@ -27,7 +27,9 @@ class Deadline {
     }
 
     /// The earlier of the two.
-    [[nodiscard]] constexpr Deadline or_sooner(Deadline other) const noexcept { return at_ < other.at_ ? *this : other; }
+    [[nodiscard]] constexpr Deadline or_sooner(Deadline other) const noexcept {
+        return at_ < other.at_ ? *this : other;
+    }
 
     friend constexpr auto operator<=>(const Deadline&, const Deadline&) noexcept = default;
 

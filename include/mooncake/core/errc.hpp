@@ -33,15 +33,15 @@ enum class Errc : std::uint16_t {
     unknown_method = 26,   ///< the server does not know that call
 
     // memory, transport and engine
-    out_of_range = 40,      ///< an offset or a length lies outside of what was registered
-    access_denied = 41,     ///< the access key is missing, wrong, or gives fewer rights
-    stale_generation = 42,  ///< the segment was restarted since its record was read
-    no_path = 43,           ///< no transport of this engine reaches that segment
-    corrupt = 44,           ///< bytes do not match their checksum
-    injected_fault = 45,    ///< a `FaultyTransport` did as it was told
+    out_of_range = 40,     ///< an offset or a length lies outside of what was registered
+    access_denied = 41,    ///< the access key is missing, wrong, or gives fewer rights
+    stale_generation = 42, ///< the segment was restarted since its record was read
+    no_path = 43,          ///< no transport of this engine reaches that segment
+    corrupt = 44,          ///< bytes do not match their checksum
+    injected_fault = 45,   ///< a `FaultyTransport` did as it was told
 
     // metadata
-    conflict = 60,  ///< somebody else changed the record first, or holds the name
+    conflict = 60, ///< somebody else changed the record first, or holds the name
 
     // store
     not_found = 80,     ///< no such object, segment or record

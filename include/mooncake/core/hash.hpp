@@ -44,7 +44,9 @@ class PrefixHasher {
     explicit PrefixHasher(std::uint64_t seed = 0) noexcept : key_(seed) {}
 
     /// The key of the next block. `tokens`: the ids of its tokens, 512 by custom.
-    std::uint64_t next(std::span<const std::uint32_t> tokens) noexcept { return key_ = hash_bytes(std::as_bytes(tokens), key_); }
+    std::uint64_t next(std::span<const std::uint32_t> tokens) noexcept {
+        return key_ = hash_bytes(std::as_bytes(tokens), key_);
+    }
 
   private:
     std::uint64_t key_;

@@ -78,6 +78,12 @@ class Runtime {
     [[nodiscard]] Executor executor(std::size_t index = 0) const noexcept {
         return loops_[index % loops_.size()]->context.get_executor();
     }
+    /// The `index`-th of the executors that are not `own`, for spreading work. Requires more than one thread.
+    [[nodiscard]] Executor other_executor(const Executor& own, std::size_t index) const noexcept {
+        for (std::size_t i = 0; i < loops_.size(); ++i)
+            if (executor(i) == own) return executor(i + 1 + index % (loops_.size() - 1));
+        return executor(index);
+    }
     /// The executors in turn.
     [[nodiscard]] Executor next_executor() noexcept { return executor(turn_.fetch_add(1, std::memory_order_relaxed)); }
 

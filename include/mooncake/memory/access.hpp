@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstdint>
+#include <mooncake/core/result.hpp>
 
 #include <sys/random.h>
 
 #include <cerrno>
-
-#include <mooncake/core/result.hpp>
+#include <cstdint>
 
 namespace mooncake {
 

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
+#include <mooncake/memory/mapping.hpp>
 #include <mooncake/memory/prefault.hpp>
 
 #include <fcntl.h>
@@ -46,30 +47,25 @@ class Arena {
     [[nodiscard]] static Result<std::shared_ptr<Arena>> create(const ArenaConfig& config) {
         if (config.bytes == 0) return Error(Errc::invalid_argument, "ArenaConfig::bytes is 0; give at least 1");
         if (const auto available = available_memory(); config.bytes > available)
-            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) + " bytes was asked for, and " +
-                                                  std::to_string(available) +
+            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) +
+                                                  " bytes was asked for, and " + std::to_string(available) +
                                                   " bytes of memory are available; ask for less or free some");
         auto arena = std::shared_ptr<Arena>(new Arena);
-        const auto bytes = round_up(config.bytes, huge_page);
+        const auto bytes = round_up(config.bytes, Mapping::huge_page);
         if (config.pages == PageKind::hugetlb && arena->map(bytes, config.name, MFD_HUGETLB).has_value()) {
             arena->pages_ = PageKind::hugetlb;
         } else if (auto mapped = arena->map(bytes, config.name, 0); !mapped) {
             return mapped.error();
         } else {
-            const auto advised = config.pages != PageKind::plain && madvise(arena->base_, bytes, MADV_HUGEPAGE) == 0;
+            const auto advised =
+                config.pages != PageKind::plain && madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
             arena->pages_ = advised ? PageKind::transparent : PageKind::plain;
         }
         if (auto faulted = prefault(arena->bytes(), config.prefault_threads); !faulted) return faulted.error();
         return arena;
     }
 
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-    ~Arena() {
-        if (base_) munmap(base_, size_);
-    }
-
-    [[nodiscard]] MutableBytes bytes() const noexcept { return {static_cast<std::byte*>(base_), size_}; }
+    [[nodiscard]] MutableBytes bytes() const noexcept { return mapping_.bytes(); }
     [[nodiscard]] PageKind pages() const noexcept { return pages_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
@@ -93,8 +89,6 @@ class Arena {
     }
 
   private:
-    static constexpr std::uint64_t huge_page = 2 * MiB;
-
     Arena() = default;
 
     Result<void> map(std::uint64_t bytes, std::string_view name, unsigned flags) {
@@ -103,17 +97,15 @@ class Arena {
         if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return errno_error("ftruncate of a memfd", errno);
         if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
             return errno_error("sealing a memfd", errno);
-        auto* const base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-        if (base == MAP_FAILED) return errno_error("mmap of a memfd", errno);
+        auto mapping = Mapping::of(fd.get(), 0, bytes, PROT_READ | PROT_WRITE);
+        if (!mapping) return mapping.error();
         fd_ = std::move(fd);
-        base_ = base;
-        size_ = bytes;
+        mapping_ = std::move(*mapping);
         return ok;
     }
 
     FileDescriptor fd_;
-    void* base_ = nullptr;
-    std::uint64_t size_ = 0;
+    Mapping mapping_;
     PageKind pages_ = PageKind::plain;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -29,17 +30,57 @@ struct Region {
     }
 };
 
-/// Holds a region while an access to its bytes is in flight.
+/// Holds a region while an access to its bytes is in flight, or while a peer maps it.
 using RegionPin = std::shared_ptr<const Region>;
+
+/// The regions of one moment. Holds them all, so what it resolves stays put as long as it lives.
+class RegionSnapshot {
+  public:
+    using Regions = std::vector<RegionPin>; ///< by offset
+
+    RegionSnapshot() = default;
+    explicit RegionSnapshot(std::shared_ptr<const Regions> regions) noexcept : regions_(std::move(regions)) {}
+
+    struct Found {
+        Errc error = Errc::ok; ///< `out_of_range`, `access_denied`
+        std::byte* bytes = nullptr;
+        const RegionPin* region = nullptr;
+    };
+
+    /// Where `[offset, offset + length)` lies, if one region holds all of it and `key` gives `needed` on that.
+    /// Complexity: O(log regions).
+    [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                                Rights needed) const noexcept {
+        if (!regions_) return {.error = Errc::out_of_range};
+        auto after = std::upper_bound(regions_->begin(), regions_->end(), offset,
+                                      [](std::uint64_t at, const RegionPin& region) { return at < region->offset; });
+        if (after == regions_->begin()) return {.error = Errc::out_of_range};
+        const auto& region = *std::prev(after);
+        if (!within(offset - region->offset, length, region->bytes.size())) return {.error = Errc::out_of_range};
+        if (!includes(region->rights_granted(key), needed)) return {.error = Errc::access_denied};
+        return {.bytes = region->bytes.data() + (offset - region->offset), .region = &region};
+    }
+
+    [[nodiscard]] const Regions& regions() const noexcept { return *regions_; }
+    /// Holds the regions on somebody else's behalf.
+    [[nodiscard]] std::shared_ptr<const void> hold() const noexcept { return regions_; }
+
+  private:
+    std::shared_ptr<const Regions> regions_;
+};
 
 /// The regions of one segment: what every transport checks accesses of peers against.
 ///
 /// Offsets are handed out once and never again, so that a stale descriptor of a region that is gone meets nothing.
-/// Thread: any. Complexity of `resolve`: O(log regions), one uncontended lock.
+/// Thread: any.
 class RegionTable {
   public:
-    /// `generation`: this incarnation of the segment; peers must name it.
-    explicit RegionTable(std::uint64_t generation) : generation_(generation), regions_(std::make_shared<Regions>()) {}
+    /// Told of each region that is removed, under the table's lock: it takes note and returns.
+    using RemovalListener = std::function<void(const RegionPin&)>;
+
+    /// `generation`: this incarnation of the segment, never 0; peers must name it.
+    explicit RegionTable(std::uint64_t generation)
+        : generation_(generation), regions_(std::make_shared<RegionSnapshot::Regions>()) {}
 
     [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
@@ -53,39 +94,35 @@ class RegionTable {
         region.offset = end_;
         end_ = round_up(end_ + region.bytes.size(), alignment);
         auto added = std::make_shared<const Region>(std::move(region));
-        auto next = std::make_shared<Regions>(*regions_);
+        auto next = std::make_shared<RegionSnapshot::Regions>(*regions_);
         next->push_back(added);
         regions_ = std::move(next);
         return added;
     }
 
-    /// No access begins after this returns. Those in flight hold pins: `use_count` of the caller's tells.
+    /// No access begins after this returns. Those in flight, and peers that map the region, hold pins: it is free when the
+    /// caller's is the only one left.
     void remove(const RegionPin& region) {
         const auto lock = std::lock_guard(mutex_);
-        auto next = std::make_shared<Regions>(*regions_);
-        std::erase(*next, region);
+        auto next = std::make_shared<RegionSnapshot::Regions>(*regions_);
+        if (std::erase(*next, region) == 0) return;
         regions_ = std::move(next);
+        for (const auto& [id, listener] : listeners_) listener(region);
     }
 
-    /// The region that holds `[offset, offset + length)`, if `key` gives `needed` on it.
-    /// Errors (bare): `out_of_range`, `access_denied`.
-    [[nodiscard]] Result<RegionPin> resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key,
-                                            Rights needed) const {
-        const auto regions = snapshot();
-        auto after = std::upper_bound(regions->begin(), regions->end(), offset,
-                                      [](std::uint64_t at, const RegionPin& region) { return at < region->offset; });
-        if (after == regions->begin()) return Errc::out_of_range;
-        const auto& region = *std::prev(after);
-        if (!within(offset - region->offset, length, region->bytes.size())) return Errc::out_of_range;
-        if (!includes(region->rights_granted(key), needed)) return Errc::access_denied;
-        return region;
-    }
-
-    using Regions = std::vector<RegionPin>; // by offset
-
-    [[nodiscard]] std::shared_ptr<const Regions> snapshot() const {
+    [[nodiscard]] RegionSnapshot snapshot() const {
         const auto lock = std::lock_guard(mutex_);
-        return regions_;
+        return RegionSnapshot(regions_);
+    }
+
+    void listen(const void* owner, RemovalListener listener) {
+        const auto lock = std::lock_guard(mutex_);
+        listeners_.emplace_back(owner, std::move(listener));
+    }
+    /// After this returns the owner's listener is not running and will not be called.
+    void unlisten(const void* owner) {
+        const auto lock = std::lock_guard(mutex_);
+        std::erase_if(listeners_, [owner](const auto& entry) { return entry.first == owner; });
     }
 
   private:
@@ -93,7 +130,8 @@ class RegionTable {
 
     const std::uint64_t generation_;
     mutable std::mutex mutex_;
-    std::shared_ptr<const Regions> regions_;
+    std::shared_ptr<const RegionSnapshot::Regions> regions_;
+    std::vector<std::pair<const void*, RemovalListener>> listeners_;
     std::uint64_t end_ = 0;
 };
 

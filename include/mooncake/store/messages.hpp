@@ -10,10 +10,31 @@
 /// Outcomes are bare codes, one a key, in the order of the keys. Times are milliseconds from the receipt, never dates.
 namespace mooncake::store {
 
+// Each message is a call (`RpcRequest`): it has a number, never given to another, and names its reply.
+
+/// The reply to what only succeeds or fails.
+struct Nothing {};
+struct SegmentMountReply;
+struct HeartbeatReply;
+struct SegmentsReply;
+struct PutStartReply;
+struct PutEndReply;
+struct PutAbortReply;
+struct GetReply;
+struct QueryReply;
+struct RenewReply;
+struct RemoveReply;
+struct ListReply;
+struct StatsReply;
+struct DescribeReply;
+
 // Segments: said by nodes.
 
 /// A node lends the window `[offset, offset + bytes)` of its segment to the store.
 struct SegmentMount {
+    static constexpr std::uint32_t method = 1;
+    using Reply = SegmentMountReply;
+
     std::string name{};           ///< unique among those alive
     std::uint64_t generation = 0; ///< this incarnation of the node
     std::string endpoint{};       ///< where the segment's record is asked for; empty inside one process
@@ -39,6 +60,9 @@ struct SegmentInfo {
 };
 
 struct Heartbeat {
+    static constexpr std::uint32_t method = 2;
+    using Reply = HeartbeatReply;
+
     std::uint32_t segment = 0;
     std::uint64_t generation = 0;
 };
@@ -47,12 +71,18 @@ struct HeartbeatReply {
 };
 
 struct Unmount {
+    static constexpr std::uint32_t method = 3;
+    using Reply = Nothing;
+
     std::uint32_t segment = 0;
     std::uint64_t generation = 0;
 };
 
 /// Who the segments in descriptors are. No ids: all that are mounted.
 struct Segments {
+    static constexpr std::uint32_t method = 4;
+    using Reply = SegmentsReply;
+
     std::vector<std::uint32_t> segments{};
 };
 struct SegmentsReply {
@@ -88,6 +118,9 @@ enum class ReplicaDemand : std::uint8_t {
 
 /// Asks for space to write `keys` to. What is written becomes visible with `PutEnd`.
 struct PutStart {
+    static constexpr std::uint32_t method = 5;
+    using Reply = PutStartReply;
+
     std::vector<std::string> keys{};
     std::vector<std::uint64_t> sizes{}; ///< one a key
     std::uint32_t replicas = 1;         ///< at least 1
@@ -114,6 +147,9 @@ struct WrittenObject {
 };
 /// The bytes are there: `objects` become visible, under one lease if wished for.
 struct PutEnd {
+    static constexpr std::uint32_t method = 6;
+    using Reply = PutEndReply;
+
     std::vector<WrittenObject> objects{};
     LeaseWish lease = LeaseWish::none;
 };
@@ -129,6 +165,9 @@ enum class WriterState : std::uint8_t {
     unknown, ///< some may be: the space is quarantined until the deadline has passed
 };
 struct PutAbort {
+    static constexpr std::uint32_t method = 7;
+    using Reply = PutAbortReply;
+
     std::vector<std::string> keys{};
     std::vector<std::uint64_t> versions{}; ///< one a key
     WriterState writer = WriterState::unknown;
@@ -144,6 +183,9 @@ enum class LookUp : std::uint8_t {
 
 /// Where objects are, under one lease. Touches them.
 struct Get {
+    static constexpr std::uint32_t method = 8;
+    using Reply = GetReply;
+
     std::vector<std::string> keys{};
     LookUp mode = LookUp::each;
 };
@@ -155,6 +197,9 @@ struct GetReply {
 
 /// Whether objects are there. Touches nothing, leases nothing.
 struct Query {
+    static constexpr std::uint32_t method = 9;
+    using Reply = QueryReply;
+
     std::vector<std::string> keys{};
     LookUp mode = LookUp::each;
 };
@@ -163,9 +208,15 @@ struct QueryReply {
 };
 
 struct Release {
-    std::uint64_t lease = 0;
+    static constexpr std::uint32_t method = 10;
+    using Reply = Nothing;
+
+    std::vector<std::uint64_t> leases{};
 };
 struct Renew {
+    static constexpr std::uint32_t method = 11;
+    using Reply = RenewReply;
+
     std::uint64_t lease = 0;
 };
 struct RenewReply {
@@ -177,6 +228,9 @@ enum class RemoveMode : std::uint8_t {
     force,         ///< at once; the space is quarantined until its readers and writers are done
 };
 struct Remove {
+    static constexpr std::uint32_t method = 12;
+    using Reply = RemoveReply;
+
     std::vector<std::string> keys{};
     RemoveMode mode = RemoveMode::unless_in_use;
 };
@@ -186,6 +240,9 @@ struct RemoveReply {
 
 /// The visible objects whose keys begin with `prefix`, by key, those behind `after`.
 struct List {
+    static constexpr std::uint32_t method = 13;
+    using Reply = ListReply;
+
     std::string prefix{};
     std::string after{};
     std::uint32_t limit = 1000; ///< at least 1
@@ -199,7 +256,10 @@ struct ListReply {
     std::vector<ListedObject> objects{}; ///< fewer than `limit`: that was all
 };
 
-struct Stats {};
+struct Stats {
+    static constexpr std::uint32_t method = 14;
+    using Reply = StatsReply;
+};
 struct StatsReply {
     std::string eviction{}; ///< name of the policy
     std::uint64_t segments = 0;
@@ -214,6 +274,24 @@ struct StatsReply {
     std::uint64_t quarantined_bytes = 0;
     std::uint64_t evictions = 0;     ///< objects, since the start
     std::uint64_t evicted_bytes = 0; ///< since the start
+};
+
+/// Waits until all keys are visible.
+struct WaitFor {
+    static constexpr std::uint32_t method = 15;
+    using Reply = Nothing;
+
+    std::vector<std::string> keys{};
+};
+
+/// Asks a master what it is made of.
+struct Describe {
+    static constexpr std::uint32_t method = 16;
+    using Reply = DescribeReply;
+};
+struct DescribeReply {
+    std::uint32_t wire_version = 0;
+    std::string eviction{}; ///< name of the policy
 };
 
 } // namespace mooncake::store

@@ -203,7 +203,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto id = some_lease();
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
-                const auto released = f.master.release({id});
+                const auto released = f.master.release({{id}});
                 if (live || punctual) REQUIRE(released.has_value() == live);
                 oracle.leases.erase(id);
                 break;
@@ -272,7 +272,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 REQUIRE(stats.used_bytes == (oracle.objects.size() + oracle.held.size()) * block);
             }
         }
-        for (const auto& [id, lease] : oracle.leases) (void)f.master.release({id});
+        for (const auto& [id, lease] : oracle.leases) (void)f.master.release({{id}});
         f.clock.advance(1h);
         (void)f.master.expire();
         const auto stats = f.master.stats();

@@ -1,4 +1,4 @@
-// labels: unit, tsan
+// labels: unit concurrent
 #include <mooncake/store/master/master.hpp>
 
 #include "master_fixture.hpp"
@@ -78,7 +78,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                         wrong += memory.at(replica).load() != reply.objects[i].version;
                 const auto committed = f.master.put_end(ended).value();
                 puts += static_cast<int>(ended.objects.size());
-                if (committed.lease != 0) wrong += !f.master.release({committed.lease}).has_value();
+                if (committed.lease != 0) wrong += !f.master.release({{committed.lease}}).has_value();
                 break;
             }
             case 3:
@@ -94,7 +94,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                             ++reads;
                         }
                 }
-                if (reply.lease != 0) wrong += !f.master.release({reply.lease}).has_value();
+                if (reply.lease != 0) wrong += !f.master.release({{reply.lease}}).has_value();
                 break;
             }
             case 6:

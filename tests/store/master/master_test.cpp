@@ -152,7 +152,7 @@ TEST_CASE("put: an end can leave a lease for whoever reads next") {
     CHECK(reply.lease != 0);
     CHECK(reply.lease_ms == 5000);
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.release({reply.lease}).has_value());
+    CHECK(f.master.release({{reply.lease}}).has_value());
     CHECK(f.start("b").outcome == Errc::ok);
 }
 
@@ -231,7 +231,7 @@ TEST_CASE("eviction: what is leased, pinned or being written stays, and the sent
     CHECK(reply.no_space == f.master.describe_no_space());
     CHECK(reply.no_space.find("leased 8192, pinned 4096, being written 4096, quarantined 0, free 0 of 16384") !=
           std::string::npos);
-    CHECK(f.master.release({lease.lease}).has_value());
+    CHECK(f.master.release({{lease.lease}}).has_value());
     CHECK(f.put("more").outcome == Errc::ok);
     CHECK_FALSE(f.has("leased"));
     CHECK((f.has("pinned") && f.has("next")));
@@ -260,7 +260,7 @@ TEST_CASE("lease: released, it holds nothing; expired, neither; renewed, it surv
     f.clock.advance(1s);
     CHECK(f.master.renew({lease}).error() == Errc::lease_expired);
     CHECK(f.start("b").outcome == Errc::ok);
-    CHECK(f.master.release({lease}).error() == Errc::lease_expired);
+    CHECK(f.master.release({{lease}}).error() == Errc::lease_expired);
     CHECK(f.master.stats().leases == 0);
     CHECK(f.master.stats().leased_bytes == 0);
 }
@@ -285,9 +285,9 @@ TEST_CASE("lease: two on one object hold it until the second is released") {
     const auto first = f.get({"a", "a"}), second = f.get({"a"});
     CHECK(f.master.stats().leased_bytes == block);
     CHECK(first.lease != second.lease);
-    CHECK(f.master.release({first.lease}).has_value());
+    CHECK(f.master.release({{first.lease}}).has_value());
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.release({second.lease}).has_value());
+    CHECK(f.master.release({{first.lease, second.lease}}).error() == Errc::lease_expired); // one was over; both are
     CHECK(f.start("b").outcome == Errc::ok);
 }
 
@@ -314,7 +314,7 @@ TEST_CASE("remove: what is in use stays unless forced, and then its bytes stay u
     CHECK_FALSE(f.has("a"));
     CHECK(f.start("b").outcome == Errc::no_space);
     CHECK(f.master.stats().quarantined_bytes == block);
-    SUBCASE("released") { CHECK(f.master.release({lease.lease}).has_value()); }
+    SUBCASE("released") { CHECK(f.master.release({{lease.lease}}).has_value()); }
     SUBCASE("expired") { f.clock.advance(5s); }
     const auto space = f.start("b", {.write_deadline_ms = 20});
     CHECK(space.outcome == Errc::ok);
@@ -398,7 +398,7 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
         CHECK(f.has("one-" + std::to_string(i - 1)) == (leased.objects[i].replicas.at(0).segment == second));
     CHECK(f.end("writing", writing.version) == Errc::ok);
     CHECK(f.get({"both"}).objects.at(0).replicas.size() == 1);
-    CHECK(f.master.release({leased.lease}).has_value());
+    CHECK(f.master.release({{leased.lease}}).has_value());
     CHECK(f.master.unmount({second, 1}).has_value());
     CHECK(f.master.unmount({second, 1}).error() == Errc::not_found);
     f.clock.advance(1h);

@@ -42,7 +42,7 @@ double hit_ratio(const std::vector<std::vector<std::uint32_t>>& requests, std::u
         }
         const auto outcomes = f.master.put_end(ended).value().outcomes;
         for (const auto outcome : outcomes) REQUIRE(outcome == Errc::ok);
-        if (found.lease != 0) REQUIRE(f.master.release({found.lease}).has_value());
+        if (found.lease != 0) REQUIRE(f.master.release({{found.lease}}).has_value());
     }
     CHECK(f.master.stats().used_bytes <= capacity * block);
     return static_cast<double>(hits) / static_cast<double>(total);

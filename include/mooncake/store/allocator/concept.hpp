@@ -11,13 +11,11 @@ namespace mooncake {
 /// | expression | effect | errors | thread | complexity |
 /// |---|---|---|---|---|
 /// | `A(capacity)` | all of `capacity` bytes, rounded down to the granularity, are free | none | – | any |
-/// | `a.allocate(bytes)` | the offset of an extent that overlaps no live one; its size is `bytes` rounded up to the
-/// granularity, and at least one granule | `nullopt`: nothing fits | one at a time | O(1) | | `a.free(offset, bytes)` |
-/// that extent is free, merged with free neighbours. Requires: a live extent, with the size it was asked for | none |
-/// one at a time | O(1) | | `a.free_bytes()` | the sum of what is free | none | with readers | O(1) | |
-/// `a.largest_free()` | the largest `bytes` that `allocate` would give | none | with readers | O(1) of the number of
-/// live extents, or close to it | | `A::granularity` | extents begin and end at multiples of it; a power of two | none
-/// | any | – |
+/// | `a.allocate(bytes)` | the offset of an extent that overlaps no live one; its size is `bytes` rounded up to the granularity, and at least one granule | `nullopt`: nothing fits | one at a time | O(1) |
+/// | `a.free(offset, bytes)` | that extent is free, merged with free neighbours. Requires: a live extent, with the size it was asked for | none | one at a time | O(1) |
+/// | `a.free_bytes()` | the sum of what is free | none | with readers | O(1) |
+/// | `a.largest_free()` | the largest `bytes` that `allocate` would give | none | with readers | O(1) of the number of live extents, or close to it |
+/// | `A::granularity` | extents begin and end at multiples of it; a power of two | none | any | – |
 ///
 /// A capacity of exactly n × b holds exactly n extents of b bytes, for any b that is a multiple of the granularity.
 template <class A>

@@ -29,13 +29,12 @@ struct AnySlotPredicate {
 ///
 /// | expression | effect | errors | thread | complexity |
 /// |---|---|---|---|---|
-/// | `p.insert(slot, entry)` | an object that was just written has `slot`. Requires: `slot` is not in `p` | none | one
-/// at a time | O(log n) | | `p.touch(slot)` | that object was used. Requires: `slot` is in `p` | none | one at a time |
-/// O(log n) | | `p.remove(slot)` | it is gone, evicted or not. Requires: `slot` is in `p` | none | one at a time |
-/// O(log n) | | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it
-/// stays until `remove` | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over
-/// | | `p.size()` | how many slots are in `p` | none | with readers | O(1) | | `P::name` | what `--eviction` and the
-/// metrics call it | none | any | – |
+/// | `p.insert(slot, entry)` | an object that was just written has `slot`. Requires: `slot` is not in `p` | none | one at a time | O(log n) |
+/// | `p.touch(slot)` | that object was used. Requires: `slot` is in `p` | none | one at a time | O(log n) |
+/// | `p.remove(slot)` | it is gone, evicted or not. Requires: `slot` is in `p` | none | one at a time | O(log n) |
+/// | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it stays until `remove` | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over |
+/// | `p.size()` | how many slots are in `p` | none | with readers | O(1) |
+/// | `P::name` | what `--eviction` and the metrics call it | none | any | – |
 template <class P>
 concept EvictionPolicy = std::default_initializable<P> && std::movable<P> &&
                          requires(P& policy, const P& reader, Slot slot, const EvictionEntry& entry,

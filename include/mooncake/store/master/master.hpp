@@ -207,9 +207,11 @@ class Master {
         return reply;
     }
 
-    /// Errors (bare): `lease_expired`.
+    /// Errors (bare): `lease_expired`, if one of them was over already; the others end all the same.
     [[nodiscard]] Result<void> release(const store::Release& message) {
-        if (!space_.leases.release(message.lease)) return Errc::lease_expired;
+        auto all = true;
+        for (const auto lease : message.leases) all &= space_.leases.release(lease);
+        if (!all) return Errc::lease_expired;
         return ok;
     }
 

@@ -25,9 +25,7 @@ struct PlacementRequest {
 ///
 /// | expression | effect | errors | thread | complexity |
 /// |---|---|---|---|---|
-/// | `p.choose(candidates, request, chosen)` | `chosen` holds the indices of up to `request.replicas` distinct
-/// candidates with at least `request.bytes` free; fewer only when there are no more such candidates | none | one at a
-/// time | O(candidates) |
+/// | `p.choose(candidates, request, chosen)` | `chosen` holds the indices of up to `request.replicas` distinct candidates with at least `request.bytes` free; fewer only when there are no more such candidates | none | one at a time | O(candidates) |
 template <class P>
 concept PlacementPolicy = std::default_initializable<P> && std::movable<P> &&
                           requires(P& policy, std::span<const SegmentCandidate> candidates,

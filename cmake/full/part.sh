@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# One part of `test.sh --full`. Usage: part.sh <part> <folder for the seconds that each part took>
+set -euo pipefail
+part=$1
+records=$2
+cd "$(dirname "$0")/../.."
+
+readonly budget_seconds=$((38 * 60))
+
+configure() {
+    local options=(-DMOONCAKE_BUILD_TESTS=ON)
+    [[ $1 != release ]] || options+=(-DMOONCAKE_BUILD_BENCH=ON -DMOONCAKE_BUILD_FUZZ=ON -DMOONCAKE_BUILD_EXAMPLES=ON)
+    cmake --preset "$1" "${options[@]}"
+}
+
+check_format() {
+    git -c safe.directory='*' ls-files '*.hpp' '*.cpp' | grep -v '^tests/lint/' |
+        xargs -r clang-format-19 --dry-run --Werror
+    echo "format: as .clang-format says"
+}
+
+# The programs instantiate most of the library, and are compiled without a precompiled header.
+check_tidy() {
+    git -c safe.directory='*' ls-files 'examples/cluster/*.cpp' |
+        xargs -r clang-tidy-19 -p build/asan --quiet --warnings-as-errors='*'
+}
+
+print_budget() {
+    local spent=$(($(date +%s) - $(<"$records/started")))
+    echo "seconds  part"
+    for file in "$records"/seconds/*; do
+        printf '%7d  %s\n' "$(<"$file")" "$(basename "$file")"
+    done
+    echo "$spent of $budget_seconds seconds spent (parts overlap)"
+    ((spent <= budget_seconds))
+}
+
+record() { [[ $part == budget ]] || echo "$SECONDS" >"$records/seconds/$part"; }
+trap record EXIT
+
+case $part in
+build-*)
+    configure "${part#build-}"
+    cmake --build --preset "${part#build-}" --parallel 1
+    ;;
+test-*) ctest --preset "${part#test-}" ;;
+headers) cmake --build --preset asan --parallel 1 --target all_verify_interface_header_sets ;;
+format) check_format ;;
+tidy) check_tidy ;;
+budget) print_budget ;;
+*) echo "no such part: $part" >&2 && exit 2 ;;
+esac

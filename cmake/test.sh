@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds with g++ and runs every test.
+#
+# Usage: test.sh [--full]
+#   --full  also sanitizers (g++ and clang 19), fuzz targets, format, clang-tidy and headers one by one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+
+if [[ $# -eq 0 ]]; then
+    echo "test: installs what is missing, builds with g++ and runs every test; may take 12 minutes on 2 cores"
+    bash cmake/deps.sh --test
+    cmake --preset release -DMOONCAKE_BUILD_TESTS=ON -DMOONCAKE_BUILD_FUZZ=ON -DMOONCAKE_BUILD_EXAMPLES=ON >/dev/null
+    cmake --build --preset release --parallel "$jobs"
+    ctest --preset release --parallel "$jobs"
+elif [[ $# -eq 1 && $1 == --full ]]; then
+    echo "test: installs what is missing, then builds and tests with g++, clang and sanitizers; may take 40 minutes on 2 cores"
+    bash cmake/deps.sh --full
+    # Each part is a test of its own, so that one part compiles while the tests of another run.
+    cmake -S cmake/full -B build/full -G Ninja >/dev/null
+    rm -rf build/full/seconds
+    mkdir -p build/full/seconds
+    date +%s >build/full/started
+    ctest --test-dir build/full --parallel "$jobs" --verbose
+else
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2
+    exit 2
+fi

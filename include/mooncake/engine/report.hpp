@@ -1,0 +1,50 @@
+#pragma once
+
+#include <mooncake/core/deadline.hpp>
+#include <mooncake/core/result.hpp>
+#include <mooncake/transport/slice.hpp>
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace mooncake {
+
+struct TransferOptions {
+    Deadline deadline = {};       ///< for the whole batch
+    Digest digest = Digest::none; ///< whether the reports carry checksums of the bytes that moved
+};
+static_assert(std::is_trivially_destructible_v<TransferOptions>);
+
+/// What became of one request.
+struct TransferReport {
+    std::uint64_t bytes = 0;              ///< that arrived
+    Errc outcome = Errc::ok;              ///< of the request; the first slice that failed decides
+    std::string_view transport;           ///< the one that moved the last of them; empty: none
+    std::vector<std::uint64_t> checksums; ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
+};
+
+/// What became of a batch: a report for each request, in their order.
+struct BatchReport {
+    std::vector<TransferReport> requests;
+    Duration took{};
+    Error failure; ///< the sentence to the last path that failed, even if another one then succeeded
+
+    [[nodiscard]] bool all_ok() const noexcept {
+        for (const auto& request : requests)
+            if (request.outcome != Errc::ok) return false;
+        return true;
+    }
+};
+
+/// What one transport of an engine has done so far.
+struct TransportStatistics {
+    std::string_view name;
+    std::uint64_t read_bytes = 0;
+    std::uint64_t written_bytes = 0;
+    std::uint64_t groups = 0;   ///< hand-overs of slices
+    std::uint64_t failures = 0; ///< groups whose path failed
+};
+
+} // namespace mooncake

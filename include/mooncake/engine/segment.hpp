@@ -1,0 +1,70 @@
+#pragma once
+
+#include <mooncake/core/event.hpp>
+#include <mooncake/metadata/record.hpp>
+#include <mooncake/transport/slice.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+namespace engine::detail {
+
+/// A segment that was opened: its record, and a link for each transport that reaches it.
+template <class Transports>
+struct SegmentState {
+    struct Path {
+        bool reachable = false; ///< the transport says it has a chance
+        bool connected = false;
+        TimePoint retry_at{}; ///< a path that failed rests until then
+    };
+
+    SegmentRecord record;
+    mutable std::mutex mutex; // of what follows
+    std::array<Path, Transports::size> paths{};
+    typename Transports::Links links;
+};
+
+} // namespace engine::detail
+
+/// A peer's segment, opened. Cheap to copy; keeps nothing alive but itself.
+template <class Transports>
+class BasicSegment {
+  public:
+    BasicSegment() = default;
+    explicit BasicSegment(std::shared_ptr<engine::detail::SegmentState<Transports>> state) noexcept
+        : state_(std::move(state)) {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+    [[nodiscard]] const SegmentRecord& record() const noexcept { return state_->record; }
+    [[nodiscard]] std::uint64_t generation() const noexcept { return state_->record.generation; }
+
+    /// The key that the record shows for these bytes, 0 when it shows none.
+    [[nodiscard]] std::uint64_t key_for(std::uint64_t offset, Direction direction) const noexcept {
+        const auto& buffers = state_->record.buffers;
+        auto after = std::upper_bound(buffers.begin(), buffers.end(), offset,
+                                      [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
+        if (after == buffers.begin()) return 0;
+        return direction == Direction::read ? std::prev(after)->read_key : std::prev(after)->write_key;
+    }
+
+    friend bool operator==(const BasicSegment&, const BasicSegment&) = default;
+
+    /// For the engine.
+    [[nodiscard]] const std::shared_ptr<engine::detail::SegmentState<Transports>>& state() const noexcept {
+        return state_;
+    }
+
+  private:
+    std::shared_ptr<engine::detail::SegmentState<Transports>> state_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,382 @@
+#pragma once
+
+#include <mooncake/core/combine.hpp>
+#include <mooncake/core/hash.hpp>
+#include <mooncake/engine/batch.hpp>
+#include <mooncake/engine/paths.hpp>
+#include <mooncake/engine/plan.hpp>
+#include <mooncake/engine/transports.hpp>
+#include <mooncake/net/codec.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// Whether everybody who reads the segment's record gets the keys of a region, or only whom the owner tells.
+enum class KeySharing : std::uint8_t { in_record, secret };
+
+template <EngineTraits Traits>
+struct EngineConfig {
+    std::string name = {}; ///< of the segment; empty: one nobody else has
+    std::shared_ptr<typename Traits::Metadata> metadata =
+        {}; ///< shared with others and closed by them; empty: one of its own
+    typename Traits::Transports::Configs transports = {};
+    std::uint64_t slice_bytes = 1 * MiB; ///< 4 KiB … 1 GiB: requests are cut into slices of at most this
+    Duration path_rest = std::chrono::milliseconds{500}; ///< a path that failed is tried last for so long
+    Log log = {};
+
+    /// The configuration of one of the transports.
+    template <Transport T>
+    typename T::Config& transport() noexcept {
+        return std::get<typename T::Config>(transports);
+    }
+};
+
+/// Moves bytes between this process's memory and the segments of others.
+///
+/// It owns this process's segment: regions registered with it can be read and written by peers that hold a key. It opens
+/// the segments of others and moves batches of requests, over the cheapest transport that reaches them, and over the next
+/// when that fails.
+///
+/// Thread: everything from any executor. Lifetime: the runtime outlives it; the destructor closes what `close` has not,
+/// and then must not run on one of the runtime's threads. Source: FAST'25 §3.
+template <EngineTraits Traits = DefaultEngineTraits>
+class TransferEngine {
+  public:
+    using Config = EngineConfig<Traits>;
+    using Segment = BasicSegment<typename Traits::Transports>;
+    using Batch = mooncake::Batch<TransferEngine>;
+
+    /// Binds what the transports need, and serves from then on. Throws `boost::system::system_error`: `address_in_use`, …
+    explicit TransferEngine(Runtime& runtime, Config config = {})
+        : runtime_(runtime), config_(checked(std::move(config))),
+          regions_(std::make_shared<RegionTable>(random_secret())),
+          metadata_(config_.metadata ? config_.metadata : make_metadata()),
+          transports_(TransportContext{runtime, regions_, config_.log}, config_.transports) {
+        transports_.start();
+        if (!config_.metadata) metadata_->start();
+    }
+    TransferEngine(const TransferEngine&) = delete;
+    TransferEngine& operator=(const TransferEngine&) = delete;
+    ~TransferEngine() {
+        if (closed_) return;
+        auto close_all = [](TransferEngine* self) -> Task<void> {
+            co_await self->close();
+            co_return ok;
+        };
+        (void)sync_wait(runtime_.executor(), close_all(this));
+    }
+
+    [[nodiscard]] const std::string& name() const noexcept { return config_.name; }
+    [[nodiscard]] std::uint64_t generation() const noexcept { return regions_->generation(); }
+    [[nodiscard]] Runtime& runtime() const noexcept { return runtime_; }
+    /// What others pass to `open` to get at this engine's segment.
+    [[nodiscard]] std::string locator() const { return metadata_->locator(config_.name); }
+    [[nodiscard]] std::vector<TransportStatistics> statistics() const { return transports_.statistics(); }
+
+    /// Appends an arena to the segment. Over shm, peers map it; the region keeps it alive.
+    /// Errors: `invalid_argument`, `conflict` (another process holds the segment's name), those of the metadata backend.
+    Task<RegionPin> register_arena(std::shared_ptr<Arena> arena, Rights rights,
+                                   KeySharing sharing = KeySharing::in_record) {
+        auto region = Region{
+            .bytes = arena->bytes(), .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = arena};
+        return add(std::move(region), sharing);
+    }
+
+    /// Appends memory of somebody else's, which peers reach over loopback and tcp.
+    /// Lifetime: `memory` stays until `unregister` has returned, or the engine is closed.
+    Task<RegionPin> register_memory(MutableBytes memory, Rights rights, KeySharing sharing = KeySharing::in_record) {
+        auto region =
+            Region{.bytes = memory, .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = nullptr};
+        return add(std::move(region), sharing);
+    }
+
+    /// Takes the region back: no access begins any more, and when this returns none is in progress and no peer maps it.
+    /// Errors: `timed_out`, `cancelled`: a peer still holds on to it; it is out of the segment all the same.
+    Task<void> unregister(RegionPin region, Deadline deadline = {}) {
+        regions_->remove(region);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            std::erase_if(shown_, [&](const auto& buffer) { return buffer.offset == region->offset; });
+        }
+        const auto published = co_await publish();
+        auto alone = std::weak_ptr<const Region>(region);
+        region.reset();
+        auto pause = Event();
+        // Rare and short: peers answer within a round trip.
+        for (auto wait = std::chrono::microseconds{500}; !alone.expired();
+             wait = std::min(wait * 2, std::chrono::microseconds{50'000})) {
+            const auto wake = co_await pause.wait(Deadline(wait).or_sooner(deadline));
+            if (wake == Wake::cancelled || deadline.passed())
+                co_return Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out,
+                                "a region is still in use by a peer, or held by the caller");
+        }
+        co_return published;
+    }
+
+    /// Looks a segment up and finds the ways to it.
+    /// Errors: `not_found`, `unreachable`, `timed_out`; `no_path` (names what the segment offers and what this engine has).
+    Task<Segment> open(std::string locator, Deadline deadline = {}) {
+        const auto document = co_await metadata_->get(locator, deadline);
+        if (!document) co_return document.error();
+        auto record = decode<SegmentRecord>(document->value);
+        if (!record) co_return Error(Errc::protocol_error, "the record of '" + locator + "' could not be decoded");
+        auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
+        std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
+        auto state = std::make_shared<State>();
+        state->record = std::move(*record);
+        if (!transports_.find_paths(*state)) {
+            auto offers = std::string();
+            for (const auto& endpoint : state->record.endpoints) offers += " " + endpoint.protocol;
+            auto has = std::string();
+            for (const auto known : Pool::names) has += " " + std::string(known);
+            co_return Error(Errc::no_path, "segment '" + locator + "' offers" + offers + "; this engine has" + has +
+                                               ", and none of them gets there");
+        }
+        co_return Segment(std::move(state));
+    }
+
+    [[nodiscard]] Batch batch() noexcept { return Batch(*this); }
+
+    /// Reads `local.size()` bytes of the segment from `offset` on. The report's outcome says how it went.
+    Task<TransferReport> read(MutableBytes local, Segment segment, std::uint64_t offset, TransferOptions options = {}) {
+        auto one = batch();
+        one.read(local, segment, offset);
+        co_return co_await submit_one(std::move(one), options);
+    }
+
+    /// Writes `local` to the segment from `offset` on.
+    Task<TransferReport> write(ConstBytes local, Segment segment, std::uint64_t offset, TransferOptions options = {}) {
+        auto one = batch();
+        one.write(local, segment, offset);
+        co_return co_await submit_one(std::move(one), options);
+    }
+
+    /// Moves what the batch holds, and reports on every request; the result itself is an error only for a batch that
+    /// cannot be carried out at all.
+    /// Errors: `invalid_argument` (a digest of a request with several spans), `closed`. In the reports: `out_of_range`,
+    /// `access_denied`, `stale_generation` (open the segment again), `timed_out`, `cancelled`, and what the last path said.
+    /// Cancellation: partial, as the reports say. Lifetime: the batch and its memory outlive the call, and nothing touches
+    /// that memory after it.
+    Task<BatchReport> submit(const Batch& batch, TransferOptions options) {
+        const auto start = SteadyClock{}.now();
+        auto planned = engine::detail::make_plan(batch, options.digest, config_.slice_bytes);
+        if (!planned) co_return planned.error();
+        auto& plan = *planned;
+        auto failure = Error();
+        if (plan.groups.size() == 1) {
+            const auto moved = co_await move_group(plan.groups.front().segment.state(), plan.group(0, options));
+            if (!moved) failure = moved.error();
+        } else if (!plan.groups.empty()) {
+            auto tasks = std::vector<Task<void>>();
+            for (std::size_t i = 0; i < plan.groups.size(); ++i)
+                tasks.push_back(move_group(plan.groups[i].segment.state(), plan.group(i, options)));
+            const auto results = co_await all_settled(std::move(tasks));
+            for (const auto& result : results)
+                if (!result) failure = result.error();
+        }
+        auto report = BatchReport();
+        report.requests = engine::detail::make_reports(batch, plan, options.digest, Pool::names);
+        report.failure = std::move(failure);
+        report.took = SteadyClock{}.now() - start;
+        co_return report;
+    }
+
+    /// `length` bytes of the segment from `offset` on as memory of this process, where a transport can do that: no copy.
+    /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
+    /// Errors: `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
+    Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
+                           std::uint64_t key = 0, Deadline deadline = {}) {
+        auto request = engine::detail::WindowRequest{.offset = offset,
+                                                     .length = length,
+                                                     .key = key != 0 ? key : segment.key_for(offset, direction),
+                                                     .direction = direction,
+                                                     .deadline = deadline};
+        auto choice = choose(*segment.state());
+        auto why = Error(Errc::not_mapped);
+        for (auto path = choice.next(); path; path = choice.next()) {
+            if (!Pool::maps[*path]) continue;
+            auto window = co_await transports_.map(*path, segment.state(), request);
+            if (window) {
+                transports_.count_mapped(*path, direction, length);
+                co_return std::move(*window);
+            }
+            why = window.error();
+            if (!engine::detail::retryable(why.code())) break;
+            if (why == Errc::connection_lost) rest(*segment.state(), *path);
+        }
+        co_return why;
+    }
+
+    /// What the cheapest way to the segment costs, for choosing between replicas.
+    [[nodiscard]] unsigned cost(const Segment& segment) const {
+        auto best = std::numeric_limits<unsigned>::max();
+        const auto lock = std::lock_guard(segment.state()->mutex);
+        for (std::size_t i = 0; i < Pool::size; ++i)
+            if (segment.state()->paths[i].reachable) best = std::min(best, Pool::costs[i]);
+        return best;
+    }
+
+    /// Stops serving, ends transfers in progress, closes links. Idempotent.
+    asio::awaitable<void> close() {
+        if (closed_.exchange(true)) co_return;
+        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds(1)));
+        if (!forgotten)
+            config_.log(Severity::warning,
+                        "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
+        co_await transports_.close();
+        if (!config_.metadata) co_await metadata_->close();
+    }
+
+  private:
+    using Metadata = typename Traits::Metadata;
+    using Pool = engine::detail::TransportPool<typename Traits::Transports>;
+    using State = typename Pool::State;
+
+    static Config checked(Config config) {
+        if (config.name.empty()) config.name = "segment-" + std::to_string(random_secret());
+        if (config.slice_bytes < 4 * KiB || config.slice_bytes > 1 * GiB)
+            throw_error({Errc::invalid_argument, "EngineConfig::slice_bytes is " + std::to_string(config.slice_bytes) +
+                                                     "; give 4 KiB to 1 GiB"});
+        if (config.name.size() > 256 || config.name.find('@') != std::string::npos)
+            throw_error({Errc::invalid_argument, "EngineConfig::name is longer than 256 bytes or holds an '@'"});
+        return config;
+    }
+
+    std::shared_ptr<Metadata> make_metadata() {
+        if constexpr (std::constructible_from<Metadata, Runtime&>) return std::make_shared<Metadata>(runtime_);
+        else return std::make_shared<Metadata>();
+    }
+
+    Task<RegionPin> add(Region region, KeySharing sharing) {
+        auto added = regions_->add(std::move(region));
+        if (!added) co_return added.error();
+        const auto& pin = *added;
+        const auto show = sharing == KeySharing::in_record;
+        {
+            const auto lock = std::lock_guard(mutex_);
+            shown_.push_back({.offset = pin->offset,
+                              .length = pin->bytes.size(),
+                              .location = pin->location,
+                              .rights = pin->rights,
+                              .read_key = show ? pin->keys.read : 0,
+                              .write_key = show ? pin->keys.write : 0});
+        }
+        const auto published = co_await publish();
+        if (!published) {
+            regions_->remove(pin);
+            co_return published.error();
+        }
+        co_return std::move(*added);
+    }
+
+    /// Writes the segment's record. Where the backend can tell, a name that somebody else took is not taken from him.
+    Task<void> publish() {
+        auto record = SegmentRecord{
+            .name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
+        auto known = std::uint64_t{0};
+        {
+            const auto lock = std::lock_guard(mutex_);
+            record.buffers = shown_;
+            known = version_;
+        }
+        auto stored = Result<std::uint64_t>();
+        if constexpr (Metadata::capabilities.compare_and_swap)
+            stored = co_await metadata_->compare_and_swap(config_.name, known, encode(record), Deadline());
+        else stored = co_await metadata_->put(config_.name, encode(record), Deadline());
+        if (!stored && stored.error() == Errc::conflict)
+            co_return Error(Errc::conflict, "another process holds the name '" + config_.name + "' (" +
+                                                std::string(stored.error().context()) +
+                                                "); choose another EngineConfig::name");
+        if (!stored) co_return stored.error();
+        const auto lock = std::lock_guard(mutex_);
+        version_ = *stored;
+        co_return ok;
+    }
+
+    Task<TransferReport> submit_one(Batch one, TransferOptions options) {
+        auto report = co_await submit(one, options);
+        if (!report) co_return report.error();
+        auto& request = report->requests.front();
+        if (request.outcome == Errc::ok) co_return std::move(request);
+        if (!(report->failure == Errc::ok)) co_return report->failure;
+        co_return request.outcome;
+    }
+
+    /// Over one path after another, until every slice has arrived or has been refused for good.
+    /// Gives the sentence of the last path that failed.
+    Task<void> move_group(std::shared_ptr<State> state, engine::detail::PlannedGroup group) {
+        auto choice = choose(*state);
+        auto failure = Error();
+        auto left = std::vector<Slice>(); // what a path could not move, from the second path on
+        auto origin = std::vector<std::size_t>();
+        auto current = group.slices;
+        do {
+            for (auto path = choice.next(); path && !current.slices.empty(); path = choice.next()) {
+                const auto moved = co_await transports_.transfer(*path, state, current);
+                if (!moved) {
+                    failure = moved.error();
+                    rest(*state, *path);
+                    choice.failed(*path);
+                }
+                for (std::size_t i = 0; i < current.slices.size(); ++i) {
+                    const auto at = origin.empty() ? i : origin[i];
+                    group.moved_by[at] = static_cast<std::uint8_t>(*path);
+                    if (!origin.empty()) group.slices.slices[at] = current.slices[i];
+                }
+                left.clear();
+                origin.clear();
+                for (std::size_t i = 0; i < group.slices.slices.size(); ++i)
+                    if (engine::detail::retryable(group.slices.slices[i].outcome))
+                        origin.push_back(i), left.push_back(group.slices.slices[i]);
+                current.slices = left;
+            }
+            if (current.slices.empty()) break;
+            auto pause = Event();
+            const auto wake = co_await pause.wait(Deadline(choice.pause).or_sooner(group.slices.deadline));
+            if (wake == Wake::cancelled || group.slices.deadline.passed()) break;
+        } while (choice.another_round());
+        if (!(failure == Errc::ok)) co_return failure;
+        co_return ok;
+    }
+
+    auto choose(State& state) const {
+        auto reachable = std::array<bool, Pool::size>();
+        auto rested = std::array<bool, Pool::size>();
+        const auto now = SteadyClock{}.now();
+        const auto lock = std::lock_guard(state.mutex);
+        for (std::size_t i = 0; i < Pool::size; ++i) {
+            reachable[i] = state.paths[i].reachable;
+            rested[i] = state.paths[i].retry_at <= now;
+        }
+        return engine::detail::PathChoice<Pool::size>(reachable, rested, Pool::costs);
+    }
+
+    void rest(State& state, std::size_t path) const {
+        const auto lock = std::lock_guard(state.mutex);
+        state.paths[path].connected = false;
+        state.paths[path].retry_at = SteadyClock{}.now() + config_.path_rest;
+    }
+
+    Runtime& runtime_;
+    const Config config_;
+    const std::shared_ptr<RegionTable> regions_;
+    const std::shared_ptr<Metadata> metadata_;
+    Pool transports_;
+    std::atomic<bool> closed_ = false;
+    std::mutex mutex_; // of what follows
+    std::vector<BufferRecord> shown_;
+    std::uint64_t version_ = 0; ///< of the record that was written last
+};
+
+} // namespace mooncake

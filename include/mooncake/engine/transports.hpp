@@ -1,0 +1,191 @@
+#pragma once
+
+#include <mooncake/engine/report.hpp>
+#include <mooncake/engine/segment.hpp>
+#include <mooncake/engine/traits.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mooncake::engine::detail {
+
+template <class Set>
+class TransportPool;
+
+/// Bytes of a segment that are wanted as memory of this process.
+struct WindowRequest {
+    std::uint64_t offset = 0, length = 0, key = 0;
+    Direction direction = Direction::read;
+    Deadline deadline;
+};
+
+/// The transports of an engine by number: makes them, counts what they do, and hands groups to one or another.
+template <Transport... Ts>
+class TransportPool<TransportSet<Ts...>> {
+  public:
+    using Set = TransportSet<Ts...>;
+    using State = SegmentState<Set>;
+    static constexpr std::size_t size = sizeof...(Ts);
+    static constexpr std::array<std::string_view, size> names{Ts::name...};
+    static constexpr std::array<unsigned, size> costs{Ts::cost...};
+
+    TransportPool(const TransportContext& context, const typename Set::Configs& configs)
+        : transports_(std::apply(
+              [&](const auto&... config) { return std::tuple(std::make_unique<Ts>(context, config)...); }, configs)) {}
+
+    void start() {
+        std::apply([](auto&... transport) { (transport->start(), ...); }, transports_);
+    }
+
+    [[nodiscard]] std::vector<EndpointRecord> describe() const {
+        return std::apply(
+            [](const auto&... transport) {
+                return std::vector{EndpointRecord{std::string(Ts::name), transport->describe()}...};
+            },
+            transports_);
+    }
+
+    /// Marks the paths by which `state`'s segment may be reached, and tells whether there is one.
+    bool find_paths(State& state) const {
+        auto any = false;
+        for_each([&]<std::size_t I>(const auto& transport) {
+            const auto* const description = description_of<I>(state.record);
+            state.paths[I].reachable = description && transport.reaches(*description);
+            any |= state.paths[I].reachable;
+        });
+        return any;
+    }
+
+    /// Moves `group` over transport number `index`, connecting first if need be. Errors: the path failed.
+    Task<void> transfer(std::size_t index, std::shared_ptr<State> state, SliceGroup group) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::transfer_over<I>...};
+        }(std::make_index_sequence<size>());
+        return (this->*table[index])(std::move(state), group);
+    }
+
+    /// Whether transport number `index` can give a peer's memory as memory of this process.
+    static constexpr std::array<bool, size> maps{MappingTransport<Ts>...};
+
+    Task<MappedWindow> map(std::size_t index, std::shared_ptr<State> state, WindowRequest request) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::map_over<I>...};
+        }(std::make_index_sequence<size>());
+        return (this->*table[index])(std::move(state), request);
+    }
+
+    /// Counts bytes that moved through a window rather than in a group.
+    void count_mapped(std::size_t index, Direction direction, std::uint64_t bytes) noexcept {
+        (direction == Direction::read ? counters_[index].read : counters_[index].written)
+            .fetch_add(bytes, std::memory_order_relaxed);
+    }
+
+    [[nodiscard]] std::vector<TransportStatistics> statistics() const {
+        auto all = std::vector<TransportStatistics>();
+        for (std::size_t i = 0; i < size; ++i)
+            all.push_back({.name = names[i],
+                           .read_bytes = counters_[i].read,
+                           .written_bytes = counters_[i].written,
+                           .groups = counters_[i].groups,
+                           .failures = counters_[i].failures});
+        return all;
+    }
+
+    asio::awaitable<void> close() {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::close_one<I>...};
+        }(std::make_index_sequence<size>());
+        for (const auto close : table) co_await (this->*close)();
+    }
+
+  private:
+    struct alignas(64) Counters {
+        std::atomic<std::uint64_t> read = 0, written = 0, groups = 0, failures = 0;
+    };
+
+    template <class F>
+    void for_each(F&& f) const {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (f.template operator()<I>(*std::get<I>(transports_)), ...);
+        }(std::make_index_sequence<size>());
+    }
+
+    template <std::size_t I>
+    static const std::string* description_of(const SegmentRecord& record) {
+        for (const auto& endpoint : record.endpoints)
+            if (endpoint.protocol == names[I]) return &endpoint.description;
+        return nullptr;
+    }
+
+    template <std::size_t I>
+    using TransportAt = std::tuple_element_t<I, std::tuple<Ts...>>;
+
+    /// The link that is there, or a new one.
+    template <std::size_t I>
+    Task<typename TransportAt<I>::Link> link(std::shared_ptr<State> state, Deadline deadline) {
+        {
+            const auto lock = std::lock_guard(state->mutex);
+            if (state->paths[I].connected) co_return std::get<I>(state->links);
+        }
+        auto peer =
+            PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
+        auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
+        if (!made) co_return made.error();
+        const auto lock = std::lock_guard(state->mutex);
+        std::get<I>(state->links) = *made;
+        state->paths[I].connected = true;
+        co_return std::move(*made);
+    }
+
+    template <std::size_t I>
+    Task<void> transfer_over(std::shared_ptr<State> state, SliceGroup group) {
+        auto connection = co_await link<I>(std::move(state), group.deadline);
+        if (!connection) {
+            counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
+            set_outcome(group.slices, connection.error().code());
+            co_return connection.error();
+        }
+        const auto result = co_await std::get<I>(transports_)->transfer(std::move(*connection), group);
+        count(counters_[I], group, result.has_value());
+        co_return result;
+    }
+
+    template <std::size_t I>
+    Task<MappedWindow> map_over(std::shared_ptr<State> state, WindowRequest request) {
+        if constexpr (maps[I]) {
+            auto connection = co_await link<I>(std::move(state), request.deadline);
+            if (!connection) co_return connection.error();
+            co_return co_await std::get<I>(transports_)
+                ->map(std::move(*connection), request.offset, request.length, request.key, request.direction,
+                      request.deadline);
+        } else {
+            co_return Errc::not_mapped;
+        }
+    }
+
+    static void count(Counters& counters, const SliceGroup& group, bool success) noexcept {
+        auto bytes = std::uint64_t{0};
+        for (const auto& slice : group.slices)
+            if (slice.outcome == Errc::ok) bytes += slice.length;
+        (group.direction == Direction::read ? counters.read : counters.written)
+            .fetch_add(bytes, std::memory_order_relaxed);
+        counters.groups.fetch_add(1, std::memory_order_relaxed);
+        if (!success) counters.failures.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    template <std::size_t I>
+    asio::awaitable<void> close_one() {
+        return std::get<I>(transports_)->close();
+    }
+
+    std::tuple<std::unique_ptr<Ts>...> transports_;
+    std::array<Counters, size> counters_;
+};
+
+} // namespace mooncake::engine::detail

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <mooncake/core/clock.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+namespace mooncake {
+
+struct BackoffConfig {
+    Duration first = std::chrono::milliseconds{10}; ///< mean pause after the first failure; above 0
+    Duration most = std::chrono::seconds{1};        ///< the pause never grows beyond
+};
+
+/// When to try again after failures: pauses that double, each between half and one and a half of its mean, so that peers
+/// that lost the same server do not come back in step. A pure state machine; the caller brings the time.
+class Backoff {
+  public:
+    explicit Backoff(BackoffConfig config = {}, std::uint64_t seed = 1) noexcept : config_(config), random_(seed | 1) {}
+
+    [[nodiscard]] bool may_try(TimePoint now) const noexcept { return now >= next_; }
+    [[nodiscard]] TimePoint next() const noexcept { return next_; }
+
+    void succeeded() noexcept {
+        mean_ = Duration::zero();
+        next_ = TimePoint{};
+    }
+    void failed(TimePoint now) noexcept {
+        mean_ = mean_ == Duration::zero() ? config_.first : std::min(mean_ * 2, config_.most);
+        // xorshift64*: enough for jitter.
+        random_ ^= random_ >> 12, random_ ^= random_ << 25, random_ ^= random_ >> 27;
+        const auto share = static_cast<double>((random_ * 0x2545F4914F6CDD1DULL) >> 11) * 0x1.0p-53;
+        next_ = now + std::chrono::duration_cast<Duration>(mean_ * (0.5 + share));
+    }
+
+  private:
+    BackoffConfig config_;
+    std::uint64_t random_;
+    Duration mean_ = Duration::zero();
+    TimePoint next_{};
+};
+
+} // namespace mooncake

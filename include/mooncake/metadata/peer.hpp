@@ -1,0 +1,140 @@
+#pragma once
+
+#include <mooncake/metadata/concept.hpp>
+#include <mooncake/net/server.hpp>
+#include <mooncake/rpc/client.hpp>
+#include <mooncake/rpc/service.hpp>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace mooncake {
+
+struct PeerMetadataConfig {
+    ListenConfig listen = {};                       ///< where others ask for this process's records
+    std::chrono::milliseconds answer_within{5'000}; ///< most a peer may take when the caller sets no deadline
+    Log log = {};
+};
+
+namespace metadata::detail {
+
+struct GetRecordReply {
+    std::string value;
+    std::uint64_t version = 0;
+};
+struct GetRecord {
+    static constexpr std::uint32_t method = 1;
+    using Reply = GetRecordReply;
+    std::string key;
+};
+
+} // namespace metadata::detail
+
+/// Choose this when: there is to be no central service. A record stays with its owner, and whoever wants it asks there:
+/// others' keys are `name@host:port`. Each peer is asked over a connection of its own, so a silent one delays nobody.
+template <StreamPolicy P = PlainTcp>
+class PeerMetadata {
+  public:
+    static constexpr auto capabilities = MetadataCapabilities{};
+
+    /// Throws `address_in_use` when it cannot listen.
+    explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {})
+        : runtime_(runtime), config_(std::move(config)), service_(make_service()),
+          server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}) {}
+
+    void start() { server_.start(); }
+
+    [[nodiscard]] const Endpoint& endpoint() const noexcept { return server_.endpoint(); }
+    [[nodiscard]] std::string locator(std::string key) const { return key + "@" + to_string(server_.endpoint()); }
+
+    Task<std::uint64_t> put(std::string key, std::string value, Deadline) {
+        const auto lock = std::lock_guard(mutex_);
+        own_.insert_or_assign(std::move(key), Document{.value = std::move(value), .version = ++version_});
+        co_return version_;
+    }
+
+    /// `key`: one of this process's own, or a locator of somebody else's.
+    /// Errors: `not_found` (the peer has no such record), `unreachable`, `timed_out`, `invalid_argument` (no address).
+    Task<Document> get(std::string key, Deadline deadline) {
+        const auto at = key.rfind('@');
+        if (at == std::string::npos) co_return own(key);
+        const auto peer = parse_endpoint(std::string_view(key).substr(at + 1));
+        if (!peer) co_return peer.error();
+        const auto client = this->client(*peer);
+        if (!client) co_return Errc::closed;
+        auto request = metadata::detail::GetRecord{.key = key.substr(0, at)};
+        if (deadline.is_never()) deadline = Deadline(config_.answer_within);
+        auto reply = co_await client->call(std::move(request), deadline);
+        if (!reply && reply.error() == Errc::timed_out)
+            co_return Error(Errc::timed_out,
+                            to_string(*peer) + " did not tell its record of '" + key.substr(0, at) + "' in time");
+        if (!reply) co_return reply.error();
+        co_return Document{.value = std::move(reply->value), .version = reply->version};
+    }
+
+    Task<void> remove(std::string key, Deadline) {
+        const auto lock = std::lock_guard(mutex_);
+        own_.erase(key);
+        co_return ok;
+    }
+
+    asio::awaitable<void> close() {
+        auto clients = std::map<std::string, std::shared_ptr<RpcClient<P>>>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            closed_ = true;
+            clients.swap(clients_);
+        }
+        for (const auto& [peer, client] : clients) co_await client->close();
+        co_await server_.close();
+    }
+
+  private:
+    std::unique_ptr<RpcService> make_service() {
+        auto service = std::make_unique<RpcService>();
+        service->template on<metadata::detail::GetRecord>(
+            [this](const metadata::detail::GetRecord& request) -> Result<metadata::detail::GetRecordReply> {
+                auto document = own(request.key);
+                if (!document) return document.error();
+                return metadata::detail::GetRecordReply{.value = std::move(document->value),
+                                                        .version = document->version};
+            });
+        return service;
+    }
+
+    Result<Document> own(const std::string& key) const {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = own_.find(key);
+        if (found == own_.end())
+            return Error(Errc::not_found,
+                         "there is no record of '" + key.substr(0, 256) + "' at " + to_string(server_.endpoint()));
+        return found->second;
+    }
+
+    std::shared_ptr<RpcClient<P>> client(const Endpoint& peer) {
+        const auto lock = std::lock_guard(mutex_);
+        if (closed_) return nullptr;
+        auto& client = clients_[to_string(peer)];
+        if (!client)
+            client = std::make_shared<RpcClient<P>>(
+                runtime_.next_executor(), RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
+        return client;
+    }
+
+    Runtime& runtime_;
+    const PeerMetadataConfig config_;
+    mutable std::mutex mutex_; // of what follows
+    std::map<std::string, Document> own_;
+    std::map<std::string, std::shared_ptr<RpcClient<P>>> clients_;
+    std::uint64_t version_ = 0;
+    bool closed_ = false;
+    std::unique_ptr<RpcService> service_;
+    Server<P> server_;
+};
+
+static_assert(MetadataBackend<PeerMetadata<>>);
+
+} // namespace mooncake

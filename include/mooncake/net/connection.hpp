@@ -1,0 +1,257 @@
+#pragma once
+
+#include <mooncake/core/log.hpp>
+#include <mooncake/core/scope.hpp>
+#include <mooncake/core/with_deadline.hpp>
+#include <mooncake/net/codec.hpp>
+#include <mooncake/net/frame_reader.hpp>
+#include <mooncake/net/service.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace mooncake {
+
+struct ConnectionConfig {
+    FrameLimits limits = {};
+    std::chrono::milliseconds hello_within{5'000}; ///< a peer that says nothing is gone after this
+    std::chrono::milliseconds stall{30'000};       ///< a payload takes at most this, and 1 s more for each MiB
+    std::uint64_t most_reply_bytes = 256 * MiB;    ///< queued replies above which no more requests are read
+    std::size_t most_exchanges = 4096;             ///< the same for requests that are being served
+};
+
+namespace net::detail {
+
+/// The server's end of a lane: reads requests one after another, hands them to the service, and writes replies in the
+/// order in which they are ready. A peer that breaks the protocol is cut off, said so in the log once, and harms no other.
+template <StreamPolicy P>
+class Connection final : public ReplyChannel, public std::enable_shared_from_this<Connection<P>> {
+  public:
+    Connection(Executor executor, FrameService& service, const ConnectionConfig& config, Log log)
+        : scope_(std::move(executor)), service_(service), config_(config), log_(std::move(log)) {}
+
+    void start(asio::ip::tcp::socket socket) { (void)scope_.spawn(run(this->shared_from_this(), std::move(socket))); }
+
+    [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
+
+    asio::awaitable<void> close() {
+        asio::post(scope_.executor(), [self = this->shared_from_this()] { self->end(); });
+        co_await scope_.join();
+    }
+
+    void send(std::unique_ptr<Exchange> exchange) override {
+        if (serving_-- >= config_.most_exchanges) drained_.set();
+        if (over()) return;
+        auto header = FrameHeader();
+        header.kind = FrameKind::reply;
+        header.status = static_cast<std::uint16_t>(exchange->status);
+        header.method = exchange->request.method;
+        header.meta_bytes = static_cast<std::uint32_t>(exchange->reply.size());
+        header.id = exchange->request.id;
+        header.payload_bytes = total_bytes(std::span<const ConstBytes>(exchange->payload));
+        auto& reply = replies_.emplace_back();
+        encode_header(header, reply.header);
+        queued_bytes_ += FrameHeader::size + header.meta_bytes + header.payload_bytes;
+        reply.exchange = std::move(exchange);
+        reply.payload = SpanCursor<const std::byte>(reply.exchange->payload);
+        ready_.set();
+    }
+
+    [[nodiscard]] TaskScope& scope() noexcept override { return scope_; }
+
+  private:
+    struct Reply {
+        std::array<std::byte, FrameHeader::size> header;
+        std::unique_ptr<Exchange> exchange;
+        SpanCursor<const std::byte> payload;
+        std::uint64_t head_sent = 0; ///< of header and message
+    };
+
+    static Task<void> run(std::shared_ptr<Connection> self, asio::ip::tcp::socket socket) {
+        const auto within = Deadline(self->config_.hello_within);
+        const auto greeted = co_await with_deadline(self->greet(std::move(socket)), within);
+        auto outcome = greeted ? Error() : greeted.error();
+        if (greeted) {
+            (void)self->scope_.spawn(write_all(self));
+            while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
+        }
+        const auto breach =
+            outcome == Errc::protocol_error || outcome == Errc::too_large || outcome == Errc::version_mismatch;
+        if (breach) self->log_(Severity::warning, "cut off " + self->peer_ + ": " + outcome.message());
+        self->end();
+        co_return ok;
+    }
+
+    Task<void> greet(asio::ip::tcp::socket socket) {
+        auto unknown = boost::system::error_code();
+        const auto remote = socket.remote_endpoint(unknown);
+        if (!unknown) peer_ = remote.address().to_string() + ":" + std::to_string(remote.port());
+        auto accepted = co_await P::accept(std::move(socket));
+        if (!accepted) co_return accepted.error();
+        stream_.emplace(std::move(*accepted->stream));
+        reader_.emplace(*stream_);
+        auto exchange = co_await read_head();
+        if (!exchange) co_return exchange.error();
+        auto verdict = judge(**exchange);
+        (*exchange)->status = verdict.code();
+        (*exchange)->reply = verdict == Errc::ok ? std::string(service_.name()) : std::string(verdict.context());
+        ++serving_;
+        send(std::move(*exchange));
+        while (!replies_.empty()) {
+            const auto error = co_await write_some();
+            if (error) co_return Error(Errc::connection_lost, error.message());
+        }
+        if (!(verdict == Errc::ok)) co_return verdict;
+        co_return ok;
+    }
+
+    Error judge(const Exchange& exchange) const {
+        const auto hello = decode<Hello>(exchange.message);
+        if (exchange.request.method != 0 || exchange.request.payload_bytes != 0 || !hello)
+            return {Errc::protocol_error, "the first frame is no hello"};
+        if (hello->version != wire_version)
+            return {Errc::version_mismatch, "this server speaks wire version " + std::to_string(wire_version) +
+                                                ", the peer " + std::to_string(hello->version) +
+                                                "; build both from the same release"};
+        if (hello->service != service_.name())
+            return {Errc::protocol_error, "this address serves '" + std::string(service_.name()) + "', not '" +
+                                              hello->service.substr(0, 64) + "'"};
+        if (hello->generation != 0 && hello->generation != service_.generation())
+            return {Errc::stale_generation, "the segment was restarted since its record was read; open it again"};
+        return {};
+    }
+
+    /// A request's header and message.
+    Task<std::unique_ptr<Exchange>> read_head() {
+        auto raw = std::array<std::byte, FrameHeader::size>();
+        if (const auto error = co_await reader_->read_header(raw); error)
+            co_return Error(Errc::connection_lost, error.message());
+        const auto header = decode_header(raw, FrameKind::request, config_.limits);
+        if (!header) co_return header.error();
+        auto exchange = std::make_unique<Exchange>();
+        exchange->request = *header;
+        if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
+            co_return Error(Errc::connection_lost, error.message());
+        co_return exchange;
+    }
+
+    asio::awaitable<Error> read_one() {
+        while (queued_bytes_ > config_.most_reply_bytes || serving_ >= config_.most_exchanges) {
+            if (over()) co_return Errc::closed;
+            const auto wake = co_await drained_.wait();
+            if (wake == Wake::cancelled) co_return Errc::cancelled;
+        }
+        auto read = co_await read_head();
+        if (!read) co_return read.error();
+        auto& exchange = **read;
+        if (const auto accepted = service_.accept(exchange); !accepted) co_return accepted.error();
+        if (exchange.request.payload_bytes != 0) {
+            if (total_bytes(std::span<const MutableBytes>(exchange.sinks)) != exchange.request.payload_bytes)
+                co_return Error(Errc::protocol_error, "a payload does not fit its request");
+            auto cursor = SpanCursor<std::byte>(exchange.sinks);
+            watch(exchange.request.payload_bytes);
+            const auto error = co_await reader_->read_payload(cursor, [] { return true; });
+            unwatch();
+            if (error) co_return Error(Errc::connection_lost, error.message());
+        }
+        ++serving_;
+        service_.serve(std::move(*read), this->shared_from_this());
+        co_return Error();
+    }
+
+    static Task<void> write_all(std::shared_ptr<Connection> self) {
+        while (!self->over()) {
+            if (self->replies_.empty()) {
+                co_await self->ready_.wait(Deadline::never(), Interrupt::no);
+                continue;
+            }
+            const auto error = co_await self->write_some();
+            if (error) self->end();
+            else if (self->queued_bytes_ <= self->config_.most_reply_bytes) self->drained_.set();
+        }
+        co_return ok;
+    }
+
+    asio::awaitable<boost::system::error_code> write_some() {
+        auto buffers = std::array<asio::const_buffer, most_buffers>();
+        auto count = std::size_t{0};
+        for (const auto& reply : replies_) {
+            if (count + 3 > buffers.size()) break;
+            const auto& message = reply.exchange->reply;
+            const auto header_sent = std::min<std::uint64_t>(reply.head_sent, FrameHeader::size);
+            const auto message_sent = reply.head_sent - header_sent;
+            if (header_sent < FrameHeader::size)
+                buffers[count++] = {reply.header.data() + header_sent, FrameHeader::size - header_sent};
+            if (message_sent < message.size())
+                buffers[count++] = {message.data() + message_sent, message.size() - message_sent};
+            count = reply.payload.gather(buffers, count, buffers.size());
+        }
+        const auto all = std::span(buffers).first(count);
+        auto [error, sent] = co_await stream_->async_write_some(all, as_result);
+        queued_bytes_ -= sent;
+        while (!replies_.empty()) {
+            auto& reply = replies_.front();
+            const auto head_bytes = FrameHeader::size + reply.exchange->reply.size();
+            const auto head = std::min<std::uint64_t>(sent, head_bytes - reply.head_sent);
+            reply.head_sent += head;
+            sent = reply.payload.advance(sent - head);
+            if (reply.head_sent < head_bytes || !reply.payload.done()) break;
+            replies_.pop_front();
+        }
+        co_return error;
+    }
+
+    void end() {
+        if (over_.exchange(true, std::memory_order_acq_rel)) return;
+        auto ignored = boost::system::error_code();
+        if (stream_) stream_->close(ignored);
+        ready_.set();
+        drained_.set();
+        scope_.cancel();
+    }
+
+    struct Watchdog : core::detail::DeadlineService::Node {
+        std::weak_ptr<Connection> connection;
+    };
+
+    void watch(std::uint64_t bytes) {
+        const auto within = config_.stall + std::chrono::milliseconds{bytes / KiB};
+        watchdog_.connection = this->weak_from_this();
+        watchdog_.expire = [](core::detail::DeadlineService::Node& node) noexcept {
+            auto connection = static_cast<Watchdog&>(node).connection.lock();
+            if (!connection) return;
+            auto& executor = connection->scope_.executor();
+            asio::post(executor, [connection = std::move(connection)] { connection->end(); });
+        };
+        auto& context = asio::query(scope_.executor(), asio::execution::context);
+        asio::use_service<core::detail::DeadlineService>(context).add(scope_.executor(), watchdog_, Deadline(within));
+    }
+
+    void unwatch() {
+        auto& context = asio::query(scope_.executor(), asio::execution::context);
+        asio::use_service<core::detail::DeadlineService>(context).remove(watchdog_);
+    }
+
+    TaskScope scope_;
+    FrameService& service_;
+    const ConnectionConfig config_;
+    const Log log_;
+    std::string peer_ = "a peer";
+    std::optional<typename P::Stream> stream_;
+    std::optional<FrameReader<typename P::Stream>> reader_;
+    std::deque<Reply> replies_;
+    std::uint64_t queued_bytes_ = 0;
+    std::size_t serving_ = 0;
+    Event ready_, drained_;
+    Watchdog watchdog_;
+    std::atomic<bool> over_ = false;
+};
+
+} // namespace net::detail
+
+} // namespace mooncake

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <mooncake/core/result.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+
+namespace mooncake {
+
+/// The version of everything this library puts on a wire. Peers of another version are refused at the first frame.
+inline constexpr std::uint32_t wire_version = 1;
+
+enum class FrameKind : std::uint8_t { request = 1, reply = 2 };
+
+/// What stands before every frame, 32 bytes: then `meta_bytes` of message, then `payload_bytes` of bulk data that go
+/// from and to registered memory without a stop.
+struct FrameHeader {
+    static constexpr std::uint32_t magic_number = 0x314b434d; // "MCK1"
+    static constexpr std::size_t size = 32;
+
+    std::uint32_t magic = magic_number;
+    FrameKind kind = FrameKind::request;
+    std::uint8_t reserved = 0;
+    std::uint16_t status = 0;     ///< an `Errc`; 0 in requests
+    std::uint32_t method = 0;     ///< which call; 0 is the hello
+    std::uint32_t meta_bytes = 0; ///< limited by `FrameLimits`
+    std::uint64_t id = 0;         ///< chosen by the requester; the reply repeats it
+    std::uint64_t payload_bytes = 0;
+};
+static_assert(sizeof(FrameHeader) == FrameHeader::size && std::has_unique_object_representations_v<FrameHeader>,
+              "no padding: what is sent is what was set");
+
+struct FrameLimits {
+    std::uint32_t meta_bytes = 64U << 20;     ///< most a message may have
+    std::uint64_t payload_bytes = 1ULL << 33; ///< most a bulk transfer may have
+};
+
+inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameHeader::size> out) noexcept {
+    std::memcpy(out.data(), &header, FrameHeader::size);
+}
+
+/// Errors: `protocol_error` (not a frame of ours, or of the wrong kind), `too_large`.
+[[nodiscard]] inline Result<FrameHeader> decode_header(std::span<const std::byte, FrameHeader::size> in,
+                                                       FrameKind expected, FrameLimits limits) {
+    auto header = FrameHeader();
+    std::memcpy(&header, in.data(), FrameHeader::size);
+    if (header.magic != FrameHeader::magic_number)
+        return Error(Errc::protocol_error, "the peer does not speak this protocol: the frame begins with " +
+                                               std::to_string(header.magic) + " instead of the magic number");
+    if (header.kind != expected)
+        return Error(Errc::protocol_error, "a frame of kind " + std::to_string(static_cast<unsigned>(header.kind)) +
+                                               " came where kind " + std::to_string(static_cast<unsigned>(expected)) +
+                                               " was due");
+    if (header.meta_bytes > limits.meta_bytes)
+        return Error(Errc::too_large, "a message of " + std::to_string(header.meta_bytes) + " bytes; the limit is " +
+                                          std::to_string(limits.meta_bytes));
+    if (header.payload_bytes > limits.payload_bytes)
+        return Error(Errc::too_large, "a payload of " + std::to_string(header.payload_bytes) + " bytes; the limit is " +
+                                          std::to_string(limits.payload_bytes));
+    return header;
+}
+
+/// The first request on every connection (method 0), answered by one of the server's.
+struct Hello {
+    std::uint32_t version = wire_version;
+    std::string service = {};     ///< what the connection is for, such as `rpc` or `transfer`
+    std::uint64_t generation = 0; ///< of the segment that is meant; 0: any
+};
+
+} // namespace mooncake

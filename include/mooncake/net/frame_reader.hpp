@@ -1,0 +1,97 @@
+#pragma once
+
+#include <mooncake/net/frame.hpp>
+#include <mooncake/net/scatter.hpp>
+#include <mooncake/net/stream.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+
+namespace mooncake::net::detail {
+
+/// Takes frames off a stream through one buffer: small ones cost a fraction of a system call each, and the bytes of large
+/// ones go straight to where they belong, with the beginning of the next frame in the same call.
+/// Every function gives Asio's error; `operation_aborted` after a `cancel` of the stream leaves the reader where it was.
+template <AsyncStream S>
+class FrameReader {
+  public:
+    explicit FrameReader(S& stream) : stream_(stream), buffer_(std::make_unique<std::byte[]>(capacity)) {}
+
+    /// The next frame's first 32 bytes; `asio::error::eof` between frames is an orderly end.
+    asio::awaitable<boost::system::error_code> read_header(std::span<std::byte, FrameHeader::size> out) {
+        while (end_ - begin_ < FrameHeader::size) {
+            if (const auto error = co_await fill(); error) co_return error;
+        }
+        std::memcpy(out.data(), buffer_.get() + begin_, FrameHeader::size);
+        begin_ += FrameHeader::size;
+        co_return boost::system::error_code();
+    }
+
+    /// `bytes` bytes of message, which `FrameLimits` has allowed. `out` grows as they come, not before.
+    asio::awaitable<boost::system::error_code> read_meta(std::string& out, std::uint32_t bytes) {
+        out.clear();
+        while (out.size() < bytes) {
+            const auto length = std::min<std::size_t>(bytes - out.size(), end_ - begin_);
+            out.append(reinterpret_cast<const char*>(buffer_.get() + begin_), length);
+            begin_ += length;
+            if (out.size() == bytes) break;
+            if (const auto error = co_await fill(); error) co_return error;
+        }
+        co_return boost::system::error_code();
+    }
+
+    /// Bulk data into `cursor`'s spans, which lie wherever the caller wants them. Ends early, without an error, once
+    /// `wanted()` is false: no byte is written through the cursor after that.
+    template <class Wanted>
+    asio::awaitable<boost::system::error_code> read_payload(SpanCursor<std::byte>& cursor, Wanted wanted) {
+        begin_ += cursor.fill_from({buffer_.get() + begin_, end_ - begin_});
+        while (!cursor.done() && wanted()) {
+            auto buffers = std::array<asio::mutable_buffer, most_buffers>();
+            auto count = cursor.gather(buffers, 0, most_buffers - 1);
+            begin_ = end_ = 0;
+            buffers[count++] = asio::buffer(buffer_.get(), capacity);
+            const auto all = std::span(buffers).first(count);
+            const auto [error, read] = co_await stream_.async_read_some(all, as_result);
+            end_ = cursor.advance(read);
+            if (error) co_return error;
+        }
+        co_return boost::system::error_code();
+    }
+
+    /// Reads `bytes` bytes of payload that nobody wants any more; counts it down as they come.
+    asio::awaitable<boost::system::error_code> skip(std::uint64_t& bytes) {
+        while (bytes != 0) {
+            if (begin_ == end_) {
+                if (const auto error = co_await fill(); error) co_return error;
+            }
+            const auto length = std::min<std::uint64_t>(bytes, end_ - begin_);
+            begin_ += length;
+            bytes -= length;
+        }
+        co_return boost::system::error_code();
+    }
+
+  private:
+    static constexpr std::size_t capacity = 64 * KiB;
+
+    asio::awaitable<boost::system::error_code> fill() {
+        if (begin_ != 0) {
+            std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+            end_ -= begin_;
+            begin_ = 0;
+        }
+        auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity - end_)};
+        const auto [error, read] = co_await stream_.async_read_some(std::span<asio::mutable_buffer>(room), as_result);
+        end_ += read;
+        co_return error;
+    }
+
+    S& stream_;
+    std::unique_ptr<std::byte[]> buffer_;
+    std::size_t begin_ = 0, end_ = 0;
+};
+
+} // namespace mooncake::net::detail

@@ -1,0 +1,393 @@
+#pragma once
+
+#include <mooncake/core/scope.hpp>
+#include <mooncake/net/codec.hpp>
+#include <mooncake/net/frame_reader.hpp>
+#include <mooncake/net/latch.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// One request on a lane and its reply. It belongs to the caller's frame, and the lane points to it, and to the memory it
+/// names, from `submit` until it counts down its latch.
+struct LaneOperation {
+    // what to send
+    std::uint32_t method = 0;
+    std::string meta;
+    std::span<const ConstBytes> payload;
+
+    // what came back
+    Error error;                               ///< `ok`, or why there is no reply
+    std::uint16_t status = 0;                  ///< the reply's status, an `Errc`
+    std::string reply;                         ///< the reply's message
+    std::vector<MutableBytes> sinks;           ///< where the reply's payload goes; what `prepare` leaves here counts
+    Errc (*prepare)(LaneOperation&) = nullptr; ///< looks at `reply` before the payload comes; `ok`, or the lane ends
+    void* owner = nullptr;                     ///< the caller's own, for `prepare`
+
+    net::detail::Latch* latch = nullptr;
+
+    // the lane's own
+    std::uint64_t id = 0;
+    std::uint64_t weight = 0;
+    std::array<std::byte, FrameHeader::size> header;
+    std::uint64_t head_sent = 0; ///< of header and meta
+    net::detail::SpanCursor<const std::byte> unsent;
+};
+
+struct LaneConfig {
+    Endpoint peer = {};
+    Hello hello = {};
+    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello together
+    FrameLimits limits = {};
+};
+
+/// One connection to a server with many requests on their way at once. It connects by itself; what is submitted before
+/// waits. Any failure ends the lane and everything on it with `connection_lost` or `unreachable`; the owner makes another.
+///
+/// Thread: `execute` from any executor; everything else happens on the lane's own. Close it before it dies.
+template <StreamPolicy P>
+class Lane : public std::enable_shared_from_this<Lane<P>> {
+  public:
+    Lane(Executor executor, LaneConfig config) : scope_(std::move(executor)), config_(std::move(config)) {}
+
+    /// An operation that was submitted, for waiting and for giving up.
+    struct Ticket {
+        std::shared_ptr<Lane> lane;
+        std::uint64_t id = 0;
+    };
+
+    void start() { (void)scope_.spawn(run(this->shared_from_this())); }
+
+    [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+    /// Whether it ever got as far as the server's hello.
+    [[nodiscard]] bool has_connected() const noexcept { return connected_.load(std::memory_order_acquire); }
+    /// Bytes submitted and not yet answered: what to choose the idlest of several lanes by.
+    [[nodiscard]] std::uint64_t bytes_in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+
+    /// Waits until the lanes are done with all operations, whose number `latch` was made with.
+    /// Cancellation and deadline: the operations that are not done end with `cancelled` or `timed_out`. By then nothing
+    /// reads or writes their memory: replies on their way are dropped, and a request that was half sent takes the lane down.
+    static asio::awaitable<void> wait_all(std::span<const Ticket> tickets, net::detail::Latch& latch,
+                                          Deadline deadline) {
+        const auto throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        const auto wake = co_await latch.wait(deadline);
+        if (wake != Wake::set) {
+            for (const auto& ticket : tickets) ticket.lane->abandon(ticket.id, to_errc(wake));
+            co_await latch.wait(Deadline::never(), Interrupt::no);
+        }
+        co_await asio::this_coro::throw_if_cancelled(throws);
+    }
+
+    /// One operation, from beginning to end.
+    asio::awaitable<void> execute(LaneOperation& operation, Deadline deadline) {
+        auto latch = net::detail::Latch(1);
+        operation.latch = &latch;
+        const auto ticket = submit(operation);
+        co_await wait_all(std::span(&ticket, 1), latch, deadline);
+    }
+
+    /// Hands `operation` to the lane; its latch counts down when the lane is done with it. Follow with `wait_all`.
+    Ticket submit(LaneOperation& operation) {
+        const auto id = operation.id = next_id_.fetch_add(1, std::memory_order_relaxed);
+        operation.unsent = net::detail::SpanCursor<const std::byte>(operation.payload);
+        auto header = FrameHeader();
+        header.method = operation.method;
+        header.meta_bytes = static_cast<std::uint32_t>(operation.meta.size());
+        header.id = operation.id;
+        header.payload_bytes = net::detail::total_bytes(operation.payload);
+        encode_header(header, operation.header);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (!failed()) {
+                operation.weight = weight_of(operation);
+                in_flight_.fetch_add(operation.weight, std::memory_order_relaxed);
+                inbox_.push_back(&operation);
+                wake_.set();
+                return {this->shared_from_this(), id};
+            }
+            operation.error = failure_;
+        }
+        operation.latch->count_down();
+        return {this->shared_from_this(), id};
+    }
+
+    /// Ends the lane; outstanding operations get `closed`.
+    asio::awaitable<void> close() {
+        asio::post(scope_.executor(), [self = this->shared_from_this()] { self->fail(Errc::closed); });
+        co_await scope_.join();
+    }
+
+    /// Why the lane ended. Thread: any.
+    [[nodiscard]] Error failure() const {
+        const auto lock = std::lock_guard(mutex_);
+        return failure_;
+    }
+
+  private:
+    using Operation = LaneOperation;
+
+    static std::uint64_t weight_of(const Operation& operation) noexcept {
+        auto bytes =
+            std::uint64_t{FrameHeader::size} + operation.meta.size() + net::detail::total_bytes(operation.payload);
+        for (const auto& sink : operation.sinks) bytes += sink.size();
+        return bytes;
+    }
+
+    static Task<void> run(std::shared_ptr<Lane> self) {
+        const auto within = Deadline(self->config_.connect_within);
+        const auto connected = co_await with_deadline(self->connect(), within);
+        if (!connected) {
+            auto error = connected.error();
+            if (error == Errc::timed_out)
+                error = Error(Errc::unreachable, to_string(self->config_.peer) + " did not answer within " +
+                                                     std::to_string(self->config_.connect_within.count()) + " ms");
+            self->fail(std::move(error));
+            co_return ok;
+        }
+        self->connected_.store(true, std::memory_order_release);
+        (void)self->scope_.spawn(write_all(self));
+        co_await self->read_all();
+        co_return ok;
+    }
+
+    Task<void> connect() {
+        auto connected = co_await P::connect(scope_.executor(), config_.peer);
+        if (!connected) co_return connected.error();
+        stream_.emplace(std::move(*connected->stream));
+        reader_.emplace(*stream_);
+        // The hello goes ahead of everything; its answer is awaited before anything else is sent.
+        auto meta = encode(config_.hello);
+        auto header = FrameHeader();
+        header.meta_bytes = static_cast<std::uint32_t>(meta.size());
+        auto head = std::array<std::byte, FrameHeader::size>();
+        encode_header(header, head);
+        auto frame = std::string(reinterpret_cast<const char*>(head.data()), head.size()) + meta;
+        while (!frame.empty()) {
+            auto out = std::array{asio::const_buffer(frame.data(), frame.size())};
+            const auto [error, sent] =
+                co_await stream_->async_write_some(std::span<asio::const_buffer>(out), as_result);
+            if (error) co_return lost(error);
+            frame.erase(0, sent);
+        }
+        auto reply = std::string();
+        const auto answered = co_await read_head(reply);
+        if (!answered) co_return answered.error();
+        if (answered->status != 0)
+            co_return Error(errc_from_wire(answered->status), to_string(config_.peer) + ": " + reply);
+        co_return ok;
+    }
+
+    /// The next frame's header and, in `meta`, its message.
+    Task<FrameHeader> read_head(std::string& meta) {
+        auto raw = std::array<std::byte, FrameHeader::size>();
+        if (const auto error = co_await reader_->read_header(raw); error) co_return lost(error);
+        const auto header = decode_header(raw, FrameKind::reply, config_.limits);
+        if (!header)
+            co_return Error(header.error().code(),
+                            to_string(config_.peer) + ": " + std::string(header.error().context()));
+        if (const auto error = co_await reader_->read_meta(meta, header->meta_bytes); error) co_return lost(error);
+        co_return *header;
+    }
+
+    [[nodiscard]] Error lost(const boost::system::error_code& error) const {
+        return {Errc::connection_lost, to_string(config_.peer) + ": " + error.message()};
+    }
+
+    asio::awaitable<void> read_all() {
+        auto meta = std::string();
+        while (!failed()) {
+            const auto header = co_await read_head(meta);
+            auto outcome = header ? Error() : header.error();
+            if (header) outcome = co_await receive(*header, meta);
+            if (!(outcome == Errc::ok)) fail(std::move(outcome));
+        }
+    }
+
+    /// The rest of a reply: to the operation that asked for it, or, if that was abandoned, nowhere.
+    asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
+        const auto found = sent_.find(header.id);
+        auto left = header.payload_bytes;
+        if (found != sent_.end()) {
+            receiving_ = found->second;
+            if (accept_reply(*receiving_, header, meta) != Errc::ok) {
+                receiving_ = nullptr;
+                co_return Error(Errc::protocol_error,
+                                to_string(config_.peer) + " sent a reply that does not fit its request");
+            }
+            const auto sinks = std::move(receiving_->sinks); // the operation may be gone before the cursor is
+            auto cursor = net::detail::SpanCursor<std::byte>(sinks);
+            const auto wanted = [this] { return receiving_ != nullptr; };
+            const auto error = co_await reader_->read_payload(cursor, wanted);
+            if (receiving_ && error) co_return lost(error);
+            if (receiving_) finish(*std::exchange(receiving_, nullptr), {});
+            left = cursor.left();
+        } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
+            co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
+        }
+        const auto error = co_await skip(left);
+        co_return error ? lost(error) : Error();
+    }
+
+    asio::awaitable<boost::system::error_code> skip(std::uint64_t left) {
+        auto error = boost::system::error_code();
+        do error = co_await reader_->skip(left);
+        while (error == asio::error::operation_aborted && !failed());
+        co_return error;
+    }
+
+    static Errc accept_reply(Operation& operation, const FrameHeader& header, std::string& meta) {
+        operation.status = header.status;
+        operation.reply.swap(meta);
+        if (operation.prepare)
+            if (const auto bad = operation.prepare(operation); bad != Errc::ok) return bad;
+        return net::detail::total_bytes(std::span<const MutableBytes>(operation.sinks)) == header.payload_bytes
+                   ? Errc::ok
+                   : Errc::protocol_error;
+    }
+
+    static Task<void> write_all(std::shared_ptr<Lane> self) {
+        auto& lane = *self;
+        while (!lane.failed()) {
+            lane.take_inbox();
+            if (lane.sending_.empty()) {
+                co_await lane.wake_.wait(Deadline::never(), Interrupt::no);
+                continue;
+            }
+            auto buffers = std::array<asio::const_buffer, net::detail::most_buffers>();
+            const auto count = lane.gather(buffers);
+            const auto all = std::span(buffers).first(count);
+            const auto [error, sent] = co_await lane.stream_->async_write_some(all, as_result);
+            if (lane.failed()) break;
+            lane.advance(sent);
+            lane.gathered_ = 0;
+            // `cancel`, by which the reader leaves a buffer that is wanted back, also ends writes: they go on.
+            if (error && error != asio::error::operation_aborted) lane.fail(lane.lost(error));
+        }
+        co_return ok;
+    }
+
+    void take_inbox() {
+        const auto lock = std::lock_guard(mutex_);
+        for (auto* operation : inbox_) {
+            sending_.push_back(operation);
+            sent_.emplace(operation->id, operation);
+        }
+        inbox_.clear();
+    }
+
+    std::size_t gather(std::array<asio::const_buffer, net::detail::most_buffers>& out) {
+        auto count = std::size_t{0};
+        gathered_ = 0;
+        for (auto* operation : sending_) {
+            if (count + 3 > out.size()) break;
+            ++gathered_;
+            const auto header_sent = std::min<std::uint64_t>(operation->head_sent, FrameHeader::size);
+            const auto meta_sent = operation->head_sent - header_sent;
+            if (header_sent < FrameHeader::size)
+                out[count++] = {operation->header.data() + header_sent, FrameHeader::size - header_sent};
+            if (meta_sent < operation->meta.size())
+                out[count++] = {operation->meta.data() + meta_sent, operation->meta.size() - meta_sent};
+            count = operation->unsent.gather(out, count, out.size());
+        }
+        return count;
+    }
+
+    void advance(std::size_t sent) {
+        while (!sending_.empty()) {
+            auto& operation = *sending_.front();
+            const auto head =
+                std::min<std::uint64_t>(sent, FrameHeader::size + operation.meta.size() - operation.head_sent);
+            operation.head_sent += head;
+            sent = operation.unsent.advance(sent - head);
+            if (operation.head_sent < FrameHeader::size + operation.meta.size() || !operation.unsent.done()) return;
+            sending_.pop_front();
+        }
+    }
+
+    void abandon(std::uint64_t id, Errc why) {
+        asio::post(scope_.executor(), [self = this->shared_from_this(), id, why] { self->drop(id, why); });
+    }
+
+    void drop(std::uint64_t id, Errc why) {
+        take_inbox();
+        const auto found = sent_.find(id);
+        if (found == sent_.end()) return; // done meanwhile
+        auto& operation = *found->second;
+        const auto place = std::find(sending_.begin(), sending_.end(), &operation);
+        if (place != sending_.end()) {
+            const auto in_hand = static_cast<std::size_t>(place - sending_.begin()) < gathered_;
+            if (in_hand || operation.head_sent != 0) {
+                // Half of it is out: the frame cannot be finished without the caller's memory, so the lane ends here.
+                close_stream();
+                finish(operation, why);
+                fail(Error(Errc::connection_lost,
+                           "a request to " + to_string(config_.peer) + " was given up half sent"));
+                return;
+            }
+            sending_.erase(place);
+        } else if (receiving_ == &operation) {
+            receiving_ = nullptr;
+            auto ignored = boost::system::error_code();
+            stream_->cancel(ignored);
+        }
+        finish(operation, why);
+    }
+
+    void finish(Operation& operation, Error error) {
+        sent_.erase(operation.id);
+        in_flight_.fetch_sub(operation.weight, std::memory_order_relaxed);
+        operation.error = std::move(error);
+        operation.latch->count_down();
+    }
+
+    void close_stream() {
+        auto ignored = boost::system::error_code();
+        if (stream_) stream_->close(ignored);
+    }
+
+    void fail(Error error) {
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (failed()) return;
+            failure_ = std::move(error);
+            failed_.store(true, std::memory_order_release);
+        }
+        close_stream();
+        take_inbox();
+        sending_.clear();
+        receiving_ = nullptr;
+        while (!sent_.empty()) finish(*sent_.begin()->second, failure_);
+        wake_.set();
+        scope_.cancel();
+    }
+
+    TaskScope scope_;
+    const LaneConfig config_;
+    std::optional<typename P::Stream> stream_;
+    std::optional<net::detail::FrameReader<typename P::Stream>> reader_;
+
+    mutable std::mutex mutex_; // of `inbox_` and `failure_`
+    std::vector<Operation*> inbox_;
+    Error failure_;
+    std::atomic<bool> failed_ = false, connected_ = false;
+    std::atomic<std::uint64_t> next_id_ = 1;
+    std::atomic<std::uint64_t> in_flight_ = 0;
+    Event wake_;
+
+    std::deque<Operation*> sending_;
+    std::size_t gathered_ = 0; ///< how many at the front of `sending_` the write in progress points to
+    std::unordered_map<std::uint64_t, Operation*> sent_;
+    Operation* receiving_ = nullptr;
+};
+
+} // namespace mooncake

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <mooncake/health/backoff.hpp>
+#include <mooncake/net/lane.hpp>
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace mooncake {
+
+/// A lane to one server, and a new one after it failed: at once if the old one had worked, else when the backoff allows.
+/// Thread: any. Close it before it dies.
+template <StreamPolicy P>
+class LaneSlot {
+  public:
+    LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {})
+        : config_(std::move(config)), backoff_(backoff, reinterpret_cast<std::uintptr_t>(this)),
+          retired_(std::move(executor)) {}
+
+    /// The lane to use now. Errors: `closed`; the last lane's failure while it is too early to try again.
+    Result<std::shared_ptr<Lane<P>>> lane() {
+        const auto lock = std::lock_guard(mutex_);
+        if (closed_) return Errc::closed;
+        if (lane_ && !lane_->failed()) return lane_;
+        const auto now = SteadyClock{}.now();
+        if (lane_) {
+            failure_ = lane_->failure();
+            lane_->has_connected() ? backoff_.succeeded() : backoff_.failed(now);
+            (void)retired_.spawn(retire(std::move(lane_)));
+        }
+        if (!backoff_.may_try(now)) return failure_;
+        lane_ = std::make_shared<Lane<P>>(retired_.executor(), config_);
+        lane_->start();
+        return lane_;
+    }
+
+    /// What `Lane::bytes_in_flight` says of the lane in use.
+    [[nodiscard]] std::uint64_t bytes_in_flight() const {
+        const auto lock = std::lock_guard(mutex_);
+        return lane_ ? lane_->bytes_in_flight() : 0;
+    }
+
+    /// Ends what is outstanding with `closed`. Idempotent.
+    asio::awaitable<void> close() {
+        auto last = std::shared_ptr<Lane<P>>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            closed_ = true;
+            last = std::move(lane_);
+        }
+        if (last) co_await last->close();
+        co_await retired_.join();
+    }
+
+  private:
+    static Task<void> retire(std::shared_ptr<Lane<P>> lane) {
+        co_await lane->close();
+        co_return ok;
+    }
+
+    const LaneConfig config_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<Lane<P>> lane_;
+    Error failure_;
+    Backoff backoff_;
+    bool closed_ = false;
+    TaskScope retired_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <mooncake/core/task.hpp>
+#include <mooncake/core/with_deadline.hpp>
+#include <mooncake/net/endpoint.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <concepts>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// A connection as the frames above it see it: what Asio calls an async stream, and ways to stop.
+/// `cancel` ends the operations in progress with `operation_aborted` and leaves the stream usable; `close` ends all.
+template <class S>
+concept AsyncStream =
+    std::movable<S> && requires(S& stream, std::span<asio::mutable_buffer> in, std::span<asio::const_buffer> out) {
+        stream.async_read_some(in, asio::as_tuple(asio::use_awaitable));
+        stream.async_write_some(out, asio::as_tuple(asio::use_awaitable));
+        stream.cancel();
+        stream.close();
+    };
+
+/// How connections come to be, and with which security.
+///
+/// | expression | effect | errors | cancellation |
+/// |---|---|---|---|
+/// | `P::connect(executor, endpoint)` | a `Task<P::Stream>` that is ready for frames | `unreachable` | terminal |
+/// | `P::accept(socket)` | the same for the server's end of an accepted socket | `connection_lost`, `access_denied` | terminal |
+template <class P>
+concept StreamPolicy =
+    AsyncStream<typename P::Stream> && requires(Executor executor, Endpoint endpoint, asio::ip::tcp::socket socket) {
+        { P::connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
+        { P::accept(std::move(socket)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
+    };
+
+/// A stream on its way out of a task, which needs an empty state where Asio's sockets have none.
+template <class S>
+struct Connected {
+    std::optional<S> stream;
+};
+
+inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+/// Choose this when: the network is trusted. Plain TCP, without Nagle's delay.
+struct PlainTcp {
+    using Stream = asio::ip::tcp::socket;
+    using Connected = mooncake::Connected<Stream>;
+
+    static Task<Connected> connect(Executor executor, Endpoint endpoint) {
+        return connect_to<Stream>(executor, std::move(endpoint));
+    }
+    static Task<Connected> accept(Stream socket) { return accept_from(std::move(socket)); }
+
+  private:
+    // Templates, so that a translation unit that makes no connection does not pay for compiling them.
+    template <class S>
+    static Task<Connected> connect_to(Executor executor, Endpoint endpoint) {
+        auto failure = boost::system::error_code();
+        const auto address = asio::ip::make_address(endpoint.host, failure);
+        auto targets = std::vector<asio::ip::tcp::endpoint>();
+        if (!failure) {
+            targets.emplace_back(address, endpoint.port);
+        } else {
+            auto resolver = asio::ip::tcp::resolver(executor);
+            auto [error, found] =
+                co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), as_result);
+            if (error)
+                co_return Error(Errc::unreachable,
+                                "the name in " + to_string(endpoint) + " is not known: " + error.message());
+            for (const auto& entry : found) targets.push_back(entry.endpoint());
+        }
+        auto why = std::string("no address");
+        for (const auto& target : targets) {
+            auto connected = Connected{S(executor)};
+            auto [error] = co_await connected.stream->async_connect(target, as_result);
+            if (!error) {
+                connected.stream->set_option(asio::ip::tcp::no_delay(true), error);
+                co_return connected;
+            }
+            if (error == asio::error::operation_aborted) co_return Errc::cancelled;
+            why = error.message();
+        }
+        co_return Error(Errc::unreachable,
+                        to_string(endpoint) + ": " + why + "; is the process there running, and is the address right?");
+    }
+
+    template <class S>
+    static Task<Connected> accept_from(S socket) {
+        auto ignored = boost::system::error_code();
+        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        co_return Connected{std::move(socket)};
+    }
+};
+
+} // namespace mooncake

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <mooncake/net/lane_slot.hpp>
+#include <mooncake/rpc/concept.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace mooncake {
+
+struct RpcClientConfig {
+    Endpoint server = {};
+    std::chrono::milliseconds connect_within{5'000};
+    BackoffConfig backoff = {}; ///< how soon a lost server is tried again; until then calls fail at once
+    FrameLimits limits = {};
+};
+
+/// Calls to one server over one connection, as many at a time as one likes. It connects at the first call, and again
+/// after a loss. A call that was on its way when the connection broke fails: only the caller knows if it may be repeated.
+///
+/// Thread: `call` from any executor. Close it before it dies.
+template <StreamPolicy P = PlainTcp>
+class RpcClient {
+  public:
+    RpcClient(Executor executor, RpcClientConfig config)
+        : server_(config.server), slot_(std::move(executor), lane_config(config), config.backoff) {}
+
+    /// Errors: what the server's handler answered, with its sentence; `unreachable`, `connection_lost`, `timed_out`,
+    /// `cancelled`, `closed`, `unknown_method`, `version_mismatch`, `protocol_error`.
+    /// Cancellation: partial; the server may have done it all the same.
+    template <RpcRequest R>
+    Task<typename R::Reply> call(R request, Deadline deadline = {}) {
+        auto lane = slot_.lane();
+        if (!lane) co_return lane.error();
+        auto operation = LaneOperation();
+        operation.method = R::method;
+        encode(request, operation.meta);
+        co_await (*lane)->execute(operation, deadline);
+        if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
+        if (operation.status != 0) co_return Error(errc_from_wire(operation.status), std::move(operation.reply));
+        auto reply = decode<typename R::Reply>(operation.reply);
+        if (!reply) co_return Error(Errc::protocol_error, to_string(server_) + ": the reply could not be decoded");
+        co_return std::move(*reply);
+    }
+
+    [[nodiscard]] const Endpoint& server() const noexcept { return server_; }
+
+    /// Ends what is outstanding with `closed`. Idempotent.
+    asio::awaitable<void> close() { return slot_.close(); }
+
+  private:
+    static LaneConfig lane_config(const RpcClientConfig& config) {
+        return {.peer = config.server,
+                .hello = {.service = "rpc"},
+                .connect_within = config.connect_within,
+                .limits = config.limits};
+    }
+
+    const Endpoint server_;
+    LaneSlot<P> slot_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/core/deadline.hpp>
+#include <mooncake/core/errc.hpp>
+#include <mooncake/store/messages.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace mooncake {
+
+/// When the bytes of a read are compared with the checksums their writer computed.
+enum class Verify : std::uint8_t {
+    always,        ///< fused with the copy where the transport copies itself
+    unless_leased, ///< only where the lease may have ended before the read did
+    never,
+};
+
+/// What `view` does where an object's bytes cannot be memory of this process.
+enum class Unreachable : std::uint8_t {
+    copy, ///< gives a private copy
+    fail, ///< gives `not_mapped`
+};
+
+/// Whether a put leaves its objects leased, to be handed to a reader.
+using store::LeaseWish;
+using store::LookUp;
+
+struct PutOptions {
+    Deadline deadline = {};     ///< 10 s from now when it never passes
+    std::uint32_t replicas = 1; ///< 1 … 16, on different segments
+    store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments;
+    store::Pin pin = store::Pin::none;
+    LeaseWish lease = LeaseWish::none;
+};
+static_assert(std::is_trivially_destructible_v<PutOptions>);
+
+struct GetOptions {
+    Deadline deadline = {}; ///< 10 s from now when it never passes
+    Verify verify = Verify::always;
+    LookUp mode = LookUp::each;        ///< `prefix`: of a batch, only what comes before the first miss
+    LeaseWish lease = LeaseWish::none; ///< `grant`: a batch keeps its lease, and the report tells it
+};
+static_assert(std::is_trivially_destructible_v<GetOptions>);
+
+struct ViewOptions {
+    Deadline deadline = {}; ///< 10 s from now when it never passes
+    Verify verify = Verify::unless_leased;
+    Unreachable unreachable = Unreachable::copy;
+};
+static_assert(std::is_trivially_destructible_v<ViewOptions>);
+
+/// Lifetime: both outlive the operation.
+struct PutItem {
+    std::string_view key;
+    ConstBytes value;
+};
+
+/// Lifetime: both outlive the operation. `into` has at least the object's size; the rest of it is not touched.
+struct GetItem {
+    std::string_view key;
+    MutableBytes into;
+};
+
+/// A lease that somebody has to release: the number may be handed to another process, which then does.
+struct LeaseHandle {
+    std::uint64_t id = 0;    ///< 0: none
+    TimePoint trusted_until; ///< earlier than the master's end of it, by the skew that clocks may have
+    [[nodiscard]] explicit operator bool() const noexcept { return id != 0; }
+};
+
+/// What became of one put.
+struct PutReceipt {
+    std::uint32_t replicas = 0; ///< that hold it; 0 when it was there before
+    LeaseHandle lease;          ///< if wished for and stored now
+};
+
+/// What became of a batch of puts, in its order.
+struct PutBatchReport {
+    std::vector<std::uint32_t> replicas; ///< that were written
+    std::vector<Errc> outcomes; ///< `ok`; `exists`: it is there, or somebody else is writing it just now; what failed
+    LeaseHandle lease;          ///< of all that were stored now, if wished for
+};
+
+/// What became of a batch of gets, in its order; with `LookUp::prefix`, of the leading hits.
+struct GetBatchReport {
+    std::vector<std::uint64_t> sizes;
+    std::vector<Errc> outcomes; ///< `ok`, `not_found`, `too_large` (for its `into`), `lost` (every replica failed), …
+    LeaseHandle lease;          ///< of all that were found, if wished for
+};
+
+} // namespace mooncake

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/store/client/lease_keeper.hpp>
+#include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/segment_cache.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+inline constexpr auto default_patience = std::chrono::seconds{10};
+
+[[nodiscard]] inline Deadline or_default(Deadline deadline) noexcept {
+    return deadline.is_never() ? Deadline(default_patience) : deadline;
+}
+
+/// One read operation, of one or many objects: finds them, under a lease, and brings their bytes, each from its nearest
+/// replica and from the next when that fails or its bytes are not what was written.
+template <class Engine, class Master>
+class Reader {
+  public:
+    using Segments = SegmentCache<Engine, Master>;
+
+    Reader(Engine& engine, Master& master, Segments& segments) noexcept
+        : engine_(engine), master_(master), segments_(segments) {}
+
+    /// Asks the master, and opens the segments it names.
+    Task<void> locate(std::span<const std::string_view> keys, const GetOptions options) {
+        deadline_ = or_default(options.deadline);
+        auto message = Get{.keys = {keys.begin(), keys.end()}, .mode = options.mode};
+        const auto asked = SteadyClock{}.now();
+        auto reply = co_await master_.call(std::move(message), deadline_);
+        if (!reply) co_return reply.error();
+        objects_ = std::move(reply->objects);
+        lease_ = {.id = reply->lease, .trusted_until = trusted_until(asked, reply->ttl_ms)};
+        auto unopened = std::vector<std::uint32_t>();
+        for (const auto& object : objects_)
+            if (segments_.misses(object.replicas))
+                for (const auto& replica : object.replicas) unopened.push_back(replica.segment);
+        if (unopened.empty()) co_return ok;
+        std::sort(unopened.begin(), unopened.end());
+        unopened.erase(std::unique(unopened.begin(), unopened.end()), unopened.end());
+        // A failure shows where a segment turns out not to be open.
+        const auto opened = co_await segments_.open(std::move(unopened), deadline_);
+        if (!opened) failure_ = opened.error();
+        co_return ok;
+    }
+
+    [[nodiscard]] const std::vector<ObjectDescriptor>& objects() const noexcept { return objects_; }
+    [[nodiscard]] LeaseHandle lease() const noexcept { return lease_; }
+    /// The sentence of the last thing that went wrong.
+    [[nodiscard]] const Error& failure() const noexcept { return failure_; }
+
+    /// Brings the bytes. Requires: `items` are the keys that were located, in that order.
+    asio::awaitable<GetBatchReport> read(std::span<const GetItem> items, const GetOptions options) {
+        auto report = GetBatchReport();
+        auto pending = std::vector<Pending>();
+        pending.reserve(items.size());
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const auto& object = objects_[i];
+            const auto fits = object.size <= items[i].into.size();
+            report.sizes.push_back(object.size);
+            report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome
+                                      : fits                     ? Errc::lost
+                                                                 : Errc::too_large);
+            if (report.outcomes.back() == Errc::lost) pending.push_back({.object = i});
+        }
+        while (!pending.empty()) {
+            auto batch = engine_.batch();
+            batch.reserve(pending.size());
+            std::erase_if(pending, [&](Pending& one) { return !add(batch, one, items[one.object]); });
+            if (pending.empty()) break;
+            const auto digest = options.verify == Verify::always ? Digest::xxh3 : Digest::none;
+            const auto moved = co_await batch.submit({.deadline = deadline_, .digest = digest});
+            auto given_up = Errc::ok;
+            for (std::size_t i = 0; i < pending.size(); ++i) {
+                auto& one = pending[i];
+                const auto bytes = items[one.object].into.first(objects_[one.object].size);
+                const auto outcome = moved ? judge(objects_[one.object], moved->requests[i], bytes, options.verify)
+                                           : moved.error().code();
+                one.done = outcome == Errc::ok;
+                if (outcome == Errc::timed_out || outcome == Errc::cancelled) given_up = outcome;
+                if (one.done || outcome == given_up) report.outcomes[one.object] = outcome;
+                if (outcome == Errc::corrupt)
+                    failure_ = Error(outcome, "a replica's bytes do not match their checksum");
+            }
+            if (moved && !(moved->failure == Errc::ok)) failure_ = moved->failure;
+            if (!moved) failure_ = moved.error();
+            if (given_up != Errc::ok) break;
+            std::erase_if(pending, [](const Pending& one) { return one.done; });
+        }
+        co_return report;
+    }
+
+    /// The nearest replica as memory of this process.
+    Task<MappedWindow> map(const ObjectDescriptor& object, const ViewOptions options) {
+        auto one = Pending();
+        auto why = Error(Errc::not_mapped);
+        for (auto at = next_replica(object, one); at; at = next_replica(object, one)) {
+            const auto& replica = object.replicas[*at];
+            auto window = co_await engine_.map(segments_.find(replica.segment), replica.offset, object.size,
+                                               Direction::read, replica.key, deadline_);
+            if (!window) {
+                why = window.error();
+                continue;
+            }
+            const auto bytes = ConstBytes(window->bytes, object.size);
+            if (options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted()))
+                co_return std::move(*window);
+            if (chunk_checksums(bytes) == object.checksums) co_return std::move(*window);
+            why = Error(Errc::corrupt, "a replica's bytes do not match their checksum");
+        }
+        co_return why;
+    }
+
+  private:
+    struct Pending {
+        std::size_t object = 0;
+        std::uint32_t tried = 0; ///< a bit for each replica
+        bool done = false;
+    };
+
+    [[nodiscard]] bool trusted() const noexcept { return SteadyClock{}.now() < lease_.trusted_until; }
+
+    /// The cheapest replica that was not tried and whose segment is open.
+    [[nodiscard]] std::optional<std::size_t> next_replica(const ObjectDescriptor& object, Pending& one) const {
+        auto best = std::optional<std::size_t>();
+        auto least = 0U;
+        for (std::size_t i = 0; i < object.replicas.size() && i < 32; ++i) {
+            if ((one.tried >> i & 1U) != 0) continue;
+            const auto segment = segments_.find(object.replicas[i].segment);
+            if (!segment) continue;
+            const auto cost = object.replicas.size() == 1 ? 0 : engine_.cost(segment);
+            if (!best || cost < least) best = i, least = cost;
+        }
+        if (best) one.tried |= std::uint32_t{1} << *best;
+        return best;
+    }
+
+    template <class Batch>
+    bool add(Batch& batch, Pending& one, const GetItem& item) {
+        const auto& object = objects_[one.object];
+        const auto at = next_replica(object, one);
+        if (!at) {
+            if (failure_ == Errc::ok) failure_ = Error(Errc::lost, "no segment that holds it could be opened");
+            return false;
+        }
+        const auto& replica = object.replicas[*at];
+        batch.read(item.into.first(object.size), segments_.find(replica.segment), replica.offset, replica.key);
+        return true;
+    }
+
+    template <class Report>
+    Errc judge(const ObjectDescriptor& object, const Report& moved, ConstBytes bytes, Verify verify) const {
+        if (moved.outcome != Errc::ok || verify == Verify::never) return moved.outcome;
+        if (verify == Verify::always) return moved.checksums == object.checksums ? Errc::ok : Errc::corrupt;
+        const auto in_place = moved.transport != "tcp";
+        return (in_place && trusted()) || chunk_checksums(bytes) == object.checksums ? Errc::ok : Errc::corrupt;
+    }
+
+    Engine& engine_;
+    Master& master_;
+    Segments& segments_;
+    Deadline deadline_;
+    std::vector<ObjectDescriptor> objects_;
+    LeaseHandle lease_;
+    Error failure_;
+};
+
+} // namespace mooncake::store::detail

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/reader.hpp>
+#include <mooncake/store/client/segment_cache.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// One put, of one or many objects, in two phases: space, bytes with their checksums, visible. What could not be written
+/// with every replica it was given space for is taken back.
+template <class Engine, class Master>
+class Writer {
+  public:
+    using Segments = SegmentCache<Engine, Master>;
+
+    Writer(Engine& engine, Master& master, Segments& segments) noexcept
+        : engine_(engine), master_(master), segments_(segments) {}
+
+    /// The sentence of the last thing that went wrong.
+    [[nodiscard]] const Error& failure() const noexcept { return failure_; }
+
+    Task<PutBatchReport> put(std::span<const PutItem> items, const PutOptions options) {
+        const auto deadline = or_default(options.deadline);
+        auto started = co_await master_.call(start_message(items, options, deadline), deadline);
+        if (!started) co_return started.error();
+        if (started->objects.size() != items.size())
+            co_return Error(Errc::protocol_error, "the master answered for other keys");
+        if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
+        const auto& spaces = started->objects;
+        co_await open_segments(spaces, deadline);
+
+        auto report = PutBatchReport();
+        report.replicas.resize(items.size());
+        for (const auto& space : spaces) report.outcomes.push_back(space.outcome);
+        auto batch = engine_.batch();
+        batch.reserve(items.size());
+        for (std::size_t i = 0; i < items.size(); ++i) add(batch, items[i], spaces[i], report.outcomes[i]);
+        const auto moving = TransferOptions{.deadline = deadline, .digest = Digest::xxh3};
+        const auto moved = co_await batch.submit(moving);
+        if (!moved) failure_ = moved.error();
+        else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
+
+        auto end = PutEnd{.objects = {}, .lease = options.lease};
+        auto abort = PutAbort();
+        auto written = std::vector<std::size_t>();
+        auto request = std::size_t{0};
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            if (spaces[i].outcome != Errc::ok) continue;
+            auto sums = std::vector<std::uint64_t>();
+            const auto reports = report.outcomes[i] != Errc::ok ? 0 : spaces[i].replicas.size();
+            for (std::size_t k = 0; k < reports; ++k, ++request) {
+                if (!moved) report.outcomes[i] = moved.error().code();
+                else merge(moved->requests[request], k == 0, sums, report.outcomes[i]);
+            }
+            if (report.outcomes[i] == Errc::ok) {
+                report.replicas[i] = static_cast<std::uint32_t>(spaces[i].replicas.size());
+                end.objects.push_back(
+                    {.key = std::string(items[i].key), .version = spaces[i].version, .checksums = std::move(sums)});
+                written.push_back(i);
+            } else {
+                abort.keys.emplace_back(items[i].key);
+                abort.versions.push_back(spaces[i].version);
+            }
+        }
+        if (!abort.keys.empty()) (void)co_await master_.call(std::move(abort), Deadline(std::chrono::seconds(1)));
+        if (end.objects.empty()) co_return report;
+        const auto asked = SteadyClock{}.now();
+        const auto ended = co_await master_.call(std::move(end), deadline);
+        if (!ended) co_return ended.error();
+        for (std::size_t k = 0; k < written.size() && k < ended->outcomes.size(); ++k) {
+            report.outcomes[written[k]] = ended->outcomes[k];
+            if (ended->outcomes[k] != Errc::ok) report.replicas[written[k]] = 0;
+        }
+        report.lease = {.id = ended->lease, .trusted_until = trusted_until(asked, ended->lease_ms)};
+        co_return report;
+    }
+
+  private:
+    static PutStart start_message(std::span<const PutItem> items, const PutOptions& options, Deadline deadline) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
+        auto message = PutStart{.replicas = options.replicas, .demand = options.demand, .pin = options.pin};
+        message.write_deadline_ms = static_cast<std::uint64_t>(std::clamp<std::int64_t>(left, 1, 600'000));
+        message.keys.reserve(items.size());
+        message.sizes.reserve(items.size());
+        for (const auto& item : items) {
+            message.keys.emplace_back(item.key);
+            message.sizes.push_back(item.value.size());
+        }
+        return message;
+    }
+
+    asio::awaitable<void> open_segments(const std::vector<PutSpace>& spaces, Deadline deadline) {
+        auto unopened = std::vector<std::uint32_t>();
+        for (const auto& space : spaces)
+            if (segments_.misses(space.replicas))
+                for (const auto& replica : space.replicas) unopened.push_back(replica.segment);
+        if (unopened.empty()) co_return;
+        std::sort(unopened.begin(), unopened.end());
+        unopened.erase(std::unique(unopened.begin(), unopened.end()), unopened.end());
+        const auto opened = co_await segments_.open(std::move(unopened), deadline);
+        if (!opened) failure_ = opened.error();
+    }
+
+    template <class Batch>
+    void add(Batch& batch, const PutItem& item, const PutSpace& space, Errc& outcome) {
+        if (space.outcome != Errc::ok) return;
+        for (const auto& replica : space.replicas)
+            if (!segments_.find(replica.segment)) {
+                outcome = Errc::unreachable;
+                if (failure_ == Errc::ok)
+                    failure_ = Error(outcome, "a segment that was to hold it could not be opened");
+                return;
+            }
+        for (const auto& replica : space.replicas)
+            batch.write(item.value, segments_.find(replica.segment), replica.offset, replica.key);
+    }
+
+    /// The checksums of the first replica count; another one that differs means that the value changed while it was written.
+    template <class Report>
+    static void merge(const Report& moved, bool first, std::vector<std::uint64_t>& sums, Errc& outcome) {
+        if (outcome != Errc::ok) return;
+        outcome = moved.outcome;
+        if (first) sums = moved.checksums;
+        else if (outcome == Errc::ok && sums != moved.checksums) outcome = Errc::corrupt;
+    }
+
+    Engine& engine_;
+    Master& master_;
+    Segments& segments_;
+    Error failure_;
+};
+
+} // namespace mooncake::store::detail

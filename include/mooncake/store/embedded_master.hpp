@@ -1,0 +1,73 @@
+#pragma once
+
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/memory/arena.hpp>
+#include <mooncake/store/master/answer.hpp>
+#include <mooncake/store/master_link.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace mooncake {
+
+template <MasterTraitsLike Traits>
+struct EmbeddedMasterConfig {
+    std::uint64_t capacity = 64 * MiB; ///< bytes of objects, at least 64; taken from this process's memory at once
+    PageKind pages = PageKind::transparent;
+    MasterConfig master = {.segment_ttl = Duration::max()};
+    MasterParts<Traits> parts = {};
+};
+
+/// Choose this when: one process is the whole cluster (a cache inside a serving process, tests, simulations). The master is
+/// an object of this process, and so is all its memory.
+template <MasterTraitsLike Traits = DefaultMasterTraits>
+class EmbeddedMaster {
+  public:
+    static constexpr bool in_process = true;
+    using Config = EmbeddedMasterConfig<Traits>;
+
+    EmbeddedMaster(Runtime&, Config config)
+        : config_(std::move(config)), master_(config_.master, std::move(config_.parts)) {}
+
+    /// Registers the capacity as an arena of `engine` and lends all of it.
+    /// Errors: `out_of_memory`, `invalid_argument`.
+    template <class Engine>
+    Task<void> attach(Engine& engine) {
+        auto arena = Arena::create({.bytes = config_.capacity, .pages = config_.pages, .name = "mooncake-store"});
+        if (!arena) co_return arena.error();
+        const auto region = co_await engine.register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
+        if (!region) co_return region.error();
+        const auto& pin = *region;
+        auto mount = store::SegmentMount{.name = engine.name(),
+                                         .generation = engine.generation(),
+                                         .endpoint = engine.locator(),
+                                         .host = {},
+                                         .offset = pin->offset,
+                                         .bytes = config_.capacity,
+                                         .read_key = pin->keys.read,
+                                         .write_key = pin->keys.write};
+        const auto mounted = master_.mount(mount);
+        if (!mounted) co_return mounted.error();
+        co_return ok;
+    }
+
+    template <RpcRequest Message>
+    Task<typename Message::Reply> call(Message message, Deadline deadline) {
+        if constexpr (std::same_as<Message, store::WaitFor>)
+            co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
+        else co_return store::detail::answer(master_, message);
+    }
+
+    asio::awaitable<void> close() { co_return; }
+
+    /// The master itself, for its statistics and for tests.
+    [[nodiscard]] Master<Traits>& master() noexcept { return master_; }
+
+  private:
+    Config config_;
+    Master<Traits> master_;
+};
+
+static_assert(MasterLink<EmbeddedMaster<>>);
+
+} // namespace mooncake

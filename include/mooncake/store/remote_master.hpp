@@ -1,0 +1,52 @@
+#pragma once
+
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/rpc/client.hpp>
+#include <mooncake/store/master_link.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace mooncake {
+
+struct RemoteMasterConfig {
+    RpcClientConfig rpc = {};
+    std::chrono::milliseconds answer_within{
+        10'000}; ///< most a call without a deadline of its own may take; `WaitFor` excepted
+};
+
+/// Choose this when: a master serves a cluster. Its policies are its own and are set where it is started, not here.
+template <StreamPolicy P = PlainTcp>
+class RemoteMaster {
+  public:
+    static constexpr bool in_process = false;
+    using Config = RemoteMasterConfig;
+
+    RemoteMaster(Runtime& runtime, Config config)
+        : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc)) {}
+
+    /// Makes sure that there is a master, and that it speaks this version.
+    /// Errors: `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).
+    template <class Engine>
+    Task<void> attach(Engine&) {
+        const auto described = co_await call(store::Describe(), Deadline());
+        if (!described) co_return described.error();
+        co_return ok;
+    }
+
+    template <RpcRequest Message>
+    Task<typename Message::Reply> call(Message message, Deadline deadline) {
+        if (deadline.is_never() && !std::same_as<Message, store::WaitFor>) deadline = Deadline(answer_within_);
+        return client_.call(std::move(message), deadline);
+    }
+
+    asio::awaitable<void> close() { return client_.close(); }
+
+  private:
+    const std::chrono::milliseconds answer_within_;
+    RpcClient<P> client_;
+};
+
+static_assert(MasterLink<RemoteMaster<>>);
+
+} // namespace mooncake

@@ -1,0 +1,255 @@
+#pragma once
+
+#include <mooncake/engine/transfer_engine.hpp>
+#include <mooncake/store/client/lease_keeper.hpp>
+#include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/reader.hpp>
+#include <mooncake/store/client/segment_cache.hpp>
+#include <mooncake/store/client/view.hpp>
+#include <mooncake/store/client/writer.hpp>
+#include <mooncake/store/traits.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+template <StoreTraits Traits>
+struct StoreConfig {
+    typename TransferEngine<typename Traits::Engine>::Config engine = {};
+    typename Traits::Master::Config master = {};
+};
+
+/// Objects by key: written once, read by many, evicted when space is wanted, never torn. The same code runs against a
+/// master in this process (`EmbeddedStore`) and one for a cluster (`ClusterStore`).
+///
+/// A put is visible all at once or not at all. A read is compared with the checksums of its writer, so that one that raced
+/// an eviction is found out and tried on another replica, and never returned.
+///
+/// Thread: everything from any executor. Lifetime: the runtime outlives it; views and leases do not; the destructor closes
+/// what `close` has not, and then must not run on one of the runtime's threads. Source: FAST'25 §3.
+template <StoreTraits Traits>
+class Store {
+  public:
+    using Config = StoreConfig<Traits>;
+    using Engine = TransferEngine<typename Traits::Engine>;
+    using Master = typename Traits::Master;
+
+    /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
+    /// Thread: none of the runtime's; it waits for the master.
+    explicit Store(Runtime& runtime, Config config = {})
+        : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)),
+          keeper_(runtime.next_executor(), master_), segments_(engine_, master_) {
+        const auto attached = sync_wait(runtime.executor(), master_.attach(engine_));
+        if (!attached) {
+            (void)sync_wait(runtime.executor(), close_all(this));
+            throw_error(attached.error());
+        }
+        keeper_.start();
+    }
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    ~Store() {
+        if (!closed_) (void)sync_wait(engine_.runtime().executor(), close_all(this));
+    }
+
+    /// Stores `value`. A key that is there already, or is being written by somebody else, is left as it is, which is no
+    /// error: the receipt then has no replicas.
+    /// Errors: `no_space` (names leased, pinned and free bytes), `too_large`, `timed_out`, `cancelled`, what the way to the
+    /// segments or the master said. Cancellation: partial; the object is there or is not, never half.
+    Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {}) {
+        const auto item = PutItem{key, value};
+        auto writer = Writer(engine_, master_, segments_);
+        const auto report = co_await writer.put(one(item), options);
+        if (!report) co_return report.error();
+        const auto outcome = report->outcomes.front();
+        if (outcome != Errc::ok && outcome != Errc::exists) co_return sentence(outcome, writer.failure(), key);
+        co_return PutReceipt{.replicas = report->replicas.front(), .lease = report->lease};
+    }
+
+    /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible.
+    /// Errors: those that concern all; what happened to each is in the report.
+    Task<PutBatchReport> put_batch(std::span<const PutItem> items, PutOptions options = {}) {
+        auto writer = Writer(engine_, master_, segments_);
+        co_return co_await writer.put(items, options);
+    }
+
+    /// The object's bytes, in memory of the caller's.
+    /// Errors: `not_found`, `lost` (it was there, and every replica failed; the sentence says how), `timed_out`, `cancelled`.
+    Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {}) {
+        auto reader = Reader(engine_, master_, segments_);
+        const auto located = co_await reader.locate(one(key), options);
+        if (!located) co_return located.error();
+        const auto& object = reader.objects().front();
+        if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
+        auto bytes = std::vector<std::byte>(object.size);
+        const auto item = GetItem{key, bytes};
+        const auto report = co_await reader.read(one(item), options);
+        co_await give_back(reader.lease());
+        if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
+        co_return bytes;
+    }
+
+    /// The same into `into`; gives the object's size. Errors: also `too_large`.
+    Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {}) {
+        const auto item = GetItem{key, into};
+        auto reader = Reader(engine_, master_, segments_);
+        const auto located = co_await reader.locate(one(key), options);
+        if (!located) co_return located.error();
+        const auto report = co_await reader.read(one(item), options);
+        co_await give_back(reader.lease());
+        const auto outcome = report.outcomes.empty() ? Errc::not_found : report.outcomes.front();
+        if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), key);
+        co_return report.sizes.front();
+    }
+
+    /// Many at once: one round trip and one transfer. Errors: those that concern all; the rest is in the report.
+    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetOptions options = {}) {
+        auto keys = std::vector<std::string_view>();
+        keys.reserve(items.size());
+        for (const auto& item : items) keys.push_back(item.key);
+        auto reader = Reader(engine_, master_, segments_);
+        const auto located = co_await reader.locate(keys, options);
+        if (!located) co_return located.error();
+        auto report = co_await reader.read(items.first(reader.objects().size()), options);
+        if (options.lease == LeaseWish::grant) report.lease = reader.lease();
+        else co_await give_back(reader.lease());
+        co_return report;
+    }
+
+    /// A window onto the object where its memory can be this process's, else a copy of it.
+    /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
+    Task<View> view(std::string_view key, ViewOptions options = {}) {
+        auto reader = Reader(engine_, master_, segments_);
+        const auto get = GetOptions{.deadline = options.deadline, .verify = options.verify};
+        const auto located = co_await reader.locate(one(key), get);
+        if (!located) co_return located.error();
+        const auto& object = reader.objects().front();
+        if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
+        auto lease = keeper_.keep(reader.lease().id, reader.lease().trusted_until);
+        auto window = co_await reader.map(object, options);
+        if (window) co_return View(ConstBytes(window->bytes, object.size), std::move(window->hold), std::move(lease));
+        if (options.unreachable == Unreachable::fail) co_return sentence(Errc::not_mapped, window.error(), key);
+        auto bytes = std::vector<std::byte>(object.size);
+        const auto item = GetItem{key, bytes};
+        const auto report = co_await reader.read(one(item), get);
+        if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
+        co_return View(std::move(bytes));
+    }
+
+    /// Waits until all of them are visible. Touches and leases nothing.
+    /// Errors: `timed_out`, `cancelled`, `invalid_argument`. Cancellation: total.
+    Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline) {
+        auto message = store::WaitFor{.keys = strings(keys)};
+        const auto done = co_await master_.call(std::move(message), deadline);
+        if (!done) co_return done.error();
+        co_return ok;
+    }
+
+    /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
+    Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
+                                         Deadline deadline = {}) {
+        auto message = store::Query{.keys = strings(keys), .mode = mode};
+        auto reply = co_await master_.call(std::move(message), deadline);
+        if (!reply) co_return reply.error();
+        co_return std::move(reply->outcomes);
+    }
+
+    Task<bool> exists(std::string_view key, Deadline deadline = {}) {
+        const auto found = co_await exists_batch(one(key), LookUp::each, deadline);
+        if (!found) co_return found.error();
+        co_return found->front() == Errc::ok;
+    }
+
+    /// Errors: `not_found`, `conflict` (it is leased or being written, and `mode` does not force it).
+    Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                      Deadline deadline = {}) {
+        const auto removed = co_await remove_batch(one(key), mode, deadline);
+        if (!removed) co_return removed.error();
+        if (removed->front() != Errc::ok) co_return sentence(removed->front(), {}, key);
+        co_return ok;
+    }
+
+    Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
+                                         store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                                         Deadline deadline = {}) {
+        auto message = store::Remove{.keys = strings(keys), .mode = mode};
+        auto reply = co_await master_.call(std::move(message), deadline);
+        if (!reply) co_return reply.error();
+        co_return std::move(reply->outcomes);
+    }
+
+    /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
+    Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
+                                                std::uint32_t limit = 1000, Deadline deadline = {}) {
+        auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
+        auto reply = co_await master_.call(std::move(message), deadline);
+        if (!reply) co_return reply.error();
+        co_return std::move(reply->objects);
+    }
+
+    Task<store::StatsReply> statistics(Deadline deadline = {}) { return master_.call(store::Stats(), deadline); }
+
+    /// Ends leases that came out of a put or a get, here or in another process.
+    Task<void> release(std::uint64_t lease, Deadline deadline = {}) {
+        auto message = store::Release{.leases = {lease}};
+        const auto done = co_await master_.call(std::move(message), deadline);
+        if (!done) co_return done.error();
+        co_return ok;
+    }
+
+    [[nodiscard]] Engine& engine() noexcept { return engine_; }
+    [[nodiscard]] Master& master() noexcept { return master_; }
+
+    /// Gives back leases, ends operations in progress, closes the engine. Idempotent.
+    asio::awaitable<void> close() {
+        if (closed_.exchange(true)) co_return;
+        co_await keeper_.close();
+        co_await master_.close();
+        co_await engine_.close();
+    }
+
+  private:
+    using Reader = store::detail::Reader<Engine, Master>;
+    using Writer = store::detail::Writer<Engine, Master>;
+
+    static Task<void> close_all(Store* self) {
+        co_await self->close();
+        co_return ok;
+    }
+
+    template <class T>
+    static std::span<const T> one(const T& item) noexcept {
+        return {&item, 1};
+    }
+
+    static std::vector<std::string> strings(std::span<const std::string_view> keys) {
+        return {keys.begin(), keys.end()};
+    }
+
+    /// A public error from a bare outcome: with the sentence that came with it, or at least the key.
+    static Error sentence(Errc outcome, const Error& failure, std::string_view key) {
+        auto text = "object '" + std::string(key.substr(0, 64)) + "'";
+        if (!failure.context().empty()) text += ": " + std::string(failure.context());
+        return {outcome, std::move(text)};
+    }
+
+    /// Where the master is in this process, releasing is a call; otherwise it can wait for others to go along.
+    asio::awaitable<void> give_back(LeaseHandle lease) {
+        if (!lease) co_return;
+        if constexpr (Master::in_process) (void)co_await release(lease.id);
+        else keeper_.release(lease.id);
+    }
+
+    Engine engine_;
+    Master master_;
+    store::detail::LeaseKeeper<Master> keeper_;
+    store::detail::SegmentCache<Engine, Master> segments_;
+    std::atomic<bool> closed_ = false;
+};
+
+} // namespace mooncake

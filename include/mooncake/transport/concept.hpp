@@ -1,0 +1,81 @@
+#pragma once
+
+#include <mooncake/core/log.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/memory/region_table.hpp>
+#include <mooncake/transport/slice.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace mooncake {
+
+/// What the engine makes a transport from.
+struct TransportContext {
+    Runtime& runtime;
+    std::shared_ptr<RegionTable> regions; ///< this process's segment: what peers may reach
+    Log log;
+};
+
+/// What an engine knows of a peer's end of a transport: from the segment's record.
+struct PeerDescription {
+    std::string description;      ///< what the peer's `describe` said
+    std::uint64_t generation = 0; ///< of the segment when its record was read
+};
+
+/// Moves groups of slices between this process's memory and the segments of peers along one path. It knows nothing of
+/// metadata, retries or other transports.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `T::name` | a short constant word, unique in an engine | | |
+/// | `T::cost` | what a byte costs compared with other transports; the cheapest that reaches is tried first | | |
+/// | `T(context, config)` | acquires what serving needs (ports, sockets) | throws `boost::system::system_error` | any |
+/// | `t.start()` | begins to serve peers | | any |
+/// | `t.describe()` | text for the segment's record by which peers reach this end | | any |
+/// | `t.reaches(description)` | whether `connect` has a chance; looks at the text only | | any |
+/// | `t.connect(peer, deadline)` | a `T::Link` to the peer; default-constructible, copyable, cheap | `unreachable`, `stale_generation`, `version_mismatch`, `timed_out`, `cancelled` | any executor |
+/// | `t.transfer(link, group)` | moves the slices and sets every `outcome` (and `digest`) | an error says that the path failed, with a sentence; slices that were refused on their own (`out_of_range`, `access_denied`, `stale_generation`, `not_mapped`) are no error | any executor |
+/// | `t.close()` | ends serving and every link; idempotent | none | any executor |
+///
+/// Cancellation of `transfer` is partial, its deadline the same with `timed_out`: slices say what became of them. When it
+/// returns, for whatever reason, nothing reads or writes the caller's memory any more.
+/// Complexity of `transfer`: one await per group; no allocation and no coroutine per slice.
+/// Lifetime: closed before it is destroyed; the context's runtime outlives it.
+template <class T>
+concept Transport =
+    std::default_initializable<typename T::Config> && std::copyable<typename T::Link> &&
+    std::default_initializable<typename T::Link> && std::constructible_from<T, TransportContext, typename T::Config> &&
+    requires(T& transport, const T& constant, const typename T::Link& link, PeerDescription peer, SliceGroup group,
+             std::string_view text, Deadline deadline) {
+        { T::name } -> std::convertible_to<std::string_view>;
+        { T::cost } -> std::convertible_to<unsigned>;
+        { transport.start() } -> std::same_as<void>;
+        { constant.describe() } -> std::same_as<std::string>;
+        { constant.reaches(text) } -> std::same_as<bool>;
+        { transport.connect(peer, deadline) } -> std::same_as<Task<typename T::Link>>;
+        { transport.transfer(link, group) } -> std::same_as<Task<void>>;
+        { transport.close() } -> std::same_as<asio::awaitable<void>>;
+    };
+
+/// A peer's bytes as memory of this process.
+struct MappedWindow {
+    std::byte* bytes = nullptr;
+    std::shared_ptr<const void> hold; ///< the window is valid as long as this lives
+};
+
+/// What a transport can do beyond moving slices, if the peer's memory can be this process's memory too.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.map(link, offset, length, key, direction, deadline)` | those bytes of the segment, to read or to read and write | `not_mapped`, `out_of_range`, `access_denied`, `stale_generation`, `connection_lost`, `timed_out`, `cancelled` | any executor |
+template <class T>
+concept MappingTransport = Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number,
+                                                    Direction direction, Deadline deadline) {
+    { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
+};
+
+} // namespace mooncake

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <mooncake/memory/copier.hpp>
+#include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/copy_group.hpp>
+
+#include <charconv>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+namespace transport::detail {
+
+/// The segments of this process that serve loopback peers, by the secret that their record names.
+class LoopbackDirectory {
+  public:
+    static LoopbackDirectory& instance() {
+        static auto directory = LoopbackDirectory();
+        return directory;
+    }
+    void add(std::uint64_t id, std::weak_ptr<RegionTable> table) {
+        const auto lock = std::lock_guard(mutex_);
+        tables_.emplace(id, std::move(table));
+    }
+    void remove(std::uint64_t id) {
+        const auto lock = std::lock_guard(mutex_);
+        tables_.erase(id);
+    }
+    [[nodiscard]] std::shared_ptr<RegionTable> find(std::uint64_t id) const {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = tables_.find(id);
+        return found == tables_.end() ? nullptr : found->second.lock();
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<std::uint64_t, std::weak_ptr<RegionTable>> tables_;
+};
+
+} // namespace transport::detail
+
+/// Choose this when: both segments live in one process. A plain copy, with the same checks as any other way.
+template <Copier C = AutoCopier>
+class BasicLoopbackTransport {
+  public:
+    static constexpr std::string_view name = "loopback";
+    static constexpr unsigned cost = 1;
+
+    struct Config {};
+    struct Link {
+        std::uint64_t id = 0;
+        std::uint64_t generation = 0;
+    };
+
+    explicit BasicLoopbackTransport(TransportContext context, Config = {})
+        : context_(std::move(context)), id_(random_secret()) {}
+    BasicLoopbackTransport(const BasicLoopbackTransport&) = delete;
+    BasicLoopbackTransport& operator=(const BasicLoopbackTransport&) = delete;
+    ~BasicLoopbackTransport() { Directory::instance().remove(id_); }
+
+    void start() { Directory::instance().add(id_, context_.regions); }
+
+    [[nodiscard]] std::string describe() const { return std::to_string(id_); }
+
+    [[nodiscard]] bool reaches(std::string_view description) const {
+        return Directory::instance().find(parse(description)) != nullptr;
+    }
+
+    Task<Link> connect(PeerDescription peer, Deadline) {
+        const auto id = parse(peer.description);
+        const auto table = Directory::instance().find(id);
+        if (!table) co_return Error(Errc::unreachable, "that segment is not in this process, or is closed");
+        if (table->generation() != peer.generation) co_return Errc::stale_generation;
+        co_return Link{.id = id, .generation = peer.generation};
+    }
+
+    Task<void> transfer(Link link, SliceGroup group) {
+        const auto table = Directory::instance().find(link.id);
+        if (!table) {
+            set_outcome(group.slices, Errc::connection_lost);
+            co_return Error(Errc::connection_lost, "the segment in this process was closed");
+        }
+        if (table->generation() != link.generation) {
+            set_outcome(group.slices, Errc::stale_generation);
+            co_return ok;
+        }
+        const auto regions = table->snapshot();
+        auto remotes = std::vector<std::byte*>();
+        remotes.reserve(group.slices.size());
+        const auto needed = group.direction == Direction::read ? Rights::read : Rights::write;
+        for (auto& slice : group.slices) {
+            const auto found = regions.resolve(slice.remote, slice.length, slice.key, needed);
+            slice.outcome = found.error;
+            remotes.push_back(found.bytes);
+        }
+        co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
+        co_return ok;
+    }
+
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                           Direction direction, Deadline) {
+        const auto table = Directory::instance().find(link.id);
+        if (!table) co_return Error(Errc::connection_lost, "the segment in this process was closed");
+        if (table->generation() != link.generation) co_return Errc::stale_generation;
+        const auto regions = table->snapshot();
+        const auto found =
+            regions.resolve(offset, length, key, direction == Direction::read ? Rights::read : Rights::write);
+        if (found.error != Errc::ok) co_return found.error;
+        co_return MappedWindow{.bytes = found.bytes, .hold = *found.region};
+    }
+
+    asio::awaitable<void> close() {
+        Directory::instance().remove(id_);
+        co_return;
+    }
+
+  private:
+    using Directory = transport::detail::LoopbackDirectory;
+
+    static std::uint64_t parse(std::string_view text) noexcept {
+        auto id = std::uint64_t{0};
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+        return error == std::errc{} && end == text.data() + text.size() ? id : 0;
+    }
+
+    const TransportContext context_;
+    const std::uint64_t id_;
+};
+
+using LoopbackTransport = BasicLoopbackTransport<>;
+
+static_assert(MappingTransport<LoopbackTransport>);
+
+} // namespace mooncake

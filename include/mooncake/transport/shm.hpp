@@ -1,0 +1,150 @@
+#pragma once
+
+#include <mooncake/core/with_deadline.hpp>
+#include <mooncake/memory/copier.hpp>
+#include <mooncake/transport/copy_group.hpp>
+#include <mooncake/transport/shm_link.hpp>
+#include <mooncake/transport/shm_server.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+/// Choose this when: both processes run on one host. The peer's arena is mapped, after its key was shown, and bytes move
+/// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's is refused with `not_mapped`.
+template <Copier C = AutoCopier>
+class BasicShmTransport {
+  public:
+    static constexpr std::string_view name = "shm";
+    static constexpr unsigned cost = 2;
+
+    struct Config {};
+    using Link = std::shared_ptr<transport::detail::ShmLink>;
+
+    explicit BasicShmTransport(TransportContext context, Config = {})
+        : context_(std::move(context)), scope_(context_.runtime.next_executor()), server_(context_),
+          host_(transport::detail::host_identity()) {}
+
+    void start() { server_.start(); }
+
+    [[nodiscard]] std::string describe() const { return host_ + " " + server_.address(); }
+
+    [[nodiscard]] bool reaches(std::string_view description) const {
+        return description.size() > host_.size() && description.starts_with(host_) && description[host_.size()] == ' ';
+    }
+
+    Task<Link> connect(PeerDescription peer, Deadline deadline) {
+        if (!reaches(peer.description)) co_return Error(Errc::unreachable, "that segment is on another host");
+        auto link = std::make_shared<transport::detail::ShmLink>(scope_.executor(), peer.generation);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            std::erase_if(links_, [](const auto& old) { return old.expired(); });
+            links_.push_back(link);
+        }
+        auto address = peer.description.substr(host_.size() + 1);
+        const auto connected = co_await with_deadline(link->connect(std::move(address), scope_), deadline);
+        if (!connected) {
+            link->close();
+            co_return connected.error();
+        }
+        co_return link;
+    }
+
+    Task<void> transfer(Link link, SliceGroup group) {
+        const auto needed = group.direction == Direction::read ? Rights::read : Rights::write;
+        auto remotes = std::vector<std::byte*>(group.slices.size());
+        auto windows = link->windows();
+        auto held = std::vector(1, windows); // all that `remotes` point into, should a region be revoked meanwhile
+        auto hint = std::size_t{0};
+        for (std::size_t i = 0; i < group.slices.size(); ++i) {
+            auto& slice = group.slices[i];
+            const auto wanted = Wanted{slice.remote, slice.length, slice.key, needed};
+            slice.outcome = locate(*windows, hint, wanted, remotes[i]);
+            if (slice.outcome != Errc::not_mapped) continue;
+            slice.outcome = co_await map_region(*link, wanted, group.deadline);
+            if (slice.outcome != Errc::ok) continue;
+            windows = link->windows();
+            held.push_back(windows);
+            slice.outcome = locate(*windows, hint, wanted, remotes[i]);
+        }
+        if (!link->broken()) co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
+        // A peer that died meanwhile leaves bytes that nobody vouches for.
+        if (!link->broken()) co_return ok;
+        set_outcome(group.slices, Errc::connection_lost);
+        co_return Error(Errc::connection_lost, "the process that shared its memory is gone");
+    }
+
+    Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                           Direction direction, Deadline deadline) {
+        const auto wanted = Wanted{offset, length, key, direction == Direction::read ? Rights::read : Rights::write};
+        auto windows = link->windows();
+        auto hint = std::size_t{0};
+        auto window = MappedWindow();
+        auto outcome = locate(*windows, hint, wanted, window.bytes);
+        if (outcome == Errc::not_mapped) {
+            outcome = co_await map_region(*link, wanted, deadline);
+            windows = link->windows();
+            if (outcome == Errc::ok) outcome = locate(*windows, hint, wanted, window.bytes);
+        }
+        if (outcome != Errc::ok) co_return outcome;
+        window.hold = (*windows)[hint];
+        co_return window;
+    }
+
+    asio::awaitable<void> close() {
+        auto links = std::vector<std::weak_ptr<transport::detail::ShmLink>>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            links.swap(links_);
+        }
+        for (const auto& weak : links)
+            if (const auto link = weak.lock()) link->close();
+        co_await scope_.close();
+        co_await server_.close();
+    }
+
+  private:
+    using Windows = transport::detail::ShmLink::Windows;
+
+    struct Wanted {
+        std::uint64_t offset, length, key;
+        Rights rights;
+    };
+
+    /// `not_mapped` where no window holds the bytes under their key. `hint`: the window that was right last time.
+    static Errc locate(const Windows& windows, std::size_t& hint, const Wanted& wanted, std::byte*& remote) noexcept {
+        for (std::size_t i = 0; i < windows.size(); ++i) {
+            const auto at = (hint + i) % windows.size();
+            const auto& window = *windows[at];
+            if (window.key != wanted.key || !window.at(wanted.offset, 0)) continue;
+            hint = at;
+            if (!includes(window.rights, wanted.rights)) return Errc::access_denied;
+            remote = window.at(wanted.offset, wanted.length);
+            return remote ? Errc::ok : Errc::out_of_range;
+        }
+        return Errc::not_mapped;
+    }
+
+    static asio::awaitable<Errc> map_region(transport::detail::ShmLink& link, Wanted wanted, Deadline deadline) {
+        if (link.broken()) co_return Errc::connection_lost;
+        const auto mapped = co_await link.map(wanted.offset, wanted.key, deadline);
+        co_return mapped ? Errc::ok : mapped.error().code();
+    }
+
+    const TransportContext context_;
+    TaskScope scope_;
+    transport::detail::ShmServer server_;
+    const std::string host_;
+    std::mutex mutex_;
+    std::vector<std::weak_ptr<transport::detail::ShmLink>> links_;
+};
+
+using ShmTransport = BasicShmTransport<>;
+
+static_assert(MappingTransport<ShmTransport>);
+
+} // namespace mooncake

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <mooncake/core/scope.hpp>
+#include <mooncake/memory/access.hpp>
+#include <mooncake/memory/mapping.hpp>
+#include <mooncake/transport/shm_wire.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace mooncake::transport::detail {
+
+/// The client's socket, shared with the windows, which say goodbye through it.
+struct ShmSocket {
+    explicit ShmSocket(const Executor& executor) : descriptor(executor) {}
+    asio::posix::stream_descriptor descriptor;
+};
+
+/// A peer's region as memory of this process. Lets go of it when the last user is done.
+struct ShmWindow {
+    std::shared_ptr<ShmSocket> socket;
+    std::uint64_t offset = 0; ///< in the segment
+    std::uint64_t key = 0;
+    Rights rights = Rights::none;
+    Mapping mapping;
+
+    ~ShmWindow() {
+        mapping = Mapping();
+        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = offset};
+        (void)send_message(socket->descriptor.native_handle(), notice); // a server that is gone needs no notice
+    }
+
+    [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t length) const noexcept {
+        return remote >= offset && within(remote - offset, length, mapping.bytes().size())
+                   ? mapping.bytes().data() + (remote - offset)
+                   : nullptr;
+    }
+};
+
+/// The client's end of shared memory with one peer: maps the peer's regions as they are needed, and notices when the peer
+/// takes one back or dies. Thread: any.
+class ShmLink : public std::enable_shared_from_this<ShmLink> {
+  public:
+    using Windows = std::vector<std::shared_ptr<const ShmWindow>>;
+
+    ShmLink(const Executor& executor, std::uint64_t generation)
+        : socket_(std::make_shared<ShmSocket>(executor)), generation_(generation) {}
+
+    [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+
+    /// What is mapped now; holds it as long as it lives.
+    [[nodiscard]] std::shared_ptr<const Windows> windows() const {
+        const auto lock = std::lock_guard(mutex_);
+        return windows_;
+    }
+
+    template <class Self = ShmLink>
+    Task<void> connect(std::string address, TaskScope& scope) {
+        auto fd = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!fd) co_return errno_error("socket(AF_UNIX)", errno);
+        const auto name = UnixAddress(address);
+        if (::connect(fd.get(), name.get(), name.length) != 0)
+            co_return Error(Errc::unreachable,
+                            "shared memory of " + address + ": " + errno_error("connect", errno).message());
+        socket_->descriptor.assign(fd.release());
+        (void)scope.spawn(read_all<Self>(std::static_pointer_cast<Self>(shared_from_this())));
+        const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
+        auto reply = co_await ask<Self>(hello, Deadline());
+        if (!reply) co_return reply.error();
+        if (const auto status = errc_from_wire(static_cast<std::uint16_t>(reply->message.status)); status != Errc::ok)
+            co_return Error(status, "shared memory of " + address + " was refused");
+        co_return ok;
+    }
+
+    /// Maps the region that holds `offset`, unless it is mapped with that key already.
+    /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
+    template <class Self = ShmLink>
+    Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
+        const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
+        auto reply = co_await ask<Self>(request, deadline);
+        if (!reply) co_return reply.error();
+        if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
+        co_return adopt(reply->message, reply->fd, key);
+    }
+
+    void close() {
+        if (broken_.exchange(true, std::memory_order_acq_rel)) return;
+        auto waiting = std::map<std::uint64_t, Question*>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            waiting.swap(asked_);
+            windows_ = std::make_shared<const Windows>();
+        }
+        for (const auto& [id, question] : waiting) question->answered.set();
+        if (socket_->descriptor.is_open()) shutdown(socket_->descriptor.native_handle(), SHUT_RDWR);
+    }
+
+  private:
+    struct Question {
+        Event answered;
+        ShmReceived answer;
+    };
+
+    template <class Self>
+    static Task<void> read_all(std::shared_ptr<Self> self) {
+        for (;;) {
+            auto received = co_await next_message(self->socket_->descriptor);
+            if (received.error != 0 || !self->take(std::move(received))) break;
+        }
+        self->close();
+        co_return ok;
+    }
+
+    bool take(ShmReceived received) {
+        if (received.message.kind == ShmKind::revoked) return revoke(received.message.offset);
+        if (received.message.kind != ShmKind::reply) return false;
+        const auto lock = std::lock_guard(mutex_);
+        // Nobody may be waiting any more: then the descriptor closes, and the server keeps its pin until the link ends.
+        if (const auto found = asked_.find(received.message.id); found != asked_.end()) {
+            found->second->answer = std::move(received);
+            found->second->answered.set();
+            asked_.erase(found);
+        }
+        return true;
+    }
+
+    bool revoke(std::uint64_t offset) {
+        auto keep = std::make_shared<Windows>();
+        auto last = std::shared_ptr<const Windows>(); // dies, and with it the windows, outside of the lock
+        const auto lock = std::lock_guard(mutex_);
+        for (const auto& window : *windows_)
+            if (window->offset != offset) keep->push_back(window);
+        last = std::exchange(windows_, std::move(keep));
+        return true;
+    }
+
+    template <class Self>
+    Task<ShmReceived> ask(ShmMessage message, Deadline deadline) {
+        const auto throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto question = Question();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (broken()) co_return Errc::connection_lost;
+            if (message.kind != ShmKind::hello) message.id = ++next_id_;
+            asked_.emplace(message.id, &question);
+        }
+        const auto failed = send_message(socket_->descriptor.native_handle(), message);
+        auto wake = Wake::set;
+        if (failed == 0) wake = co_await question.answered.wait(deadline);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            asked_.erase(message.id);
+        }
+        co_await asio::this_coro::throw_if_cancelled(throws);
+        if (failed != 0 || (wake == Wake::set && question.answer.message.kind != ShmKind::reply))
+            co_return Error(Errc::connection_lost, "the process that shares the memory is gone");
+        if (wake != Wake::set) co_return to_errc(wake);
+        co_return std::move(question.answer);
+    }
+
+    /// Makes a window of what the server sent, which is believed only after a look at the descriptor itself: a file that
+    /// could shrink would kill this process at the next access.
+    Result<void> adopt(const ShmMessage& region, const FileDescriptor& fd, std::uint64_t key) {
+        const auto rights = static_cast<Rights>(region.rights & 3U);
+        struct stat file{};
+        const auto seals = fd ? fcntl(fd.get(), F_GET_SEALS) : -1;
+        if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd.get(), &file) != 0 || region.length == 0 ||
+            region.length > static_cast<std::uint64_t>(file.st_size))
+            return Error(Errc::protocol_error,
+                         "the peer shared something that is not a sealed memory file of the size it said");
+        const auto writable = includes(rights, Rights::write);
+        auto mapping =
+            Mapping::of(fd.get(), 0, round_up(region.length, 4 * KiB), PROT_READ | (writable ? PROT_WRITE : 0));
+        if (!mapping) return mapping.error();
+        (void)madvise(mapping->bytes().data(), mapping->bytes().size(), MADV_HUGEPAGE);
+        auto window = std::make_shared<ShmWindow>();
+        window->socket = socket_;
+        window->offset = region.offset;
+        window->key = key;
+        window->rights = rights;
+        window->mapping = std::move(*mapping);
+        const auto lock = std::lock_guard(mutex_);
+        if (broken()) return Errc::connection_lost;
+        auto next = std::make_shared<Windows>(*windows_);
+        next->push_back(std::move(window));
+        windows_ = std::move(next);
+        return ok;
+    }
+
+    const std::shared_ptr<ShmSocket> socket_;
+    const std::uint64_t generation_;
+    std::atomic<bool> broken_ = false;
+    mutable std::mutex mutex_; // of what follows
+    std::shared_ptr<const Windows> windows_ = std::make_shared<const Windows>();
+    std::map<std::uint64_t, Question*> asked_;
+    std::uint64_t next_id_ = wire_version;
+};
+
+} // namespace mooncake::transport::detail

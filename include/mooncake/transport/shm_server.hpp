@@ -1,0 +1,174 @@
+#pragma once
+
+#include <mooncake/core/scope.hpp>
+#include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/shm_wire.hpp>
+
+#include <algorithm>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::transport::detail {
+
+/// Hands the memory of this process's regions to peers that show a key, and asks for it back when a region goes.
+/// A region that was handed out stays pinned until its peer has let go of it, or has died.
+class ShmServer {
+  public:
+    static constexpr std::size_t most_mappings = 65'536; ///< of one peer
+
+    explicit ShmServer(TransportContext context)
+        : context_(std::move(context)), scope_(context_.runtime.next_executor()),
+          address_("mooncake-" + std::to_string(random_secret())), listener_(scope_.executor()) {
+        auto fd = FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!fd) throw_error(errno_error("socket(AF_UNIX)", errno));
+        const auto name = UnixAddress(address_);
+        if (bind(fd.get(), name.get(), name.length) != 0) throw_error(errno_error("bind of a unix socket", errno));
+        if (listen(fd.get(), 128) != 0) throw_error(errno_error("listen on a unix socket", errno));
+        listener_.assign(fd.release());
+    }
+
+    [[nodiscard]] const std::string& address() const noexcept { return address_; }
+
+    template <class Self = ShmServer>
+    void start() {
+        context_.regions->listen(this, [this](const RegionPin& region) { revoke(region); });
+        (void)scope_.spawn(accept_all<Self>());
+    }
+
+    template <class Self = ShmServer>
+    asio::awaitable<void> close() {
+        context_.regions->unlisten(this);
+        co_await scope_.close();
+        const auto lock = std::lock_guard(mutex_);
+        peers_.clear();
+        auto ignored = boost::system::error_code();
+        listener_.close(ignored);
+    }
+
+  private:
+    struct Peer {
+        explicit Peer(const Executor& executor) : socket(executor) {}
+        asio::posix::stream_descriptor socket;
+        bool greeted = false;
+        std::vector<RegionPin> mapped; ///< one entry a mapping; guarded by the server's mutex
+    };
+
+    template <class Self>
+    Task<void> accept_all() {
+        for (;;) {
+            const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
+                                                               asio::as_tuple(asio::use_awaitable));
+            if (error) co_return ok;
+            auto fd =
+                FileDescriptor(accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            if (!fd) {
+                if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) continue;
+                context_.log(Severity::warning, errno_error("accepting a shared-memory peer", errno).message());
+                auto pause = Event();
+                const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
+                if (wake == Wake::cancelled) co_return ok;
+                continue;
+            }
+            const auto lock = std::lock_guard(mutex_);
+            auto& peer = peers_.emplace_back(scope_.executor());
+            peer.socket.assign(fd.release());
+            (void)scope_.spawn(serve<Self>(std::prev(peers_.end())));
+        }
+    }
+
+    template <class Self>
+    Task<void> serve(std::list<Peer>::iterator peer) {
+        for (;;) {
+            auto received = co_await next_message(peer->socket);
+            if (received.error == EPROTO)
+                context_.log(Severity::warning, "cut off a shared-memory peer that sent garbage");
+            if (received.error != 0 || !answer(*peer, received.message)) break;
+        }
+        const auto lock = std::lock_guard(mutex_);
+        peers_.erase(peer);
+        co_return ok;
+    }
+
+    /// Whether the peer may go on.
+    bool answer(Peer& peer, const ShmMessage& message) {
+        auto reply = ShmMessage{.kind = ShmKind::reply, .id = message.id, .generation = context_.regions->generation()};
+        if (message.kind == ShmKind::released) return released(peer, message.offset);
+        if (message.kind == ShmKind::hello) {
+            peer.greeted = true;
+            reply.status = static_cast<std::uint32_t>(message.id != wire_version               ? Errc::version_mismatch
+                                                      : message.generation != reply.generation ? Errc::stale_generation
+                                                                                               : Errc::ok);
+            return send_message(peer.socket.native_handle(), reply) == 0 && reply.status == 0;
+        }
+        if (message.kind != ShmKind::map || !peer.greeted) {
+            context_.log(Severity::warning, "cut off a shared-memory peer that broke the protocol");
+            return false;
+        }
+        return map(peer, message, reply);
+    }
+
+    bool map(Peer& peer, const ShmMessage& message, ShmMessage& reply) {
+        const auto regions = context_.regions->snapshot();
+        const auto found = regions.resolve(message.offset, 1, message.key, Rights::none);
+        auto refuse = [&](Errc why) {
+            reply.status = static_cast<std::uint32_t>(why);
+            return send_message(peer.socket.native_handle(), reply) == 0;
+        };
+        if (found.error != Errc::ok) return refuse(found.error);
+        const auto& region = *found.region;
+        const auto rights = region->rights_granted(message.key);
+        if (rights == Rights::none) return refuse(Errc::access_denied);
+        if (!region->arena) return refuse(Errc::not_mapped);
+        // Read-only peers get a descriptor that cannot be mapped for writing.
+        auto read_only = FileDescriptor();
+        if (!includes(rights, Rights::write)) {
+            auto opened = region->arena->read_only_fd();
+            if (!opened) return refuse(opened.error().code());
+            read_only = std::move(*opened);
+        }
+        reply.offset = region->offset;
+        reply.length = region->bytes.size();
+        reply.rights = static_cast<std::uint32_t>(rights);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (peer.mapped.size() >= most_mappings) return false;
+            peer.mapped.push_back(region);
+        }
+        // Noted first, looked up again after: a removal in between has either told the peer, or is seen here.
+        if (context_.regions->snapshot().resolve(message.offset, 1, message.key, Rights::none).error != Errc::ok)
+            return released(peer, region->offset) && refuse(Errc::out_of_range);
+        return send_message(peer.socket.native_handle(), reply, read_only ? read_only.get() : region->arena->fd()) == 0;
+    }
+
+    bool released(Peer& peer, std::uint64_t offset) {
+        const auto lock = std::lock_guard(mutex_);
+        const auto at = std::find_if(peer.mapped.begin(), peer.mapped.end(),
+                                     [offset](const auto& region) { return region->offset == offset; });
+        if (at == peer.mapped.end()) return false;
+        peer.mapped.erase(at);
+        return true;
+    }
+
+    void revoke(const RegionPin& region) {
+        const auto lock = std::lock_guard(mutex_);
+        for (auto& peer : peers_) {
+            if (std::find(peer.mapped.begin(), peer.mapped.end(), region) == peer.mapped.end()) continue;
+            const auto notice = ShmMessage{.kind = ShmKind::revoked, .offset = region->offset};
+            if (send_message(peer.socket.native_handle(), notice) != 0)
+                shutdown(peer.socket.native_handle(), SHUT_RDWR);
+        }
+    }
+
+    const TransportContext context_;
+    TaskScope scope_;
+    const std::string address_;
+    asio::posix::stream_descriptor listener_;
+    std::mutex mutex_; // of `peers_` and what they have mapped
+    std::list<Peer> peers_;
+};
+
+} // namespace mooncake::transport::detail

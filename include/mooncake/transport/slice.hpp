@@ -1,0 +1,49 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/core/deadline.hpp>
+#include <mooncake/core/errc.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace mooncake {
+
+/// Which way the bytes go, seen from the engine that asks.
+enum class Direction : std::uint8_t { read, write };
+
+/// Whether the XXH3-64 of each slice is wanted; transports that copy themselves compute it while they do.
+enum class Digest : std::uint8_t { none, xxh3 };
+
+/// A contiguous piece of a request: the unit that a path takes or refuses.
+struct Slice {
+    std::byte* local = nullptr; ///< this process's memory; only read from in a write
+    std::uint64_t length = 0;   ///< bytes
+    std::uint64_t remote = 0;   ///< offset in the segment
+    std::uint64_t key = 0;      ///< the region's access key
+
+    std::uint64_t digest = 0; ///< out: of the bytes moved, when asked for and `outcome` is `ok`
+    Errc outcome = Errc::ok;  ///< out
+};
+
+/// What a transport is handed in one go. The slices, and the memory they name, belong to the caller until the transfer
+/// returns, and to the transport until then.
+struct SliceGroup {
+    Direction direction = Direction::read;
+    Digest digest = Digest::none;
+    std::span<Slice> slices;
+    Deadline deadline;
+};
+
+/// Gives every slice the same outcome.
+inline void set_outcome(std::span<Slice> slices, Errc outcome) noexcept {
+    for (auto& slice : slices) slice.outcome = outcome;
+}
+
+[[nodiscard]] inline std::uint64_t total_bytes(std::span<const Slice> slices) noexcept {
+    auto sum = std::uint64_t{0};
+    for (const auto& slice : slices) sum += slice.length;
+    return sum;
+}
+
+} // namespace mooncake

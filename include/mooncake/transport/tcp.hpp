@@ -1,0 +1,213 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/net/lane_slot.hpp>
+#include <mooncake/net/server.hpp>
+#include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/tcp_service.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+struct TcpTransportConfig {
+    ListenConfig listen = {};                        ///< where this process serves its segment
+    unsigned lanes = 2;                              ///< connections to each peer, 1 … 64, on different threads
+    std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
+    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
+    ConnectionConfig connection = {};                ///< limits towards peers that connect here
+};
+
+namespace transport::detail {
+
+/// The lanes to one peer.
+template <StreamPolicy P>
+struct TcpPeer {
+    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes) {
+        for (unsigned i = 0; i < lanes; ++i) slots.emplace_back(runtime.next_executor(), config);
+    }
+    std::uint64_t generation = 0;
+    std::deque<LaneSlot<P>> slots;
+};
+
+/// The part of a group that one frame carries.
+struct TcpFrame {
+    LaneOperation operation;
+    std::span<Slice> slices;
+    std::vector<ConstBytes> sources;
+    Direction direction = Direction::read;
+
+    /// Cuts `slices` off the front of `rest`, at most `bytes` bytes but at least one slice.
+    void take(std::span<Slice>& rest, std::uint64_t bytes, Direction way, std::uint64_t generation) {
+        auto request = TcpRequest{.generation = generation, .slices = {}};
+        auto sum = std::uint64_t{0};
+        auto count = std::size_t{0};
+        while (count < rest.size() && count < TcpService::most_slices &&
+               (count == 0 || sum + rest[count].length <= bytes))
+            sum += rest[count++].length;
+        slices = rest.first(count);
+        rest = rest.subspan(count);
+        direction = way;
+        request.slices.reserve(count);
+        for (auto& slice : slices) {
+            request.slices.push_back({slice.remote, slice.length, slice.key});
+            if (way == Direction::write) sources.emplace_back(slice.local, slice.length);
+            else operation.sinks.emplace_back(slice.local, slice.length);
+        }
+        operation.method = static_cast<std::uint32_t>(way == Direction::write ? TcpMethod::write : TcpMethod::read);
+        encode(request, operation.meta);
+        operation.payload = sources;
+        operation.prepare = &prepare;
+        operation.owner = this;
+    }
+
+    /// The reply's outcomes come before its payload and say which slices are in it.
+    static Errc prepare(LaneOperation& operation) {
+        auto& frame = *static_cast<TcpFrame*>(operation.owner);
+        if (operation.status != 0) {
+            set_outcome(frame.slices, errc_from_wire(operation.status));
+            operation.sinks.clear();
+            return Errc::ok;
+        }
+        const auto reply = decode<TcpReply>(operation.reply);
+        if (!reply || (!reply->outcomes.empty() && reply->outcomes.size() != frame.slices.size()))
+            return Errc::protocol_error;
+        operation.sinks.clear();
+        for (std::size_t i = 0; i < frame.slices.size(); ++i) {
+            auto& slice = frame.slices[i];
+            slice.outcome = reply->outcomes.empty() ? Errc::ok : errc_from_wire(reply->outcomes[i]);
+            if (frame.direction == Direction::read && slice.outcome == Errc::ok)
+                operation.sinks.emplace_back(slice.local, slice.length);
+        }
+        return Errc::ok;
+    }
+};
+
+} // namespace transport::detail
+
+/// Choose this when: a network lies in between. Each peer has a few lanes, on which any number of frames are on their way
+/// at once; a frame carries up to 1 MiB of slices, gathered from and scattered into registered memory without another copy.
+template <StreamPolicy P = PlainTcp>
+class TcpTransport {
+  public:
+    static constexpr std::string_view name = "tcp";
+    static constexpr unsigned cost = 10;
+
+    using Config = TcpTransportConfig;
+    using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;
+
+    explicit TcpTransport(TransportContext context, Config config = {})
+        : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
+          server_(context_.runtime, service_, server_config()) {}
+
+    void start() { server_.start(); }
+
+    [[nodiscard]] std::string describe() const { return to_string(server_.endpoint()); }
+    [[nodiscard]] bool reaches(std::string_view description) const { return parse_endpoint(description).has_value(); }
+
+    /// Connects lazily: the first transfer finds out whether somebody is there.
+    Task<Link> connect(PeerDescription peer, Deadline) {
+        auto endpoint = parse_endpoint(peer.description);
+        if (!endpoint) co_return endpoint.error();
+        auto config = LaneConfig{.peer = std::move(*endpoint),
+                                 .hello = {.service = "transfer", .generation = peer.generation},
+                                 .connect_within = config_.connect_within};
+        auto link = std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
+        link->generation = peer.generation;
+        const auto lock = std::lock_guard(mutex_);
+        if (closed_) co_return Errc::closed;
+        links_.push_back(link);
+        co_return link;
+    }
+
+    Task<void> transfer(Link link, SliceGroup group) {
+        using Lane = mooncake::Lane<P>;
+        if (group.direction == Direction::write && group.digest == Digest::xxh3) digest(group);
+        auto frames = std::deque<transport::detail::TcpFrame>();
+        for (auto rest = group.slices; !rest.empty();)
+            frames.emplace_back().take(rest, config_.frame_bytes, group.direction, link->generation);
+        auto latch = net::detail::Latch(frames.size());
+        auto tickets = std::vector<typename Lane::Ticket>();
+        tickets.reserve(frames.size());
+        for (auto& frame : frames) {
+            frame.operation.latch = &latch;
+            auto lane = idlest(*link);
+            if (lane) {
+                tickets.push_back((*lane)->submit(frame.operation));
+            } else {
+                frame.operation.error = lane.error();
+                latch.count_down();
+            }
+        }
+        if (!frames.empty()) co_await Lane::wait_all(tickets, latch, group.deadline);
+        auto failure = Error();
+        for (auto& frame : frames) {
+            auto& error = frame.operation.error;
+            if (error == Errc::ok) continue;
+            set_outcome(frame.slices, error.code());
+            if (!(error == Errc::cancelled) && !(error == Errc::timed_out)) failure = std::move(error);
+        }
+        if (group.direction == Direction::read && group.digest == Digest::xxh3) digest(group);
+        if (!(failure == Errc::ok)) co_return failure;
+        co_return ok;
+    }
+
+    asio::awaitable<void> close() {
+        auto links = std::vector<Link>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            closed_ = true;
+            links.swap(links_);
+        }
+        for (const auto& link : links)
+            for (auto& slot : link->slots) co_await slot.close();
+        co_await server_.close();
+    }
+
+  private:
+    static Config checked(Config config) {
+        if (config.lanes < 1 || config.lanes > 64)
+            throw_error({Errc::invalid_argument,
+                         "TcpTransportConfig::lanes is " + std::to_string(config.lanes) + "; give 1 to 64"});
+        if (config.frame_bytes < 4 * KiB || config.frame_bytes > 1 * GiB)
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " +
+                                                     std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
+        return config;
+    }
+
+    ServerConfig server_config() const {
+        return {.listen = config_.listen, .connection = config_.connection, .log = context_.log};
+    }
+
+    static Result<std::shared_ptr<Lane<P>>> idlest(transport::detail::TcpPeer<P>& peer) {
+        auto* best = &peer.slots.front();
+        auto least = best->bytes_in_flight();
+        for (auto& slot : peer.slots) {
+            if (least == 0) break;
+            if (const auto bytes = slot.bytes_in_flight(); bytes < least) best = &slot, least = bytes;
+        }
+        return best->lane();
+    }
+
+    static void digest(const SliceGroup& group) noexcept {
+        for (auto& slice : group.slices) slice.digest = hash_bytes({slice.local, slice.length});
+    }
+
+    const TransportContext context_;
+    const Config config_;
+    transport::detail::TcpService service_;
+    Server<P> server_;
+    std::mutex mutex_; // of what follows
+    std::vector<Link> links_;
+    bool closed_ = false;
+};
+
+} // namespace mooncake

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <mooncake/memory/region_table.hpp>
+#include <mooncake/net/codec.hpp>
+#include <mooncake/net/service.hpp>
+#include <mooncake/transport/slice.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::transport::detail {
+
+/// The calls of the tcp transport. A write's payload is its slices' bytes one after another; so is a read's reply.
+enum class TcpMethod : std::uint32_t { write = 1, read = 2 };
+
+struct TcpSlice {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::uint64_t key = 0;
+};
+
+struct TcpRequest {
+    std::uint64_t generation = 0;
+    std::vector<TcpSlice> slices;
+};
+
+/// Empty when every slice is `ok`, otherwise one `Errc` a slice. The bytes of a refused slice are not in a read's reply.
+struct TcpReply {
+    std::vector<std::uint16_t> outcomes;
+};
+
+/// Serves this process's regions: checks every slice, then receives into, or sends from, the registered memory itself.
+class TcpService final : public FrameService {
+  public:
+    static constexpr std::size_t most_slices = 65'536; ///< of one frame
+
+    explicit TcpService(std::shared_ptr<RegionTable> regions) : regions_(std::move(regions)) {}
+
+    [[nodiscard]] std::string_view name() const noexcept override { return "transfer"; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return regions_->generation(); }
+
+    Result<void> accept(Exchange& exchange) override {
+        const auto write = exchange.request.method == static_cast<std::uint32_t>(TcpMethod::write);
+        if (!write && exchange.request.method != static_cast<std::uint32_t>(TcpMethod::read))
+            return Error(Errc::unknown_method, "the transfer service reads and writes, and knows no method " +
+                                                   std::to_string(exchange.request.method));
+        const auto request = decode<TcpRequest>(exchange.message);
+        if (!request || request->slices.size() > most_slices)
+            return Error(Errc::protocol_error, "a transfer's slices could not be decoded");
+        if (!write && exchange.request.payload_bytes != 0)
+            return Error(Errc::protocol_error, "a read came with a payload");
+        const auto most = write ? exchange.request.payload_bytes : FrameLimits{}.payload_bytes;
+        auto sum = std::uint64_t{0};
+        for (const auto& slice : request->slices) {
+            if (slice.length > most - sum)
+                return Error(Errc::protocol_error, "a transfer's slices are longer than its payload");
+            sum += slice.length;
+        }
+        resolve(exchange, *request, write);
+        return ok;
+    }
+
+    void serve(std::unique_ptr<Exchange> exchange, const std::shared_ptr<ReplyChannel>& channel) override {
+        channel->send(std::move(exchange));
+    }
+
+  private:
+    /// Fills in sinks or payload, and the reply.
+    void resolve(Exchange& exchange, const TcpRequest& request, bool write) const {
+        const auto regions = regions_->snapshot();
+        auto reply = TcpReply();
+        const auto refuse = [&](std::size_t i, Errc why) {
+            reply.outcomes.resize(request.slices.size());
+            reply.outcomes[i] = static_cast<std::uint16_t>(why);
+            if (write) discard(exchange, request.slices[i].length);
+        };
+        for (std::size_t i = 0; i < request.slices.size(); ++i) {
+            const auto& slice = request.slices[i];
+            if (request.generation != regions_->generation()) {
+                refuse(i, Errc::stale_generation);
+                continue;
+            }
+            const auto found =
+                regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read);
+            if (found.error != Errc::ok) refuse(i, found.error);
+            else if (write) exchange.sinks.emplace_back(found.bytes, slice.length);
+            else exchange.payload.emplace_back(found.bytes, slice.length);
+        }
+        exchange.keep.push_back(regions.hold());
+        encode(reply, exchange.reply);
+    }
+
+    /// Bytes that nobody may have go to scratch memory, over and over.
+    static void discard(Exchange& exchange, std::uint64_t length) {
+        constexpr std::uint64_t size = 64 * KiB;
+        auto scratch = std::make_shared<std::array<std::byte, size>>();
+        for (; length != 0; length -= std::min(length, size))
+            exchange.sinks.emplace_back(scratch->data(), std::min(length, size));
+        exchange.keep.push_back(std::move(scratch));
+    }
+
+    const std::shared_ptr<RegionTable> regions_;
+};
+
+} // namespace mooncake::transport::detail

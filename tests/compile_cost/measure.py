@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""What our headers cost to compile, as CPU time over that of a plain Asio coroutine and TCP unit.
+
+That unit has a coroutine, since our headers have some: they are compiled wherever they are included. The umbrella may cost 1.6 of it, a header that no_io.txt lists 0.45. The compiles are interleaved and the least of
+each counts, since the machine may be busy; a unit that is over its bar is measured again before it fails.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+UMBRELLA_BAR = 1.6
+NO_IO_BAR = 0.45
+
+HERE = Path(__file__).resolve().parent
+INCLUDE = HERE.parents[1] / "include"
+COMPILE = [os.environ.get("MOONCAKE_CXX", "g++"), "-std=c++20", "-O0", "-c", f"-I{INCLUDE}", "-o", "/dev/null"]
+
+
+def cpu_seconds(unit):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*COMPILE, str(unit)], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def headers():
+    """(header, bar) of each header measured."""
+    if (INCLUDE / "mooncake/mooncake.hpp").exists():
+        yield "mooncake.hpp", UMBRELLA_BAR
+    listed = set()
+    for line in (HERE / "no_io.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            listed |= {path.relative_to(INCLUDE / "mooncake").as_posix() for path in (INCLUDE / "mooncake").glob(line)}
+    yield from ((header, NO_IO_BAR) for header in sorted(listed))
+
+
+def main():
+    plain = HERE / "plain_asio.cpp"
+    bars = dict(headers())
+    with tempfile.TemporaryDirectory() as folder:
+        units = {}
+        for number, header in enumerate(bars):
+            units[header] = Path(folder) / f"unit{number}.cpp"
+            units[header].write_text(f"#include <mooncake/{header}>\n")
+        base = min(cpu_seconds(plain) for _ in range(2))
+        best = {}
+        over = list(bars)
+        for _ in range(4):
+            for header in over:
+                best[header] = min(best.get(header, float("inf")), cpu_seconds(units[header]))
+            over = [header for header in over if best[header] > bars[header] * base]
+            if not over:
+                break
+            base = min(base, cpu_seconds(plain))
+    print(f"plain Asio unit: {base:.2f} s of CPU")
+    for header, seconds in best.items():
+        ratio = seconds / base
+        print(f"{ratio:5.2f} of at most {bars[header]:.2f}  {header}{'  OVER' if ratio > bars[header] else ''}")
+    sys.exit(1 if any(best[header] > bars[header] * base for header in best) else 0)
+
+
+main()

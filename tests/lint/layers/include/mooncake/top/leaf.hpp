@@ -1,0 +1,4 @@
+#pragma once
+
+#include <mooncake/top/part.hpp>
+#include <nlohmann/json.hpp>
