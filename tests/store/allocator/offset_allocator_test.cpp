@@ -39,7 +39,7 @@ struct AllocatesSigned : Whole {
     std::int64_t allocate(std::uint64_t) { return 0; }
 };
 struct LacksCapacity {
-    static constexpr std::uint64_t granularity = 64;
+    [[maybe_unused]] static constexpr std::uint64_t granularity = 64;
     std::optional<std::uint64_t> allocate(std::uint64_t) { return 0; }
     void free(std::uint64_t, std::uint64_t) {}
     std::uint64_t free_bytes() const noexcept { return 0; }

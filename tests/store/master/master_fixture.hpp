@@ -72,7 +72,7 @@ struct MasterFixture {
     /// Touches without leaving a lease.
     Errc read(const std::string& key) {
         const auto reply = get({key});
-        if (reply.lease != 0) REQUIRE(master.release({reply.lease}).has_value());
+        if (reply.lease != 0) REQUIRE(master.release({{reply.lease}}).has_value());
         return reply.objects.at(0).outcome;
     }
     bool has(const std::string& key) { return master.query({.keys = {key}}).value().outcomes.at(0) == Errc::ok; }

@@ -265,6 +265,20 @@ TEST_CASE("lease: released, it holds nothing; expired, neither; renewed, it surv
     CHECK(f.master.stats().leased_bytes == 0);
 }
 
+TEST_CASE("lease: one for ever is one for a year") {
+    auto clock = ManualClock();
+    auto master =
+        Master<ManualMaster>({.segment_ttl = Duration::max()}, {.lease = {.ttl = Duration::max()}, .clock = clock});
+    REQUIRE(master.mount({.name = "n", .bytes = block}).has_value());
+    const auto space = master.put_start({.keys = {"a"}, .sizes = {block}}).value().objects.at(0);
+    REQUIRE(master.put_end({.objects = {{.key = "a", .version = space.version, .checksums = {1}}}}).has_value());
+    const auto reply = master.get({.keys = {"a"}}).value();
+    CHECK(reply.ttl_ms == 365ULL * 24 * 3'600'000);
+    CHECK(master.renew({reply.lease}).value().ttl_ms == reply.ttl_ms);
+    clock.advance(24h * 365);
+    CHECK(master.renew({reply.lease}).error() == Errc::lease_expired);
+}
+
 TEST_CASE("lease: two on one object hold it until the second is released") {
     auto f = MasterFixture(1);
     f.put("a");
@@ -273,7 +287,7 @@ TEST_CASE("lease: two on one object hold it until the second is released") {
     CHECK(first.lease != second.lease);
     CHECK(f.master.release({{first.lease}}).has_value());
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.release({{second.lease}}).has_value());
+    CHECK(f.master.release({{first.lease, second.lease}}).error() == Errc::lease_expired); // one was over; both are
     CHECK(f.start("b").outcome == Errc::ok);
 }
 
@@ -400,6 +414,9 @@ TEST_CASE("replicas: fewer than asked for are said, or refused") {
     auto f = MasterFixture(4);
     CHECK(f.put("a", {.replicas = 3}).replicas.size() == 1);
     CHECK(f.start("b", {.replicas = 3, .demand = ReplicaDemand::all}).outcome == Errc::no_space);
+    const auto refused =
+        f.master.put_start({.keys = {"b"}, .sizes = {1}, .replicas = 3, .demand = ReplicaDemand::all}).value();
+    CHECK(refused.no_space == "3 replicas in as many segments were demanded, and 1 are mounted");
     f.mount("node-2", 4);
     f.mount("node-3", 1);
     CHECK(f.put("b", {.replicas = 3, .demand = ReplicaDemand::all}).replicas.size() == 3);

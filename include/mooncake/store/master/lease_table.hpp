@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -37,6 +38,11 @@ class LeaseTable {
             if (object.leases.fetch_add(1, std::memory_order_relaxed) == 0) newly_leased += object.footprint;
         }
     };
+
+    /// When a lease of `duration` from `now` ends. No promise is for more than a year, so that no sum overflows.
+    [[nodiscard]] static TimePoint end_of(TimePoint now, Duration duration) noexcept {
+        return now + std::min<Duration>(duration, std::chrono::hours{24 * 365});
+    }
 
     /// The id of a lease on all that is covered. Never 0.
     [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry) {
@@ -72,7 +78,7 @@ class LeaseTable {
         auto& lease = found->second;
         const auto duration =
             policy.duration({.purpose = LeasePurpose::renewal, .objects = lease.objects.size(), .bytes = lease.bytes});
-        lease.expiry = std::max(lease.expiry, now + duration);
+        lease.expiry = std::max(lease.expiry, end_of(now, duration));
         return lease.expiry - now;
     }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <string>
 
 namespace mooncake::store::detail {
 
@@ -31,15 +30,6 @@ namespace mooncake::store::detail {
     }
     std::sort_heap(heap.begin(), heap.end(), by_key);
     return reply;
-}
-
-/// The sentence that goes with `no_space`.
-[[nodiscard]] inline std::string describe_no_space(const StatsReply& stats) {
-    if (stats.segments == 0) return "no segment is mounted";
-    return "not enough is free, and nothing is evictable: leased " + std::to_string(stats.leased_bytes) + ", pinned " +
-           std::to_string(stats.pinned_bytes) + ", being written " + std::to_string(stats.writing_bytes) +
-           ", quarantined " + std::to_string(stats.quarantined_bytes) + ", free " + std::to_string(stats.free_bytes) +
-           " of " + std::to_string(stats.capacity_bytes) + " bytes in " + std::to_string(stats.segments) + " segments";
 }
 
 } // namespace mooncake::store::detail

@@ -3,6 +3,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/limits.hpp>
 #include <mooncake/store/master/listing.hpp>
+#include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/master/waiter.hpp>
@@ -104,7 +105,7 @@ class Master {
             writes.push_back({object->slot, object->version});
         }
         space_.log_writes(deadline, std::move(writes));
-        if (full) reply.no_space = store::detail::describe_no_space(space_.stats());
+        if (full) reply.no_space = store::detail::describe_no_space(space_.stats(), message);
         return reply;
     }
 
@@ -346,8 +347,9 @@ class Master {
         if (covered.objects.empty()) return 0;
         const auto duration = space_.lease_policy.duration(
             {.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes});
-        ttl_ms = milliseconds(duration);
-        return space_.leases.grant(std::move(covered), at + duration);
+        const auto end = store::detail::LeaseTable::end_of(at, duration);
+        ttl_ms = milliseconds(end - at);
+        return space_.leases.grant(std::move(covered), end);
     }
 
     const MasterConfig config_;

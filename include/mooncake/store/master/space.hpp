@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <iterator>
 #include <mutex>
 #include <span>
@@ -194,7 +193,8 @@ class Space {
         const auto extents = object.extents.values();
         if (std::none_of(extents.begin(), extents.end(), is_dead)) return false;
         auto left = std::vector<Extent>();
-        std::copy_if(extents.begin(), extents.end(), std::back_inserter(left), std::not_fn(is_dead));
+        std::copy_if(extents.begin(), extents.end(), std::back_inserter(left),
+                     [&](const Extent& extent) { return !is_dead(extent); });
         for (const auto& extent : extents)
             if (is_dead(extent)) segments.free(extent, extent_bytes(object.size));
         object.extents = OneOrMore<Extent>(left);
