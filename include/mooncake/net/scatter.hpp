@@ -34,6 +34,9 @@ class SpanCursor {
         return sum - offset_;
     }
 
+    /// How many spans are left, the one begun included; empty ones count.
+    [[nodiscard]] std::size_t pieces() const noexcept { return spans_.size(); }
+
     /// Appends what is left to `out`, as far as there is room.
     template <class Buffer, std::size_t N>
     std::size_t gather(std::array<Buffer, N>& out, std::size_t count, std::size_t room) const noexcept {
