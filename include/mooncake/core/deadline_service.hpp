@@ -48,6 +48,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
         return at <= start_ ? 0 : static_cast<std::uint64_t>((at - start_) / std::chrono::milliseconds{1});
     }
 
+    template <class = void>
     void arm() {
         const auto next = wheel_.next();
         if (!next || (armed_ && *armed_ <= *next)) return;
@@ -58,6 +59,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
         });
     }
 
+    template <class = void>
     void tick() {
         const auto lock = std::lock_guard(mutex_);
         armed_.reset();

@@ -43,6 +43,7 @@ class Event {
     void set() noexcept { finish(State::set); }
 
     /// Cancellation: total; nothing is consumed. A cancellation that came before the wait counts.
+    template <class = void> // here and in the classes around: only who uses it pays for compiling it
     asio::awaitable<Wake> wait(Deadline deadline = {}, Interrupt interrupt = Interrupt::yes) {
         if (interrupt == Interrupt::yes) {
             const auto cancellation = co_await asio::this_coro::cancellation_state;

@@ -38,6 +38,7 @@ class TaskScope {
 
     /// Starts `task`, whose result nobody looks at: it deals with its own errors.
     /// Errors: `closed` when the scope is closing; the task is dropped unstarted.
+    template <class = void>
     Result<void> spawn(Task<void> task) {
         auto child = state_->add();
         if (!child) return Errc::closed;
@@ -52,16 +53,19 @@ class TaskScope {
     }
 
     /// Asks every coroutine to stop and refuses new ones. They are over when `join` returns.
+    template <class = void>
     void cancel() {
         asio::dispatch(state_->executor, [state = state_] { state->cancel(); });
     }
 
     /// Waits for all to end by themselves; new ones are refused. Cancellation: none.
+    template <class = void>
     asio::awaitable<void> join() {
         if (state_->close()) co_await state_->empty.wait(Deadline::never(), Interrupt::no);
     }
 
     /// `cancel`, then `join`. Idempotent.
+    template <class = void>
     asio::awaitable<void> close() {
         cancel();
         co_await join();

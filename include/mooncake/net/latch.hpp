@@ -15,6 +15,7 @@ class Latch {
     void count_down() noexcept {
         if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_.set();
     }
+    template <class = void>
     asio::awaitable<Wake> wait(Deadline deadline, Interrupt interrupt = Interrupt::yes) {
         return all_.wait(deadline, interrupt);
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/net/connection.hpp>
@@ -125,7 +126,7 @@ class Server {
     FrameService& service_;
     const ServerConfig config_;
     TaskScope scope_;
-    asio::ip::tcp::acceptor acceptor_;
+    core::detail::later<asio::ip::tcp::acceptor, P> acceptor_;
     Endpoint endpoint_;
     std::mutex mutex_; // of `connections_`
     std::list<std::shared_ptr<Connection>> connections_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/endpoint.hpp>
@@ -55,22 +56,16 @@ struct PlainTcp {
     using Stream = asio::ip::tcp::socket;
     using Connected = mooncake::Connected<Stream>;
 
-    static Task<Connected> connect(Executor executor, Endpoint endpoint) {
-        return connect_to<Stream>(executor, std::move(endpoint));
-    }
-    static Task<Connected> accept(Stream socket) { return accept_from(std::move(socket)); }
-
-  private:
     // Templates, so that a translation unit that makes no connection does not pay for compiling them.
-    template <class S>
-    static Task<Connected> connect_to(Executor executor, Endpoint endpoint) {
+    template <class S = Stream>
+    static Task<Connected> connect(Executor executor, Endpoint endpoint) {
         auto failure = boost::system::error_code();
         const auto address = asio::ip::make_address(endpoint.host, failure);
         auto targets = std::vector<asio::ip::tcp::endpoint>();
         if (!failure) {
             targets.emplace_back(address, endpoint.port);
         } else {
-            auto resolver = asio::ip::tcp::resolver(executor);
+            auto resolver = core::detail::later<asio::ip::tcp::resolver, S>(executor);
             auto [error, found] =
                 co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), as_result);
             if (error)
@@ -93,8 +88,8 @@ struct PlainTcp {
                         to_string(endpoint) + ": " + why + "; is the process there running, and is the address right?");
     }
 
-    template <class S>
-    static Task<Connected> accept_from(S socket) {
+    template <class S = Stream>
+    static Task<Connected> accept(S socket) {
         auto ignored = boost::system::error_code();
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         co_return Connected{std::move(socket)};

@@ -46,11 +46,12 @@ struct ShmWindow {
 
 /// The client's end of shared memory with one peer: maps the peer's regions as they are needed, and notices when the peer
 /// takes one back or dies. Thread: any.
-class ShmLink : public std::enable_shared_from_this<ShmLink> {
+template <class Void = void>
+class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
   public:
     using Windows = std::vector<std::shared_ptr<const ShmWindow>>;
 
-    ShmLink(const Executor& executor, std::uint64_t generation)
+    BasicShmLink(const Executor& executor, std::uint64_t generation)
         : socket_(std::make_shared<ShmSocket>(executor)), generation_(generation) {}
 
     [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
@@ -61,7 +62,6 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
         return windows_;
     }
 
-    template <class Self = ShmLink>
     Task<void> connect(std::string address, TaskScope& scope) {
         auto fd = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (!fd) co_return errno_error("socket(AF_UNIX)", errno);
@@ -70,9 +70,9 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
             co_return Error(Errc::unreachable,
                             "shared memory of " + address + ": " + errno_error("connect", errno).message());
         socket_->descriptor.assign(fd.release());
-        (void)scope.spawn(read_all<Self>(std::static_pointer_cast<Self>(shared_from_this())));
+        (void)scope.spawn(read_all(this->shared_from_this()));
         const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
-        auto reply = co_await ask<Self>(hello, Deadline());
+        auto reply = co_await ask(hello, Deadline());
         if (!reply) co_return reply.error();
         if (const auto status = errc_from_wire(static_cast<std::uint16_t>(reply->message.status)); status != Errc::ok)
             co_return Error(status, "shared memory of " + address + " was refused");
@@ -81,10 +81,9 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
 
     /// Maps the region that holds `offset`, unless it is mapped with that key already.
     /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
-    template <class Self = ShmLink>
     Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
         const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
-        auto reply = co_await ask<Self>(request, deadline);
+        auto reply = co_await ask(request, deadline);
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
         co_return adopt(reply->message, reply->fd, key);
@@ -108,8 +107,7 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
         ShmReceived answer;
     };
 
-    template <class Self>
-    static Task<void> read_all(std::shared_ptr<Self> self) {
+    static Task<void> read_all(std::shared_ptr<BasicShmLink> self) {
         for (;;) {
             auto received = co_await next_message(self->socket_->descriptor);
             if (received.error != 0 || !self->take(std::move(received))) break;
@@ -141,7 +139,6 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
         return true;
     }
 
-    template <class Self>
     Task<ShmReceived> ask(ShmMessage message, Deadline deadline) {
         const auto throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
@@ -203,5 +200,7 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
     std::map<std::uint64_t, Question*> asked_;
     std::uint64_t next_id_ = wire_version;
 };
+
+using ShmLink = BasicShmLink<>;
 
 } // namespace mooncake::transport::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/shm_wire.hpp>
@@ -16,11 +17,12 @@ namespace mooncake::transport::detail {
 
 /// Hands the memory of this process's regions to peers that show a key, and asks for it back when a region goes.
 /// A region that was handed out stays pinned until its peer has let go of it, or has died.
-class ShmServer {
+template <class Void = void>
+class BasicShmServer {
   public:
     static constexpr std::size_t most_mappings = 65'536; ///< of one peer
 
-    explicit ShmServer(TransportContext context)
+    explicit BasicShmServer(TransportContext context)
         : context_(std::move(context)), scope_(context_.runtime.next_executor()),
           address_("mooncake-" + std::to_string(random_secret())), listener_(scope_.executor()) {
         auto fd = FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -33,13 +35,11 @@ class ShmServer {
 
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
 
-    template <class Self = ShmServer>
     void start() {
         context_.regions->listen(this, [this](const RegionPin& region) { revoke(region); });
-        (void)scope_.spawn(accept_all<Self>());
+        (void)scope_.spawn(accept_all());
     }
 
-    template <class Self = ShmServer>
     asio::awaitable<void> close() {
         context_.regions->unlisten(this);
         co_await scope_.close();
@@ -50,14 +50,15 @@ class ShmServer {
     }
 
   private:
+    using Descriptor = core::detail::later<asio::posix::stream_descriptor, Void>;
+
     struct Peer {
         explicit Peer(const Executor& executor) : socket(executor) {}
-        asio::posix::stream_descriptor socket;
+        Descriptor socket;
         bool greeted = false;
         std::vector<RegionPin> mapped; ///< one entry a mapping; guarded by the server's mutex
     };
 
-    template <class Self>
     Task<void> accept_all() {
         for (;;) {
             const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
@@ -76,12 +77,11 @@ class ShmServer {
             const auto lock = std::lock_guard(mutex_);
             auto& peer = peers_.emplace_back(scope_.executor());
             peer.socket.assign(fd.release());
-            (void)scope_.spawn(serve<Self>(std::prev(peers_.end())));
+            (void)scope_.spawn(serve(std::prev(peers_.end())));
         }
     }
 
-    template <class Self>
-    Task<void> serve(std::list<Peer>::iterator peer) {
+    Task<void> serve(typename std::list<Peer>::iterator peer) {
         for (;;) {
             auto received = co_await next_message(peer->socket);
             if (received.error == EPROTO)
@@ -166,9 +166,11 @@ class ShmServer {
     const TransportContext context_;
     TaskScope scope_;
     const std::string address_;
-    asio::posix::stream_descriptor listener_;
+    Descriptor listener_;
     std::mutex mutex_; // of `peers_` and what they have mapped
     std::list<Peer> peers_;
 };
+
+using ShmServer = BasicShmServer<>;
 
 } // namespace mooncake::transport::detail

@@ -105,7 +105,8 @@ struct ShmReceived {
 }
 
 /// Waits for a message. Cancellation: `error` is `ECANCELED`.
-inline asio::awaitable<ShmReceived> next_message(asio::posix::stream_descriptor& socket) {
+template <class Descriptor>
+asio::awaitable<ShmReceived> next_message(Descriptor& socket) {
     for (;;) {
         auto received = receive_message(socket.native_handle());
         if (received.error != EAGAIN) co_return received;

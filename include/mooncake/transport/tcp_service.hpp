@@ -35,11 +35,13 @@ struct TcpReply {
 };
 
 /// Serves this process's regions: checks every slice, then receives into, or sends from, the registered memory itself.
-class TcpService final : public FrameService {
+/// `Void`: a template, so that a translation unit without the tcp transport does not pay for its codec.
+template <class Void = void>
+class BasicTcpService final : public FrameService {
   public:
     static constexpr std::size_t most_slices = 65'536; ///< of one frame
 
-    explicit TcpService(std::shared_ptr<RegionTable> regions) : regions_(std::move(regions)) {}
+    explicit BasicTcpService(std::shared_ptr<RegionTable> regions) : regions_(std::move(regions)) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "transfer"; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return regions_->generation(); }
@@ -106,5 +108,7 @@ class TcpService final : public FrameService {
 
     const std::shared_ptr<RegionTable> regions_;
 };
+
+using TcpService = BasicTcpService<>;
 
 } // namespace mooncake::transport::detail
