@@ -1,4 +1,4 @@
-// labels: unit, tsan
+// labels: unit, concurrent
 #include <mooncake/store/eviction/lru.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 
