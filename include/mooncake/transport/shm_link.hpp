@@ -27,6 +27,7 @@ struct ShmSocket {
 struct ShmWindow {
     std::shared_ptr<ShmSocket> socket;
     std::uint64_t offset = 0; ///< in the segment
+    std::uint64_t length = 0; ///< of the region; the mapping is of whole pages
     std::uint64_t key = 0;
     Rights rights = Rights::none;
     Mapping mapping;
@@ -37,10 +38,9 @@ struct ShmWindow {
         (void)send_message(socket->descriptor.native_handle(), notice); // a server that is gone needs no notice
     }
 
-    [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t length) const noexcept {
-        return remote >= offset && within(remote - offset, length, mapping.bytes().size())
-                   ? mapping.bytes().data() + (remote - offset)
-                   : nullptr;
+    [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t bytes) const noexcept {
+        return remote >= offset && within(remote - offset, bytes, length) ? mapping.bytes().data() + (remote - offset)
+                                                                          : nullptr;
     }
 };
 
@@ -184,6 +184,7 @@ class ShmLink : public std::enable_shared_from_this<ShmLink> {
         auto window = std::make_shared<ShmWindow>();
         window->socket = socket_;
         window->offset = region.offset;
+        window->length = region.length;
         window->key = key;
         window->rights = rights;
         window->mapping = std::move(*mapping);
