@@ -73,11 +73,16 @@ class ShmServer {
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
-            const auto lock = std::lock_guard(mutex_);
-            auto& peer = peers_.emplace_back(scope_.executor());
-            peer.socket.assign(fd.release());
-            (void)scope_.spawn(serve<Self>(std::prev(peers_.end())));
+            // Spawning runs the coroutine up to its first wait, and it takes the lock when the peer has gone already.
+            (void)scope_.spawn(serve<Self>(admit(std::move(fd))));
         }
+    }
+
+    std::list<Peer>::iterator admit(FileDescriptor fd) {
+        const auto lock = std::lock_guard(mutex_);
+        auto& peer = peers_.emplace_back(scope_.executor());
+        peer.socket.assign(fd.release());
+        return std::prev(peers_.end());
     }
 
     template <class Self>
