@@ -27,6 +27,9 @@ class SpanCursor {
 
     [[nodiscard]] bool done() const noexcept { return spans_.empty(); }
 
+    /// Spans from here to the end, empty ones among them.
+    [[nodiscard]] std::size_t spans() const noexcept { return spans_.size(); }
+
     /// Bytes from here to the end.
     [[nodiscard]] std::uint64_t left() const noexcept {
         auto sum = std::uint64_t{0};
