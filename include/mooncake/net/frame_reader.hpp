@@ -85,6 +85,8 @@ class FrameReader {
             end_ -= begin_;
             begin_ = 0;
         }
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (core::detail::stopping(cancellation)) co_return asio::error::operation_aborted;
         auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity - end_)};
         const auto [error, read] = co_await stream_.async_read_some(std::span<asio::mutable_buffer>(room), as_result);
         end_ += read;

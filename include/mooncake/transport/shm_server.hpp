@@ -60,6 +60,8 @@ class ShmServer {
     template <class Self>
     Task<void> accept_all() {
         for (;;) {
+            const auto cancellation = co_await asio::this_coro::cancellation_state;
+            if (core::detail::stopping(cancellation)) co_return ok;
             const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
                                                                asio::as_tuple(asio::use_awaitable));
             if (error) co_return ok;
