@@ -323,9 +323,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             if (at == by_lane.end()) at = by_lane.emplace(at, ticket.lane, std::vector<std::uint64_t>());
             at->second.push_back(ticket.id);
         }
-        for (auto& [lane, ids] : by_lane) {
+        for (auto& [lane, dropped] : by_lane) {
             const auto executor = lane->scope_.executor();
-            asio::post(executor, [self = std::move(lane), ids = std::move(ids), why] { self->drop_all(ids, why); });
+            asio::post(executor, [self = std::move(lane), ids = std::move(dropped), why] { self->drop_all(ids, why); });
         }
     }
 
