@@ -42,13 +42,18 @@ class TaskScope {
     Result<void> spawn(Task<void> task) {
         auto child = state_->add();
         if (!child) return Errc::closed;
-        auto slot = (*child)->signal.slot();
-        auto over = [state = state_, at = *child](const std::exception_ptr& failure, const Result<void>&) {
-            state->remove(at);
-            if (failure) std::rethrow_exception(failure);
-        };
-        asio::co_spawn(state_->executor, core::detail::entry(std::move(task)),
-                       asio::bind_cancellation_slot(slot, std::move(over)));
+        // On the executor, where `cancel` looks for what to cancel: a signal has no lock of its own.
+        asio::dispatch(state_->executor, [state = state_, at = *child, task = std::move(task)]() mutable {
+            auto over = [state, at](const std::exception_ptr& failure, const Result<void>&) {
+                state->remove(at);
+                if (failure) std::rethrow_exception(failure);
+            };
+            const auto slot = at->signal.slot();
+            const auto& executor = state->executor;
+            asio::co_spawn(executor, core::detail::entry(std::move(task)),
+                           asio::bind_cancellation_slot(slot, std::move(over)));
+            if (state->cancelled) at->signal.emit(asio::cancellation_type::terminal);
+        });
         return ok;
     }
 
@@ -100,6 +105,7 @@ class TaskScope {
         }
         void cancel() {
             close();
+            cancelled = true;
             // On the executor, where children end: the list cannot shrink under this loop, and `spawn` adds no more.
             for (auto& child : children) child.signal.emit(asio::cancellation_type::terminal);
         }
@@ -112,6 +118,7 @@ class TaskScope {
         std::mutex mutex;
         std::list<Child> children;
         bool closing = false;
+        bool cancelled = false; ///< looked at on the executor only
         Event empty;
     };
 

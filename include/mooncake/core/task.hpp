@@ -4,6 +4,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <type_traits>
@@ -20,5 +21,15 @@ using Executor = asio::any_io_executor;
 template <class T>
     requires(std::is_void_v<T> || std::is_default_constructible_v<T>)
 using Task = asio::awaitable<Result<T>>;
+
+namespace core::detail {
+
+/// Whether this coroutine was asked to stop: `stopping(co_await asio::this_coro::cancellation_state)`. To be looked at
+/// before each wait of a loop: Asio forgets a cancellation that comes while a completed operation has yet to resume.
+[[nodiscard]] inline bool stopping(const asio::cancellation_state& state) noexcept {
+    return state.cancelled() != asio::cancellation_type::none;
+}
+
+} // namespace core::detail
 
 } // namespace mooncake

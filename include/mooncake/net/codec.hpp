@@ -66,7 +66,7 @@ class Encoder {
                 for (const auto& item : value) put(item);
         } else {
             static_assert(Record<T>, "messages are aggregates of numbers, enums, std::string, std::vector and such");
-            boost::pfr::for_each_field(value, [this](const auto& field) { put(field); });
+            boost::pfr::for_each_field(value, [&](const auto& field) { put(field); });
         }
     }
 
@@ -103,7 +103,7 @@ class Decoder {
             }
         } else {
             static_assert(Record<T>, "messages are aggregates of numbers, enums, std::string, std::vector and such");
-            boost::pfr::for_each_field(value, [this](auto& field) { get(field); });
+            boost::pfr::for_each_field(value, [&](auto& field) { get(field); });
         }
     }
 

@@ -20,9 +20,10 @@ namespace mooncake {
 struct ConnectionConfig {
     FrameLimits limits = {};
     std::chrono::milliseconds hello_within{5'000}; ///< a peer that says nothing is gone after this
-    std::chrono::milliseconds stall{30'000};       ///< a payload takes at most this, and 1 s more for each MiB
-    std::uint64_t most_reply_bytes = 256 * MiB;    ///< queued replies above which no more requests are read
-    std::size_t most_exchanges = 4096;             ///< the same for requests that are being served
+    /// A payload comes in at most this, and 1 s more for each MiB; a peer that takes nothing of a reply for so long is gone.
+    std::chrono::milliseconds stall{30'000};
+    std::uint64_t most_reply_bytes = 256 * MiB; ///< queued replies above which no more requests are read
+    std::size_t most_exchanges = 4096;          ///< the same for requests that are being served
 };
 
 namespace net::detail {
@@ -154,9 +155,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             if (total_bytes(std::span<const MutableBytes>(exchange.sinks)) != exchange.request.payload_bytes)
                 co_return Error(Errc::protocol_error, "a payload does not fit its request");
             auto cursor = SpanCursor<std::byte>(exchange.sinks);
-            watch(exchange.request.payload_bytes);
+            watch(reading_, exchange.request.payload_bytes);
             const auto error = co_await reader_->read_payload(cursor, [] { return true; });
-            unwatch();
+            unwatch(reading_);
             if (error) co_return Error(Errc::connection_lost, error.message());
         }
         ++serving_;
@@ -170,10 +171,13 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
                 co_await self->ready_.wait(Deadline::never(), Interrupt::no);
                 continue;
             }
+            self->watch(self->writing_, 0);
             const auto error = co_await self->write_some();
+            self->unwatch(self->writing_);
             if (error) self->end();
             else if (self->queued_bytes_ <= self->config_.most_reply_bytes) self->drained_.set();
         }
+        self->replies_.clear(); // and with them go of the memory that they name
         co_return ok;
     }
 
@@ -219,22 +223,23 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         std::weak_ptr<Connection> connection;
     };
 
-    void watch(std::uint64_t bytes) {
+    /// Ends the connection unless `unwatch` comes in time.
+    void watch(Watchdog& watchdog, std::uint64_t bytes) {
         const auto within = config_.stall + std::chrono::milliseconds{bytes / KiB};
-        watchdog_.connection = this->weak_from_this();
-        watchdog_.expire = [](core::detail::DeadlineService::Node& node) noexcept {
+        watchdog.connection = this->weak_from_this();
+        watchdog.expire = [](core::detail::DeadlineService::Node& node) noexcept {
             auto connection = static_cast<Watchdog&>(node).connection.lock();
             if (!connection) return;
             auto& executor = connection->scope_.executor();
             asio::post(executor, [connection = std::move(connection)] { connection->end(); });
         };
         auto& context = asio::query(scope_.executor(), asio::execution::context);
-        asio::use_service<core::detail::DeadlineService>(context).add(scope_.executor(), watchdog_, Deadline(within));
+        asio::use_service<core::detail::DeadlineService>(context).add(scope_.executor(), watchdog, Deadline(within));
     }
 
-    void unwatch() {
+    void unwatch(Watchdog& watchdog) {
         auto& context = asio::query(scope_.executor(), asio::execution::context);
-        asio::use_service<core::detail::DeadlineService>(context).remove(watchdog_);
+        asio::use_service<core::detail::DeadlineService>(context).remove(watchdog);
     }
 
     TaskScope scope_;
@@ -248,7 +253,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::uint64_t queued_bytes_ = 0;
     std::size_t serving_ = 0;
     Event ready_, drained_;
-    Watchdog watchdog_;
+    Watchdog reading_, writing_;
     std::atomic<bool> over_ = false;
 };
 

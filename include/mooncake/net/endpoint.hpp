@@ -37,6 +37,7 @@ struct Endpoint {
     } else if (host.find(':') != std::string_view::npos) {
         return wrong("an IPv6 address needs brackets");
     }
+    if (host.find_first_of("[]") != std::string_view::npos) return wrong("a bracket is in the wrong place");
     if (host.empty() || host.size() > 255) return wrong("the host is empty or longer than 255");
     const auto digits = text.substr(colon + 1);
     auto port = std::uint16_t{0};

@@ -50,10 +50,11 @@ class FrameReader {
         begin_ += cursor.fill_from({buffer_.get() + begin_, end_ - begin_});
         while (!cursor.done() && wanted()) {
             auto buffers = std::array<asio::mutable_buffer, most_buffers>();
-            auto count = cursor.gather(buffers, 0, most_buffers - 1);
+            // The next frame's beginning comes along only if no span of this payload is left out.
+            const auto whole = cursor.spans() < most_buffers;
+            auto count = cursor.gather(buffers, 0, most_buffers);
             begin_ = end_ = 0;
-            // What follows the payload may come along, but only where all of the payload has its place before it.
-            if (cursor.pieces() <= count) buffers[count++] = asio::buffer(buffer_.get(), capacity);
+            if (whole) buffers[count++] = asio::buffer(buffer_.get(), capacity);
             const auto all = std::span(buffers).first(count);
             const auto [error, read] = co_await stream_.async_read_some(all, as_result);
             end_ = cursor.advance(read);
@@ -84,6 +85,8 @@ class FrameReader {
             end_ -= begin_;
             begin_ = 0;
         }
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (core::detail::stopping(cancellation)) co_return asio::error::operation_aborted;
         auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity - end_)};
         const auto [error, read] = co_await stream_.async_read_some(std::span<asio::mutable_buffer>(room), as_result);
         end_ += read;

@@ -82,7 +82,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         co_await asio::this_coro::throw_if_cancelled(false);
         const auto wake = co_await latch.wait(deadline);
         if (wake != Wake::set) {
-            for (const auto& ticket : tickets) ticket.lane->abandon(ticket.id, to_errc(wake));
+            abandon(tickets, to_errc(wake));
             co_await latch.wait(Deadline::never(), Interrupt::no);
         }
         co_await asio::this_coro::throw_if_cancelled(throws);
@@ -314,15 +314,32 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         }
     }
 
-    void abandon(std::uint64_t id, Errc why) {
-        asio::post(scope_.executor(), [self = this->shared_from_this(), id, why] { self->drop(id, why); });
+    /// Each lane drops all of its operations at once: if it has to end over one of them, the others do not fail by that.
+    static void abandon(std::span<const Ticket> tickets, Errc why) {
+        auto by_lane = std::vector<std::pair<std::shared_ptr<Lane>, std::vector<std::uint64_t>>>();
+        for (const auto& ticket : tickets) {
+            auto at = std::find_if(by_lane.begin(), by_lane.end(),
+                                   [&ticket](const auto& entry) { return entry.first == ticket.lane; });
+            if (at == by_lane.end()) at = by_lane.emplace(at, ticket.lane, std::vector<std::uint64_t>());
+            at->second.push_back(ticket.id);
+        }
+        for (auto& [lane, dropped] : by_lane) {
+            const auto executor = lane->scope_.executor();
+            asio::post(executor, [self = std::move(lane), ids = std::move(dropped), why] { self->drop_all(ids, why); });
+        }
     }
 
-    void drop(std::uint64_t id, Errc why) {
+    void drop_all(const std::vector<std::uint64_t>& ids, Errc why) {
         take_inbox();
-        const auto found = sent_.find(id);
-        if (found == sent_.end()) return; // done meanwhile
-        auto& operation = *found->second;
+        auto half_sent = false;
+        for (const auto id : ids)
+            if (const auto found = sent_.find(id); found != sent_.end()) half_sent |= drop(*found->second, why);
+        if (half_sent)
+            fail(Error(Errc::connection_lost, "a request to " + to_string(config_.peer) + " was given up half sent"));
+    }
+
+    /// Whether the lane cannot go on without it.
+    bool drop(Operation& operation, Errc why) {
         const auto place = std::find(sending_.begin(), sending_.end(), &operation);
         if (place != sending_.end()) {
             const auto in_hand = static_cast<std::size_t>(place - sending_.begin()) < gathered_;
@@ -330,9 +347,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 // Half of it is out: the frame cannot be finished without the caller's memory, so the lane ends here.
                 close_stream();
                 finish(operation, why);
-                fail(Error(Errc::connection_lost,
-                           "a request to " + to_string(config_.peer) + " was given up half sent"));
-                return;
+                return true;
             }
             sending_.erase(place);
         } else if (receiving_ == &operation) {
@@ -341,6 +356,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             stream_->cancel(ignored);
         }
         finish(operation, why);
+        return false;
     }
 
     void finish(Operation& operation, Error error) {

@@ -27,15 +27,15 @@ class SpanCursor {
 
     [[nodiscard]] bool done() const noexcept { return spans_.empty(); }
 
+    /// Spans from here to the end, empty ones among them.
+    [[nodiscard]] std::size_t spans() const noexcept { return spans_.size(); }
+
     /// Bytes from here to the end.
     [[nodiscard]] std::uint64_t left() const noexcept {
         auto sum = std::uint64_t{0};
         for (const auto& span : spans_) sum += span.size();
         return sum - offset_;
     }
-
-    /// How many spans are left, the one begun included; empty ones count.
-    [[nodiscard]] std::size_t pieces() const noexcept { return spans_.size(); }
 
     /// Appends what is left to `out`, as far as there is room.
     template <class Buffer, std::size_t N>

@@ -81,6 +81,8 @@ class Server {
 
     Task<void> accept_all() {
         for (;;) {
+            const auto cancellation = co_await asio::this_coro::cancellation_state;
+            if (core::detail::stopping(cancellation)) co_return ok;
             const auto executor = runtime_.next_executor();
             auto [error, socket] = co_await acceptor_.async_accept(executor, as_result);
             if (error == asio::error::operation_aborted) co_return ok;

@@ -120,7 +120,8 @@ class BasicShmTransport {
         for (std::size_t i = 0; i < windows.size(); ++i) {
             const auto at = (hint + i) % windows.size();
             const auto& window = *windows[at];
-            if (window.key != wanted.key || !window.at(wanted.offset, 0)) continue;
+            // A region's end may be the next one's beginning.
+            if (window.key != wanted.key || !window.at(wanted.offset, wanted.length == 0 ? 0 : 1)) continue;
             hint = at;
             if (!includes(window.rights, wanted.rights)) return Errc::access_denied;
             remote = window.at(wanted.offset, wanted.length);

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct ShmSocket {
 struct ShmWindow {
     std::shared_ptr<ShmSocket> socket;
     std::uint64_t offset = 0; ///< in the segment
+    std::uint64_t length = 0; ///< of the region; the mapping is of whole pages
     std::uint64_t key = 0;
     Rights rights = Rights::none;
     Mapping mapping;
@@ -37,10 +39,9 @@ struct ShmWindow {
         (void)send_message(socket->descriptor.native_handle(), notice); // a server that is gone needs no notice
     }
 
-    [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t length) const noexcept {
-        return remote >= offset && within(remote - offset, length, mapping.bytes().size())
-                   ? mapping.bytes().data() + (remote - offset)
-                   : nullptr;
+    [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t bytes) const noexcept {
+        return remote >= offset && within(remote - offset, bytes, length) ? mapping.bytes().data() + (remote - offset)
+                                                                          : nullptr;
     }
 };
 
@@ -86,7 +87,9 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
         auto reply = co_await ask(request, deadline);
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
-        co_return adopt(reply->message, reply->fd, key);
+        const auto adopted = adopt(reply->message, reply->fd, key);
+        if (!adopted) give_back(reply->message);
+        co_return adopted;
     }
 
     void close() {
@@ -120,19 +123,28 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
         if (received.message.kind == ShmKind::revoked) return revoke(received.message.offset);
         if (received.message.kind != ShmKind::reply) return false;
         const auto lock = std::lock_guard(mutex_);
-        // Nobody may be waiting any more: then the descriptor closes, and the server keeps its pin until the link ends.
         if (const auto found = asked_.find(received.message.id); found != asked_.end()) {
             found->second->answer = std::move(received);
             found->second->answered.set();
             asked_.erase(found);
+        } else {
+            give_back(received.message); // nobody waits any more
         }
         return true;
+    }
+
+    /// The server counts what it granted as mapped until it hears otherwise.
+    void give_back(const ShmMessage& reply) const {
+        if (reply.status != 0 || reply.length == 0) return;
+        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = reply.offset};
+        (void)send_message(socket_->descriptor.native_handle(), notice); // a server that is gone needs no notice
     }
 
     bool revoke(std::uint64_t offset) {
         auto keep = std::make_shared<Windows>();
         auto last = std::shared_ptr<const Windows>(); // dies, and with it the windows, outside of the lock
         const auto lock = std::lock_guard(mutex_);
+        revoked_.insert(offset); // its reply may have come already, and wait for the coroutine that asked
         for (const auto& window : *windows_)
             if (window->offset != offset) keep->push_back(window);
         last = std::exchange(windows_, std::move(keep));
@@ -178,14 +190,16 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
             Mapping::of(fd.get(), 0, round_up(region.length, 4 * KiB), PROT_READ | (writable ? PROT_WRITE : 0));
         if (!mapping) return mapping.error();
         (void)madvise(mapping->bytes().data(), mapping->bytes().size(), MADV_HUGEPAGE);
+        const auto lock = std::lock_guard(mutex_);
+        if (broken()) return Errc::connection_lost;
+        if (revoked_.contains(region.offset)) return Errc::out_of_range;
         auto window = std::make_shared<ShmWindow>();
         window->socket = socket_;
         window->offset = region.offset;
+        window->length = region.length;
         window->key = key;
         window->rights = rights;
         window->mapping = std::move(*mapping);
-        const auto lock = std::lock_guard(mutex_);
-        if (broken()) return Errc::connection_lost;
         auto next = std::make_shared<Windows>(*windows_);
         next->push_back(std::move(window));
         windows_ = std::move(next);
@@ -198,6 +212,7 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
     mutable std::mutex mutex_; // of what follows
     std::shared_ptr<const Windows> windows_ = std::make_shared<const Windows>();
     std::map<std::uint64_t, Question*> asked_;
+    std::set<std::uint64_t> revoked_; ///< offsets, which are never given to another region
     std::uint64_t next_id_ = wire_version;
 };
 

@@ -61,6 +61,8 @@ class BasicShmServer {
 
     Task<void> accept_all() {
         for (;;) {
+            const auto cancellation = co_await asio::this_coro::cancellation_state;
+            if (core::detail::stopping(cancellation)) co_return ok;
             const auto [error] = co_await listener_.async_wait(asio::posix::descriptor_base::wait_read,
                                                                asio::as_tuple(asio::use_awaitable));
             if (error) co_return ok;
@@ -74,11 +76,16 @@ class BasicShmServer {
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
-            const auto lock = std::lock_guard(mutex_);
-            auto& peer = peers_.emplace_back(scope_.executor());
-            peer.socket.assign(fd.release());
-            (void)scope_.spawn(serve(std::prev(peers_.end())));
+            // Spawning runs the coroutine up to its first wait, and it takes the lock when the peer has gone already.
+            (void)scope_.spawn(serve(admit(std::move(fd))));
         }
+    }
+
+    typename std::list<Peer>::iterator admit(FileDescriptor fd) {
+        const auto lock = std::lock_guard(mutex_);
+        auto& peer = peers_.emplace_back(scope_.executor());
+        peer.socket.assign(fd.release());
+        return std::prev(peers_.end());
     }
 
     Task<void> serve(typename std::list<Peer>::iterator peer) {

@@ -110,6 +110,11 @@ asio::awaitable<ShmReceived> next_message(Descriptor& socket) {
     for (;;) {
         auto received = receive_message(socket.native_handle());
         if (received.error != EAGAIN) co_return received;
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (core::detail::stopping(cancellation)) {
+            received.error = ECANCELED;
+            co_return received;
+        }
         const auto [error] =
             co_await socket.async_wait(asio::posix::descriptor_base::wait_read, asio::as_tuple(asio::use_awaitable));
         if (error) {

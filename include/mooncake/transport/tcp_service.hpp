@@ -72,14 +72,17 @@ class BasicTcpService final : public FrameService {
     }
 
   private:
+    using Scratch = std::array<std::byte, 64 * KiB>;
+
     /// Fills in sinks or payload, and the reply.
     void resolve(Exchange& exchange, const TcpRequest& request, bool write) const {
         const auto regions = regions_->snapshot();
         auto reply = TcpReply();
+        auto scratch = std::shared_ptr<Scratch>();
         const auto refuse = [&](std::size_t i, Errc why) {
             reply.outcomes.resize(request.slices.size());
             reply.outcomes[i] = static_cast<std::uint16_t>(why);
-            if (write) discard(exchange, request.slices[i].length);
+            if (write) discard(exchange, scratch, request.slices[i].length);
         };
         for (std::size_t i = 0; i < request.slices.size(); ++i) {
             const auto& slice = request.slices[i];
@@ -97,13 +100,15 @@ class BasicTcpService final : public FrameService {
         encode(reply, exchange.reply);
     }
 
-    /// Bytes that nobody may have go to scratch memory, over and over.
-    static void discard(Exchange& exchange, std::uint64_t length) {
-        constexpr std::uint64_t size = 64 * KiB;
-        auto scratch = std::make_shared<std::array<std::byte, size>>();
+    /// Bytes that nobody may have go to scratch memory, over and over, all of a request's to the same.
+    static void discard(Exchange& exchange, std::shared_ptr<Scratch>& scratch, std::uint64_t length) {
+        constexpr auto size = std::uint64_t{std::tuple_size_v<Scratch>};
+        if (!scratch) {
+            scratch = std::make_shared<Scratch>();
+            exchange.keep.push_back(scratch);
+        }
         for (; length != 0; length -= std::min(length, size))
             exchange.sinks.emplace_back(scratch->data(), std::min(length, size));
-        exchange.keep.push_back(std::move(scratch));
     }
 
     const std::shared_ptr<RegionTable> regions_;

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/core/with_deadline.hpp>
+#include <mooncake/transport/concept.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace mooncake::testing {
+
+using namespace std::chrono_literals;
+
+/// Bytes that tell where they are: the same for the same seed, and different a byte further on.
+inline void fill(MutableBytes bytes, std::uint64_t seed) {
+    auto state = seed * 0x9E3779B97F4A7C15ULL + 1;
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof state) {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        std::memcpy(bytes.data() + at, &state, std::min(sizeof state, bytes.size() - at));
+    }
+}
+
+inline bool same(ConstBytes a, ConstBytes b) {
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+/// Whether every byte is `mark`: nobody wrote here.
+inline bool untouched(ConstBytes bytes, std::byte mark) {
+    return bytes.empty() ||
+           (bytes.front() == mark && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+/// Waits, at most 10 s, until nobody holds the region.
+inline bool expires(std::weak_ptr<const Region> region) {
+    const auto until = Deadline(10s);
+    while (!region.expired() && !until.passed()) std::this_thread::yield();
+    return region.expired();
+}
+
+/// Two ends of a transport in one process: one that serves regions, and one that reads and writes them.
+template <Transport T>
+class TransportPair {
+  public:
+    explicit TransportPair(typename T::Config server_config = {}, typename T::Config client_config = {})
+        : regions(std::make_shared<RegionTable>(random_secret())),
+          server(TransportContext{runtime, regions, {}}, std::move(server_config)),
+          client(TransportContext{runtime, std::make_shared<RegionTable>(random_secret()), {}},
+                 std::move(client_config)) {
+        server.start();
+        client.start();
+        auto made = connect(server.describe(), regions->generation());
+        if (made) link = *made;
+        CHECK_MESSAGE(made.has_value(), (made ? "" : made.error().message()));
+    }
+    ~TransportPair() { close(); }
+
+    Result<typename T::Link> connect(std::string description, std::uint64_t generation) {
+        auto peer = PeerDescription{.description = std::move(description), .generation = generation};
+        return runtime.run(client.connect(std::move(peer), Deadline(10s)));
+    }
+
+    /// A region of `bytes` bytes, all `mark`.
+    RegionPin add(std::uint64_t bytes, Rights rights, std::byte mark = {}) {
+        auto arena = Arena::create({.bytes = bytes, .pages = PageKind::plain, .prefault_threads = 1});
+        REQUIRE(arena.has_value());
+        std::memset((*arena)->bytes().data(), static_cast<int>(mark), (*arena)->bytes().size());
+        auto added = regions->add(
+            {.bytes = (*arena)->bytes().first(bytes), .rights = rights, .keys = make_keys(rights), .arena = *arena});
+        REQUIRE(added.has_value());
+        return *added;
+    }
+
+    Result<void> move(Direction direction, std::span<Slice> slices, Deadline deadline = {},
+                      Digest digest = Digest::none) {
+        const auto group = SliceGroup{.direction = direction, .digest = digest, .slices = slices, .deadline = deadline};
+        return runtime.run(client.transfer(link, group));
+    }
+    Errc move_one(Direction direction, MutableBytes local, std::uint64_t remote, std::uint64_t key) {
+        auto slice = Slice{.local = local.data(), .length = local.size(), .remote = remote, .key = key};
+        const auto moved = move(direction, std::span(&slice, 1));
+        CHECK_MESSAGE(moved.has_value(), (moved ? "" : moved.error().message()));
+        return slice.outcome;
+    }
+
+    void close_server() { (void)runtime.run(closing(&server)); }
+    void close_client() { (void)runtime.run(closing(&client)); }
+    void close() {
+        close_client();
+        close_server();
+    }
+
+    Runtime runtime{{.threads = 3}};
+    std::shared_ptr<RegionTable> regions; ///< of the server
+    T server, client;
+    typename T::Link link; ///< from client to server
+
+  private:
+    static Task<void> closing(T* transport) {
+        co_await transport->close();
+        co_return ok;
+    }
+};
+
+} // namespace mooncake::testing

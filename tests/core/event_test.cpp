@@ -1,0 +1,133 @@
+// labels: coroutine concurrent
+#include <mooncake/core/event.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/core/with_deadline.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+using namespace mooncake;
+using namespace std::chrono_literals;
+
+namespace {
+
+Task<Wake> wait(Event* event, Deadline deadline) {
+    const auto wake = co_await event->wait(deadline);
+    co_return wake;
+}
+
+/// Waits `rounds` times with a short deadline, and counts what it got; `took` is set for each `set` that was consumed.
+Task<int> take(Event* event, std::atomic<int>* took, int total) {
+    auto timeouts = 0;
+    while (took->load() < total) {
+        const auto wake = co_await event->wait(Deadline(1ms));
+        if (wake == Wake::set) took->fetch_add(1);
+        else ++timeouts;
+    }
+    co_return timeouts;
+}
+
+Task<Wake> wait_in_vain(Event* event) {
+    const auto wake = co_await event->wait();
+    if (wake != Wake::cancelled) co_return wake;
+    const auto again = co_await event->wait(Deadline::never(), Interrupt::no);
+    co_return again;
+}
+
+Task<std::thread::id> thread_after(Event* event) {
+    const auto wake = co_await event->wait(10s);
+    co_return wake == Wake::set ? std::this_thread::get_id() : std::thread::id();
+}
+
+Task<std::thread::id> here() { co_return std::this_thread::get_id(); }
+
+} // namespace
+
+TEST_CASE("event: a set before the wait is remembered, once") {
+    auto runtime = Runtime({.threads = 1});
+    auto event = Event();
+    event.set();
+    event.set();
+    CHECK(runtime.run(wait(&event, 10s)).value() == Wake::set);
+    CHECK(runtime.run(wait(&event, 1ms)).value() == Wake::timed_out);
+}
+
+TEST_CASE("event: a wait never ends before its deadline, and ends soon after") {
+    auto runtime = Runtime({.threads = 1});
+    auto event = Event();
+    for (const auto length : {0us, 1us, 999us, 1000us, 3500us, 70'000us}) {
+        const auto start = SteadyClock{}.now();
+        CHECK(runtime.run(wait(&event, length)).value() == Wake::timed_out);
+        const auto took = SteadyClock{}.now() - start;
+        CHECK(took >= length);
+        CHECK(took < length + 2s);
+    }
+    CHECK(runtime.run(wait(&event, Deadline(SteadyClock{}.now() - 1h))).value() == Wake::timed_out);
+}
+
+TEST_CASE("event: of a set and a deadline at the same moment, neither is lost and none is seen twice") {
+    constexpr int total = 3000;
+    auto runtime = Runtime({.threads = 2});
+    auto event = Event();
+    auto took = std::atomic<int>{0};
+    auto setter = std::jthread([&] {
+        auto spin = std::uint32_t{1};
+        for (int i = 0; i < total; ++i) {
+            event.set();
+            // The next one comes when this one was taken, at any moment of the waiter's millisecond.
+            while (took.load() <= i) std::this_thread::yield();
+            spin = spin * 1664525 + 1013904223;
+            const auto until = SteadyClock{}.now() + std::chrono::microseconds(spin >> 21); // up to 2 ms
+            while (i % 4 == 0 && SteadyClock{}.now() < until) std::this_thread::yield();
+        }
+    });
+    const auto timeouts = runtime.run(take(&event, &took, total));
+    CHECK(timeouts.has_value());
+    CHECK(took == total);
+}
+
+TEST_CASE("event: after a cancellation one can wait on, uninterrupted, for what is due") {
+    auto runtime = Runtime({.threads = 2});
+    for (int round = 0; round < 300; ++round) {
+        auto event = Event();
+        auto setter = std::jthread([&event, round] {
+            const auto until = SteadyClock{}.now() + std::chrono::microseconds(round * 10);
+            while (SteadyClock{}.now() < until) std::this_thread::yield();
+            event.set();
+        });
+        const auto woken = runtime.run(with_deadline(wait_in_vain(&event), 1ms));
+        REQUIRE(woken.has_value());
+        REQUIRE(*woken == Wake::set);
+    }
+}
+
+TEST_CASE("event: the waiter resumes on its own executor, whoever sets") {
+    auto runtime = Runtime({.threads = 2});
+    auto event = Event();
+    const auto own = runtime.run(here());
+    REQUIRE(own.has_value());
+    auto setter = std::jthread([&event] { event.set(); });
+    CHECK(runtime.run(thread_after(&event)).value() == *own);
+    CHECK(*own != std::this_thread::get_id());
+}
+
+TEST_CASE("event: many waits with deadlines share one wheel, and each ends at its own") {
+    auto runtime = Runtime({.threads = 1});
+    auto events = std::vector<Event>(200);
+    auto wrong = std::atomic<int>{0};
+    auto scope = std::vector<std::jthread>();
+    for (int i = 0; i < 8; ++i)
+        scope.emplace_back([&, i] {
+            for (std::size_t k = static_cast<std::size_t>(i); k < events.size(); k += 8) {
+                const auto length = std::chrono::milliseconds((k * 7) % 23);
+                const auto start = SteadyClock{}.now();
+                const auto wake = runtime.run(wait(&events[k], length));
+                wrong += !wake || *wake != Wake::timed_out || SteadyClock{}.now() - start < length;
+            }
+        });
+    scope.clear();
+    CHECK(wrong == 0);
+}

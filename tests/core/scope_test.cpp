@@ -1,0 +1,89 @@
+// labels: coroutine concurrent
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/core/scope.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+using namespace mooncake;
+using namespace std::chrono_literals;
+
+namespace {
+
+Task<void> wait_for(std::shared_ptr<Event> event, std::shared_ptr<std::atomic<int>> counter) {
+    const auto wake = co_await event->wait(10s);
+    if (wake == Wake::cancelled) ++*counter;
+    co_return ok;
+}
+
+Task<void> close(TaskScope* scope) {
+    co_await scope->close();
+    co_return ok;
+}
+
+Task<void> join(TaskScope* scope) {
+    co_await scope->join();
+    co_return ok;
+}
+
+Task<void> count(std::shared_ptr<std::atomic<int>> counter) {
+    ++*counter;
+    co_return ok;
+}
+
+} // namespace
+
+TEST_CASE("scope: closing cancels what runs, waits for it, and refuses what is new") {
+    auto runtime = Runtime({.threads = 2});
+    auto scope = TaskScope(runtime.executor(1));
+    auto cancelled = std::make_shared<std::atomic<int>>(0);
+    for (int i = 0; i < 100; ++i) CHECK(scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value());
+    CHECK(runtime.run(close(&scope)).has_value());
+    CHECK(*cancelled == 100);
+    CHECK(scope.spawn(count(cancelled)).error() == Errc::closed);
+    CHECK(runtime.run(close(&scope)).has_value());
+    CHECK(*cancelled == 100);
+}
+
+TEST_CASE("scope: joining waits for the tasks and cancels none") {
+    auto runtime = Runtime({.threads = 2});
+    auto scope = TaskScope(runtime.executor(1));
+    auto done = std::make_shared<std::atomic<int>>(0), cancelled = std::make_shared<std::atomic<int>>(0);
+    auto event = std::make_shared<Event>();
+    CHECK(scope.spawn(wait_for(event, cancelled)).has_value());
+    for (int i = 0; i < 100; ++i) CHECK(scope.spawn(count(done)).has_value());
+    event->set();
+    CHECK(runtime.run(join(&scope)).has_value());
+    CHECK(*done == 100);
+    CHECK(*cancelled == 0);
+}
+
+TEST_CASE("scope: a task that is spawned while the scope is cancelled is cancelled too") {
+    auto runtime = Runtime({.threads = 2});
+    for (int round = 0; round < 2000; ++round) {
+        auto scope = TaskScope(runtime.executor(0));
+        auto cancelled = std::make_shared<std::atomic<int>>(0);
+        auto started = 0;
+        {
+            auto canceller = std::jthread([&scope] { scope.cancel(); });
+            for (int i = 0; i < 20; ++i)
+                started += scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value();
+        }
+        const auto before = SteadyClock{}.now();
+        REQUIRE(runtime.run(close(&scope)).has_value());
+        REQUIRE(SteadyClock{}.now() - before < 5s);
+        REQUIRE(*cancelled == started);
+    }
+}
+
+TEST_CASE("scope: a task that ends before it first waits is over all the same") {
+    auto runtime = Runtime({.threads = 1});
+    auto scope = TaskScope(runtime.executor());
+    auto done = std::make_shared<std::atomic<int>>(0);
+    for (int i = 0; i < 10; ++i) CHECK(scope.spawn(count(done)).has_value());
+    CHECK(runtime.run(close(&scope)).has_value());
+    CHECK(*done == 10);
+}
