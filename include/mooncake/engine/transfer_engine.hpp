@@ -22,9 +22,6 @@
 
 namespace mooncake {
 
-/// Whether everybody who reads the segment's record gets the keys of a region, or only whom the owner tells.
-enum class KeySharing : std::uint8_t { in_record, secret };
-
 template <EngineTraits Traits>
 struct EngineConfig {
     std::string name = {}; ///< of the segment; empty: one nobody else has

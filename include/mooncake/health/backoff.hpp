@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/clock.hpp>
+#include <mooncake/core/random.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +18,7 @@ struct BackoffConfig {
 /// that lost the same server do not come back in step. A pure state machine; the caller brings the time.
 class Backoff {
   public:
-    explicit Backoff(BackoffConfig config = {}, std::uint64_t seed = 1) noexcept : config_(config), random_(seed | 1) {}
+    explicit Backoff(BackoffConfig config = {}, std::uint64_t seed = 1) noexcept : config_(config), random_(seed) {}
 
     [[nodiscard]] bool may_try(TimePoint now) const noexcept { return now >= next_; }
     [[nodiscard]] TimePoint next() const noexcept { return next_; }
@@ -28,15 +29,12 @@ class Backoff {
     }
     void failed(TimePoint now) noexcept {
         mean_ = mean_ == Duration::zero() ? config_.first : std::min(mean_ * 2, config_.most);
-        // xorshift64*: enough for jitter.
-        random_ ^= random_ >> 12, random_ ^= random_ << 25, random_ ^= random_ >> 27;
-        const auto share = static_cast<double>((random_ * 0x2545F4914F6CDD1DULL) >> 11) * 0x1.0p-53;
-        next_ = now + std::chrono::duration_cast<Duration>(mean_ * (0.5 + share));
+        next_ = now + std::chrono::duration_cast<Duration>(mean_ * (0.5 + random_.uniform()));
     }
 
   private:
     BackoffConfig config_;
-    std::uint64_t random_;
+    SplitMix64 random_;
     Duration mean_ = Duration::zero();
     TimePoint next_{};
 };

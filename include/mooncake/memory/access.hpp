@@ -30,6 +30,9 @@ struct AccessKeys {
     }
 };
 
+/// Whether everybody who reads the segment's record gets the keys of a region, or only whom the owner tells.
+enum class KeySharing : std::uint8_t { in_record, secret };
+
 /// 64 unpredictable bits, never 0, from the kernel. Throws when it has none.
 [[nodiscard]] inline std::uint64_t random_secret() {
     auto secret = std::uint64_t{0};

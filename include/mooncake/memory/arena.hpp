@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/result.hpp>
+#include <mooncake/core/text_file.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/memory/mapping.hpp>
 #include <mooncake/memory/prefault.hpp>
@@ -10,7 +11,7 @@
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <fstream>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
@@ -79,13 +80,10 @@ class Arena {
 
     /// `MemAvailable` of `/proc/meminfo`, in bytes; without bound where that cannot be read.
     [[nodiscard]] static std::uint64_t available_memory() {
-        auto lines = std::ifstream("/proc/meminfo");
-        auto name = std::string();
-        auto kib = std::uint64_t{0};
-        auto unit = std::string();
-        while (lines >> name >> kib && std::getline(lines, unit))
-            if (name == "MemAvailable:") return kib * KiB;
-        return std::numeric_limits<std::uint64_t>::max();
+        const auto text = core::detail::read_text_file("/proc/meminfo");
+        const auto line = text.find("MemAvailable:");
+        if (line == std::string::npos) return std::numeric_limits<std::uint64_t>::max();
+        return std::strtoull(text.c_str() + line + 13, nullptr, 10) * KiB;
     }
 
   private:

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mooncake/core/deadline.hpp>
-#include <mooncake/core/task.hpp>
+#include <mooncake/core/task_fwd.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -78,7 +78,7 @@ concept MetadataBackend =
         { metadata.remove(key, deadline) } -> std::same_as<Task<void>>;
         { constant.locator(key) } -> std::same_as<std::string>;
         { metadata.start() } -> std::same_as<void>;
-        { metadata.close() } -> std::same_as<asio::awaitable<void>>;
+        { metadata.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     } && (!M::capabilities.compare_and_swap || SwappingMetadata<M>) && (!M::capabilities.list || ListingMetadata<M>) &&
     (!M::capabilities.watch || WatchedMetadata<M>) && (!M::capabilities.lease || LeasingMetadata<M>);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/event.hpp>
+#include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
 
 #include <algorithm>
@@ -199,7 +200,5 @@ class BasicMemoryMetadata {
 };
 
 using MemoryMetadata = BasicMemoryMetadata<>;
-
-static_assert(MetadataBackend<MemoryMetadata>);
 
 } // namespace mooncake

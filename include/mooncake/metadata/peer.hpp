@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/client.hpp>
@@ -134,7 +135,5 @@ class PeerMetadata {
     std::unique_ptr<RpcService> service_;
     Server<P> server_;
 };
-
-static_assert(MetadataBackend<PeerMetadata<>>);
 
 } // namespace mooncake

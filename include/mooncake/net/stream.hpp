@@ -75,7 +75,7 @@ struct PlainTcp {
         }
         auto why = std::string("no address");
         for (const auto& target : targets) {
-            auto connected = Connected{S(executor)};
+            auto connected = mooncake::Connected<S>{S(executor)};
             auto [error] = co_await connected.stream->async_connect(target, as_result);
             if (!error) {
                 connected.stream->set_option(asio::ip::tcp::no_delay(true), error);
@@ -92,7 +92,7 @@ struct PlainTcp {
     static Task<Connected> accept(S socket) {
         auto ignored = boost::system::error_code();
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        co_return Connected{std::move(socket)};
+        co_return mooncake::Connected<S>{std::move(socket)};
     }
 };
 

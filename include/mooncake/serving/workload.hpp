@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/random.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/serving/trace.hpp>
 
@@ -8,7 +9,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -74,7 +74,7 @@ class WorkloadGenerator {
         std::vector<std::uint64_t> ids;
     };
 
-    [[nodiscard]] double uniform() noexcept { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+    [[nodiscard]] double uniform() noexcept { return random_.uniform(); }
     [[nodiscard]] std::uint64_t draw(const Quantiles& quantiles) noexcept {
         return static_cast<std::uint64_t>(std::llround(quantiles(uniform())));
     }
@@ -143,7 +143,7 @@ class WorkloadGenerator {
     };
 
     WorkloadConfig config_;
-    std::mt19937_64 random_;
+    SplitMix64 random_;
     std::vector<Conversation> conversations_;
     std::vector<Pause> pauses_; // by time; one is over when its conversation went on
     std::uint64_t last_id_ = 0;

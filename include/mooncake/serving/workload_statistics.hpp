@@ -2,14 +2,13 @@
 
 #include <mooncake/serving/trace.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace mooncake {
@@ -71,7 +70,7 @@ template <class T>
     struct Seen {
         std::uint64_t times = 0, last_ms = 0;
     };
-    auto seen = boost::unordered_flat_map<std::uint64_t, Seen>();
+    auto seen = std::unordered_map<std::uint64_t, Seen>();
     auto lengths = std::vector<std::uint64_t>();
     auto gaps = std::vector<std::uint64_t>(), returns = std::vector<std::uint64_t>();
     std::uint64_t hits = 0, output = 0, bursts = trace.empty() ? 0 : 1;

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/arena.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master_link.hpp>
 
@@ -67,7 +68,5 @@ class EmbeddedMaster {
     Config config_;
     Master<Traits> master_;
 };
-
-static_assert(MasterLink<EmbeddedMaster<>>);
 
 } // namespace mooncake

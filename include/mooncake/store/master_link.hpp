@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mooncake/core/deadline.hpp>
-#include <mooncake/core/task.hpp>
+#include <mooncake/core/task_fwd.hpp>
 #include <mooncake/rpc/concept.hpp>
 #include <mooncake/store/messages.hpp>
 
@@ -39,7 +39,7 @@ concept MasterLink =
     store::detail::Answers<M, store::Segments> && store::detail::Answers<M, store::Stats> &&
     store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> && requires(M& link) {
         { M::in_process } -> std::convertible_to<bool>;
-        { link.close() } -> std::same_as<asio::awaitable<void>>;
+        { link.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     };
 
 } // namespace mooncake

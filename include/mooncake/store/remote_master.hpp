@@ -47,6 +47,4 @@ class RemoteMaster {
     RpcClient<P> client_;
 };
 
-static_assert(MasterLink<RemoteMaster<>>);
-
 } // namespace mooncake

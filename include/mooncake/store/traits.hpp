@@ -30,9 +30,6 @@ struct EmbeddedStoreTraits {
     using Master = EmbeddedMaster<Traits>;
 };
 
-static_assert(StoreTraits<ClusterStoreTraits>);
-static_assert(StoreTraits<EmbeddedStoreTraits<>>);
-
 template <StoreTraits Traits>
 class Store;
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 
 #include <cstdint>

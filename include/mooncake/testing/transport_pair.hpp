@@ -1,7 +1,9 @@
 #pragma once
 
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/runtime.hpp>
 #include <mooncake/core/with_deadline.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 
 #include <doctest/doctest.h>

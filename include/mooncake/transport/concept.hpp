@@ -1,8 +1,7 @@
 #pragma once
 
 #include <mooncake/core/log.hpp>
-#include <mooncake/core/runtime.hpp>
-#include <mooncake/memory/region_table.hpp>
+#include <mooncake/core/task_fwd.hpp>
 #include <mooncake/transport/slice.hpp>
 
 #include <concepts>
@@ -12,6 +11,9 @@
 #include <string_view>
 
 namespace mooncake {
+
+class Runtime;
+class RegionTable;
 
 /// What the engine makes a transport from.
 struct TransportContext {
@@ -58,7 +60,7 @@ concept Transport =
         { constant.reaches(text) } -> std::same_as<bool>;
         { transport.connect(peer, deadline) } -> std::same_as<Task<typename T::Link>>;
         { transport.transfer(link, group) } -> std::same_as<Task<void>>;
-        { transport.close() } -> std::same_as<asio::awaitable<void>>;
+        { transport.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     };
 
 /// A peer's bytes as memory of this process.

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <mooncake/core/event.hpp>
+#include <mooncake/core/random.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 
 #include <algorithm>
@@ -9,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,7 +36,7 @@ class FaultControl {
     void set(FaultPlan plan) {
         const auto lock = std::lock_guard(state_->mutex);
         state_->plan = plan;
-        state_->random.seed(plan.seed);
+        state_->random = SplitMix64(plan.seed);
         state_->groups = 0;
     }
     /// How many groups came by since `set`.
@@ -52,10 +54,9 @@ class FaultControl {
         const auto lock = std::lock_guard(state_->mutex);
         auto& plan = state_->plan;
         const auto n = ++state_->groups;
-        auto chance = std::uniform_real_distribution(0.0, 1.0);
         auto fate = Fate{.delay = plan.delay};
-        fate.drop = chance(state_->random) < plan.drop;
-        if (chance(state_->random) < plan.reorder) fate.shuffle = state_->random();
+        fate.drop = state_->random.uniform() < plan.drop;
+        if (state_->random.uniform() < plan.reorder) fate.shuffle = state_->random();
         fate.fail = n == plan.fail_nth || (plan.fail_from_nth != 0 && n >= plan.fail_from_nth);
         return fate;
     }
@@ -64,7 +65,7 @@ class FaultControl {
     struct State {
         std::mutex mutex;
         FaultPlan plan;
-        std::mt19937_64 random;
+        SplitMix64 random;
         std::uint64_t groups = 0;
     };
     std::shared_ptr<State> state_;
@@ -109,7 +110,7 @@ class FaultyTransport {
         if (!fate.shuffle) co_return co_await inner_.transfer(std::move(link), group);
         auto order = std::vector<std::size_t>(group.slices.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::shuffle(order.begin(), order.end(), std::mt19937_64(*fate.shuffle));
+        std::shuffle(order.begin(), order.end(), SplitMix64(*fate.shuffle));
         auto shuffled = std::vector<Slice>();
         for (const auto i : order) shuffled.push_back(group.slices[i]);
         auto moved = group;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/copier.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/copy_group.hpp>
 
@@ -133,7 +135,5 @@ class BasicLoopbackTransport {
 };
 
 using LoopbackTransport = BasicLoopbackTransport<>;
-
-static_assert(MappingTransport<LoopbackTransport>);
 
 } // namespace mooncake

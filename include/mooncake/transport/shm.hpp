@@ -146,6 +146,4 @@ class BasicShmTransport {
 
 using ShmTransport = BasicShmTransport<>;
 
-static_assert(MappingTransport<ShmTransport>);
-
 } // namespace mooncake

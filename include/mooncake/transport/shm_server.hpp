@@ -1,7 +1,9 @@
 #pragma once
 
 #include <mooncake/core/later.hpp>
+#include <mooncake/core/runtime.hpp>
 #include <mooncake/core/scope.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/shm_wire.hpp>
 

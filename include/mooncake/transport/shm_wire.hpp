@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/task.hpp>
+#include <mooncake/core/text_file.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/net/frame.hpp>
 
@@ -17,7 +18,6 @@
 #include <climits>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -140,8 +140,8 @@ struct UnixAddress {
 
 /// Tells whether two processes can meet at an abstract unix address: same boot of the same kernel, same network namespace.
 [[nodiscard]] inline std::string host_identity() {
-    auto boot = std::string("unknown");
-    std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+    auto boot = core::detail::read_text_file("/proc/sys/kernel/random/boot_id");
+    while (!boot.empty() && boot.back() == '\n') boot.pop_back();
     auto space = std::array<char, PATH_MAX>();
     const auto length = readlink("/proc/self/ns/net", space.data(), space.size());
     return boot + "/" +

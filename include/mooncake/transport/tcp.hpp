@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/lane_slot.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/transport/concept.hpp>
@@ -39,7 +41,8 @@ struct TcpPeer {
 };
 
 /// The part of a group that one frame carries.
-struct TcpFrame {
+template <class Void = void> // so that only who uses tcp pays for compiling its codec
+struct BasicTcpFrame {
     LaneOperation operation;
     std::span<Slice> slices;
     std::vector<ConstBytes> sources;
@@ -71,7 +74,7 @@ struct TcpFrame {
 
     /// The reply's outcomes come before its payload and say which slices are in it.
     static Errc prepare(LaneOperation& operation) {
-        auto& frame = *static_cast<TcpFrame*>(operation.owner);
+        auto& frame = *static_cast<BasicTcpFrame*>(operation.owner);
         if (operation.status != 0) {
             set_outcome(frame.slices, errc_from_wire(operation.status));
             operation.sinks.clear();
@@ -90,6 +93,8 @@ struct TcpFrame {
         return Errc::ok;
     }
 };
+
+using TcpFrame = BasicTcpFrame<>;
 
 } // namespace transport::detail
 

@@ -3,8 +3,6 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/store/allocator/concept.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -12,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace mooncake {
@@ -214,7 +213,7 @@ class OffsetAllocator {
     std::array<Index, Class::count> heads_;
     std::vector<Node> nodes_;
     Index unused_ = none;
-    boost::unordered_flat_map<std::uint64_t, Index> live_; // by first granule
+    std::unordered_map<std::uint64_t, Index> live_; // by first granule
 };
 
 static_assert(SpaceAllocator<OffsetAllocator>);

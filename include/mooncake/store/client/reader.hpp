@@ -4,6 +4,7 @@
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/segment_cache.hpp>
+#include <mooncake/transport/concept.hpp>
 
 #include <algorithm>
 #include <chrono>

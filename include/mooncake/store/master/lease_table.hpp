@@ -5,8 +5,6 @@
 #include <mooncake/store/lease/concept.hpp>
 #include <mooncake/store/master/object.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -14,6 +12,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -154,7 +153,7 @@ class LeaseTable {
     }
 
     mutable std::mutex mutex_;
-    boost::unordered_flat_map<std::uint64_t, Lease> leases_;
+    std::unordered_map<std::uint64_t, Lease> leases_;
     std::vector<Due> queue_; // a heap, earliest first; may name leases that are gone or were renewed
     std::uint64_t sequence_ = 0;
     const std::uint64_t secret_ = random_secret();

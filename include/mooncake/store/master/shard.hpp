@@ -4,9 +4,6 @@
 #include <mooncake/store/master/object.hpp>
 #include <mooncake/store/master/waiter.hpp>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -15,6 +12,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -96,8 +95,8 @@ class alignas(64) Shard {
         bool operator()(const Entry& entry, const HashedKey& key) const noexcept { return (*this)(key, entry); }
     };
 
-    boost::unordered_flat_set<Entry, Hash, Equal> objects_;
-    boost::unordered_flat_map<std::string, Waiters> waiting_;
+    std::unordered_set<Entry, Hash, Equal> objects_;
+    std::unordered_map<std::string, Waiters> waiting_;
 };
 
 /// All of the objects.
