@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -102,10 +103,7 @@ class TransferEngine {
     /// Errors: `timed_out`, `cancelled`: a peer still holds on to it; it is out of the segment all the same.
     Task<void> unregister(RegionPin region, Deadline deadline = {}) {
         regions_->remove(region);
-        {
-            const auto lock = std::lock_guard(mutex_);
-            std::erase_if(shown_, [&](const auto& buffer) { return buffer.offset == region->offset; });
-        }
+        hide(*region);
         const auto published = co_await publish();
         auto alone = std::weak_ptr<const Region>(region);
         region.reset();
@@ -227,10 +225,7 @@ class TransferEngine {
     /// Stops serving, ends transfers in progress, closes links. Idempotent.
     asio::awaitable<void> close() {
         if (closed_.exchange(true)) co_return;
-        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds(1)));
-        if (!forgotten)
-            config_.log(Severity::warning,
-                        "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
+        co_await forget();
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
     }
@@ -272,13 +267,56 @@ class TransferEngine {
         const auto published = co_await publish();
         if (!published) {
             regions_->remove(pin);
+            hide(*pin);
             co_return published.error();
         }
         co_return std::move(*added);
     }
 
-    /// Writes the segment's record. Where the backend can tell, a name that somebody else took is not taken from him.
+    void hide(const Region& region) {
+        const auto lock = std::lock_guard(mutex_);
+        std::erase_if(shown_, [&](const auto& buffer) { return buffer.offset == region.offset; });
+    }
+
+    /// Removes the segment's record, if it is this engine's: one of that name that was never written is somebody else's.
+    asio::awaitable<void> forget() {
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (version_ == 0) co_return;
+        }
+        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds(1)));
+        if (!forgotten)
+            config_.log(Severity::warning,
+                        "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
+    }
+
+    /// The right to write the record: of two written at once, the older one could come last, or seem somebody else's.
+    struct Turn {
+        TransferEngine* engine;
+        ~Turn() {
+            const auto lock = std::lock_guard(engine->mutex_);
+            engine->publishing_ = !engine->publishers_.empty();
+            if (!engine->publishing_) return;
+            engine->publishers_.front()->set();
+            engine->publishers_.pop_front();
+        }
+    };
+
     Task<void> publish() {
+        auto mine = Event();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (publishing_) publishers_.push_back(&mine);
+            else mine.set();
+            publishing_ = true;
+        }
+        co_await mine.wait(Deadline::never(), Interrupt::no);
+        const auto turn = Turn{this};
+        co_return co_await write_record();
+    }
+
+    /// Writes the segment's record. Where the backend can tell, a name that somebody else took is not taken from him.
+    Task<void> write_record() {
         auto record = SegmentRecord{
             .name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
         auto known = std::uint64_t{0};
@@ -374,6 +412,8 @@ class TransferEngine {
     std::mutex mutex_; // of what follows
     std::vector<BufferRecord> shown_;
     std::uint64_t version_ = 0; ///< of the record that was written last
+    bool publishing_ = false;
+    std::deque<Event*> publishers_; ///< who waits for his turn
 };
 
 } // namespace mooncake

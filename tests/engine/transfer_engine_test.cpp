@@ -1,0 +1,205 @@
+// labels: io
+#include <mooncake/engine/transfer_engine.hpp>
+
+#include "pair.hpp"
+
+using namespace mooncake;
+using namespace mooncake::test;
+
+namespace {
+
+struct SharingTraits : DefaultEngineTraits {
+    using Transports = TransportSet<ShmTransport>;
+    using Metadata = MemoryMetadata;
+};
+
+} // namespace
+
+TEST_CASE("engine: the cheapest way is taken, and the next one when it fails") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(4 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(3 * MiB + 5);
+    const auto over = [&](std::string_view transport) {
+        CAPTURE(std::string(transport));
+        testing::fill(memory, transport.size());
+        const auto written = pair.runtime.run(pair.user.write(memory, segment, region->offset + 7, {.deadline = 10s}));
+        REQUIRE(written.has_value());
+        CHECK(written->transport == transport);
+        CHECK(written->bytes == memory.size());
+        CHECK(testing::same(memory, region->bytes.subspan(7, memory.size())));
+        std::fill(memory.begin(), memory.end(), std::byte{});
+        const auto read = pair.runtime.run(
+            pair.user.read(memory, segment, region->offset + 7, {.deadline = 10s, .digest = Digest::xxh3}));
+        REQUIRE(read.has_value());
+        CHECK(read->transport == transport);
+        CHECK(testing::same(memory, region->bytes.subspan(7, memory.size())));
+        CHECK(read->checksums == chunk_checksums(memory));
+    };
+    over("loopback");
+    pair.loopback.set(pair.failing());
+    over("shm");
+    pair.shm.set(pair.failing());
+    over("tcp");
+    pair.tcp.set(pair.failing());
+    const auto failed = pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
+    CHECK(failed.error() == Errc::injected_fault);
+    CHECK(failed.error().message().find("chosen to fail") != std::string::npos);
+    for (auto* control : {&pair.loopback, &pair.shm, &pair.tcp}) control->set({});
+    CHECK(pair.runtime.run(pair.user.read(memory, segment, region->offset)).has_value());
+    for (const auto& statistics : pair.user.statistics()) {
+        CHECK(statistics.read_bytes > 0);
+        CHECK(statistics.failures > 0);
+    }
+}
+
+TEST_CASE("engine: a way that fails once is tried again") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(1000);
+    for (auto* control : {&pair.loopback, &pair.shm, &pair.tcp}) control->set({.fail_nth = 1});
+    const auto read = pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
+    REQUIRE(read.has_value());
+    CHECK(read->bytes == 1000);
+}
+
+TEST_CASE("engine: memory that shm cannot share goes over tcp") {
+    auto pair = EnginePair();
+    pair.loopback.set(pair.failing());
+    auto own = std::vector<std::byte>(100'000);
+    auto region = pair.runtime.run(pair.owner.register_memory(own, Rights::read_write));
+    REQUIRE(region.has_value());
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(own.size());
+    testing::fill(memory, 5);
+    const auto written = pair.runtime.run(pair.user.write(memory, segment, (*region)->offset, {.deadline = 10s}));
+    REQUIRE(written.has_value());
+    CHECK(written->transport == "tcp");
+    CHECK(testing::same(memory, own));
+    CHECK(pair.runtime.run(pair.owner.unregister(std::move(*region), 10s)).has_value());
+    CHECK(pair.runtime.run(pair.user.read(memory, segment, 0, {.deadline = 10s})).error() == Errc::out_of_range);
+}
+
+TEST_CASE("engine: refusals are final, and say what they are") {
+    auto pair = EnginePair();
+    const auto open_to_all = pair.arena(1 * MiB), readable = pair.arena(1 * MiB, Rights::read);
+    const auto secret = pair.arena(1 * MiB, Rights::read_write, KeySharing::secret);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(1000);
+    const auto write = [&](std::uint64_t offset) {
+        const auto result = pair.runtime.run(pair.user.write(memory, segment, offset));
+        return result ? Errc::ok : result.error().code();
+    };
+    const auto read = [&](std::uint64_t offset) {
+        const auto result = pair.runtime.run(pair.user.read(memory, segment, offset));
+        return result ? Errc::ok : result.error().code();
+    };
+    CHECK(write(open_to_all->offset) == Errc::ok);
+    CHECK(write(readable->offset) == Errc::access_denied);
+    CHECK(read(readable->offset) == Errc::ok);
+    CHECK(read(secret->offset) == Errc::access_denied);
+    CHECK(write(secret->offset) == Errc::access_denied);
+    CHECK(read(~0ULL - 500) == Errc::out_of_range);
+    CHECK(read(~0ULL) == Errc::out_of_range);
+    auto batch = pair.user.batch();
+    batch.read(memory, segment, secret->offset, secret->keys.read);
+    CHECK(pair.runtime.run(batch.submit()).value().all_ok());
+    for (const auto& statistics : pair.user.statistics()) CHECK(statistics.failures == 0);
+}
+
+TEST_CASE("engine: a name that another engine holds is not taken") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    auto thief = Engine(pair.runtime, pair.config("owner"));
+    auto own = std::vector<std::byte>(100);
+    const auto refused = pair.runtime.run(thief.register_memory(own, Rights::read_write));
+    CHECK(refused.error() == Errc::conflict);
+    CHECK(refused.error().message().find("'owner'") != std::string::npos);
+    CHECK(pair.open().generation() == pair.owner.generation());
+    (void)pair.runtime.run(EnginePair::closing(&thief));
+    CHECK(pair.open().generation() == pair.owner.generation()); // its closing did not remove the record of the other
+}
+
+TEST_CASE("engine: many registrations at once all get into the record") {
+    auto pair = EnginePair();
+    constexpr int threads = 4, each = 25;
+    auto memory = std::vector<std::byte>(4096);
+    auto failures = std::atomic<int>{0};
+    auto mutex = std::mutex();
+    auto regions = std::vector<RegionPin>();
+    {
+        auto workers = std::vector<std::jthread>();
+        for (int i = 0; i < threads; ++i)
+            workers.emplace_back([&, i] {
+                for (int k = 0; k < each; ++k) {
+                    auto region = sync_wait(pair.runtime.executor(static_cast<std::size_t>(i)),
+                                            pair.owner.register_memory(memory, Rights::read));
+                    failures += !region;
+                    const auto lock = std::lock_guard(mutex);
+                    if (region) regions.push_back(std::move(*region));
+                }
+            });
+    }
+    CHECK(failures == 0);
+    CHECK(pair.open().record().buffers.size() == threads * each);
+    while (!regions.empty()) {
+        auto region = std::move(regions.back());
+        regions.pop_back();
+        REQUIRE(pair.runtime.run(pair.owner.unregister(std::move(region), 10s)).has_value());
+    }
+    CHECK(pair.open().record().buffers.empty());
+}
+
+TEST_CASE("engine: unregister waits until no peer uses the region") {
+    auto pair = EnginePair();
+    auto user = TransferEngine<SharingTraits>(pair.runtime, {.name = "sharing", .metadata = pair.metadata});
+    auto region = pair.arena(1 * MiB);
+    const auto segment = pair.runtime.run(user.open("owner")).value();
+    auto window = pair.runtime.run(user.map(segment, region->offset, 1000, Direction::read));
+    REQUIRE(window.has_value());
+    auto watched = std::weak_ptr<const Region>(region);
+    CHECK(pair.runtime.run(pair.owner.unregister(std::move(region), 100ms)).error() == Errc::timed_out);
+    CHECK(testing::untouched({window->bytes, 1000}, std::byte{})); // still there
+    CHECK_FALSE(watched.expired());
+    window->hold.reset();
+    CHECK(testing::expires(watched));
+    // And when peers answer at once, it takes no longer than that.
+    auto quick = pair.arena(1 * MiB);
+    auto memory = std::vector<std::byte>(1000);
+    const auto again = pair.runtime.run(user.open("owner")).value();
+    CHECK(pair.runtime.run(user.read(memory, again, quick->offset)).value().transport == "shm");
+    CHECK(pair.runtime.run(pair.owner.unregister(std::move(quick), 10s)).has_value());
+}
+
+TEST_CASE("engine: records that are garbage, or of somebody far away, are said to be") {
+    auto pair = EnginePair();
+    CHECK(pair.runtime.run(pair.user.open("nobody")).error() == Errc::not_found);
+    for (const auto* garbage : {"\xff\xff\xff\xff", "garbage", "\x01"}) {
+        CHECK(pair.runtime.run(pair.metadata->put("garbage", garbage, {})).has_value());
+        const auto opened = pair.runtime.run(pair.user.open("garbage"));
+        CHECK(opened.error() == Errc::protocol_error);
+    }
+    const auto far = SegmentRecord{
+        .name = "far", .generation = 1, .endpoints = {{"rdma", "mlx5_0"}, {"loopback", "77"}, {"tcp", "no address"}}};
+    CHECK(pair.runtime.run(pair.metadata->put("far", encode(far), {})).has_value());
+    const auto opened = pair.runtime.run(pair.user.open("far"));
+    CHECK(opened.error() == Errc::no_path);
+    CHECK(opened.error().message().find("rdma") != std::string::npos);
+    CHECK(opened.error().message().find("shm") != std::string::npos);
+}
+
+TEST_CASE("engine: a segment that was restarted is stale, by whatever way") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    auto record = pair.open().record();
+    record.generation += 1;
+    CHECK(pair.runtime.run(pair.metadata->put("stale", encode(record), {})).has_value());
+    auto memory = std::vector<std::byte>(100);
+    for (auto* control : {&pair.loopback, &pair.shm, &pair.tcp}) {
+        const auto segment = pair.runtime.run(pair.user.open("stale")).value();
+        const auto read = pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
+        CHECK(read.error() == Errc::stale_generation);
+        control->set(pair.failing());
+    }
+}

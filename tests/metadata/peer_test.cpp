@@ -1,0 +1,46 @@
+// labels: conformance io
+#include <mooncake/metadata/peer.hpp>
+#include <mooncake/testing/metadata_conformance.hpp>
+
+#include "net/raw_peer.hpp"
+
+using namespace mooncake;
+using namespace mooncake::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("peer: is a metadata backend in all it claims") {
+    testing::metadata_conformance([](Runtime& runtime) { return std::make_shared<PeerMetadata<>>(runtime); });
+}
+
+TEST_CASE("peer: a record is fetched from its owner, a silent peer delays nobody, and a dead one is unreachable") {
+    auto runtime = Runtime({.threads = 2});
+    auto owner = PeerMetadata<>(runtime), reader = PeerMetadata<>(runtime);
+    owner.start();
+    reader.start();
+    CHECK(runtime.run(owner.put("segment", "record", {})).has_value());
+    auto silent = SilentServer();
+    const auto nobody = [] {
+        const auto gone = SilentServer();
+        return gone.endpoint();
+    }();
+
+    const auto start = SteadyClock{}.now();
+    auto asked = Result<Document>();
+    auto accepted = std::optional<RawPeer>();
+    {
+        auto waiting = std::jthread(
+            [&] { asked = runtime.run(reader.get("segment@" + to_string(silent.endpoint()), Deadline(1500ms))); });
+        accepted.emplace(silent.acceptor); // it is connected to the silent one now
+        for (int i = 0; i < 100; ++i)
+            CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).value().value == "record");
+        CHECK(runtime.run(reader.get("segment@" + to_string(nobody), 5s)).error() == Errc::unreachable);
+        CHECK(SteadyClock{}.now() - start < 1500ms);
+    }
+    CHECK(asked.error() == Errc::timed_out);
+    CHECK(asked.error().message().find(to_string(silent.endpoint())) != std::string::npos);
+    CHECK(runtime.run(reader.get("segment@nowhere", 5s)).error() == Errc::invalid_argument);
+    CHECK(runtime.run(reader.get(owner.locator("none"), 5s)).error() == Errc::not_found);
+    CHECK(runtime.run(closing(&reader)).has_value());
+    CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).error() == Errc::closed);
+    CHECK(runtime.run(closing(&owner)).has_value());
+}
