@@ -52,7 +52,8 @@ class FrameReader {
             auto buffers = std::array<asio::mutable_buffer, most_buffers>();
             auto count = cursor.gather(buffers, 0, most_buffers - 1);
             begin_ = end_ = 0;
-            buffers[count++] = asio::buffer(buffer_.get(), capacity);
+            // What comes behind the payload is only next when all of the cursor's spans found room.
+            if (count < most_buffers - 1) buffers[count++] = asio::buffer(buffer_.get(), capacity);
             const auto all = std::span(buffers).first(count);
             const auto [error, read] = co_await stream_.async_read_some(all, as_result);
             end_ = cursor.advance(read);
