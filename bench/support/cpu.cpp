@@ -22,6 +22,17 @@ double seconds_on(clockid_t clock) {
     return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+/// All but idling and waiting for disks; what the hypervisor gave to other machines counts.
+double machine_cpu() {
+    auto file = std::ifstream("/proc/stat");
+    auto word = std::string();
+    auto user = 0.0, nice = 0.0, system = 0.0, idle = 0.0, io = 0.0, irq = 0.0, softirq = 0.0, steal = 0.0;
+    file >> word >> user >> nice >> system >> idle >> io >> irq >> softirq >> steal;
+    return (user + nice + system + irq + softirq + steal) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+} // namespace
+
 double own_cpu() {
     auto sum = 0.0;
     for (const auto who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
@@ -35,17 +46,6 @@ double own_cpu() {
     }
     return sum;
 }
-
-/// All but idling and waiting for disks; what the hypervisor gave to other machines counts.
-double machine_cpu() {
-    auto file = std::ifstream("/proc/stat");
-    auto word = std::string();
-    auto user = 0.0, nice = 0.0, system = 0.0, idle = 0.0, io = 0.0, irq = 0.0, softirq = 0.0, steal = 0.0;
-    file >> word >> user >> nice >> system >> idle >> io >> irq >> softirq >> steal;
-    return (user + nice + system + irq + softirq + steal) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-} // namespace
 
 void count_as_ours(pid_t child) { children.insert(child); }
 void forget(pid_t child) { children.erase(child); }

@@ -8,6 +8,9 @@ namespace bench {
 void count_as_ours(pid_t child);
 void forget(pid_t child);
 
+/// Seconds of CPU that this process and its children have used.
+[[nodiscard]] double own_cpu();
+
 /// How busy others kept the machine while we measured: a ratio is worth little when they took much.
 class OthersCpu {
   public:

@@ -15,11 +15,22 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
+struct Measured {
+    double rate = 0;
+    double cpu = 0; ///< per unit of work
+};
+
+Measured measure(const Measure& what) {
+    const auto before = own_cpu();
+    const auto sample = what();
+    return {.rate = sample.rate(), .cpu = (own_cpu() - before) / sample.work};
+}
+
 } // namespace
 
 void run(benchmark::State& state, const Contest& contest) {
     struct Line {
-        std::vector<double> rates, ratios;
+        std::vector<double> rates, ratios, cpu;
     };
     auto ours = std::vector<double>();
     auto peers = std::vector<Line>(contest.peers.size());
@@ -27,10 +38,13 @@ void run(benchmark::State& state, const Contest& contest) {
     for (const auto& peer : contest.peers) (void)peer();
     const auto others = OthersCpu();
     for (auto pair = 0; pair < std::max(7, contest.pairs); ++pair) {
-        ours.push_back(contest.ours().rate());
+        const auto mine = measure(contest.ours);
+        ours.push_back(mine.rate);
         for (std::size_t i = 0; i < peers.size(); ++i) {
-            peers[i].rates.push_back(contest.peers[i]().rate());
-            peers[i].ratios.push_back(ours.back() / peers[i].rates.back());
+            const auto theirs = measure(contest.peers[i]);
+            peers[i].rates.push_back(theirs.rate);
+            peers[i].ratios.push_back(mine.rate / theirs.rate);
+            peers[i].cpu.push_back(mine.cpu / theirs.cpu);
         }
     }
     const auto busy = others.cores();
@@ -46,6 +60,7 @@ void run(benchmark::State& state, const Contest& contest) {
     });
     const auto calls = contest.unit == Unit::calls;
     state.counters["vs_" + contest.peer] = calls ? 1 / median(best.ratios) : median(best.ratios);
+    state.counters["cpu_vs_" + contest.peer] = median(best.cpu);
     const auto* const suffix = calls                          ? "_seconds"
                                : contest.unit == Unit::bytes ? "_bytes_per_second"
                                                               : "_items_per_second";

@@ -38,7 +38,8 @@ struct Contest {
 };
 
 /// Measures ours and the peers in turn, ABAB…, after a round to warm up. The row shows the median of ours and, as
-/// counters, the median ratio of neighbours in time, the peer's own rate, and how busy others kept the machine.
+/// counters, the median ratio of neighbours in time, the peer's own rate, what CPU ours takes for the same work compared with the peer's (which noise
+/// hardly touches; below 1 is good), and how busy others kept the machine.
 void run(benchmark::State& state, const Contest& contest);
 
 /// Registers a row that calls `run` once, from a variable at namespace scope:
