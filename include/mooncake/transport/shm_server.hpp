@@ -73,10 +73,14 @@ class ShmServer {
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
-            const auto lock = std::lock_guard(mutex_);
-            auto& peer = peers_.emplace_back(scope_.executor());
-            peer.socket.assign(fd.release());
-            (void)scope_.spawn(serve<Self>(std::prev(peers_.end())));
+            auto peer = std::list<Peer>::iterator();
+            {
+                const auto lock = std::lock_guard(mutex_);
+                peer = peers_.emplace(peers_.end(), scope_.executor());
+                peer->socket.assign(fd.release());
+            }
+            // Not under the lock: it starts at once, and answers what is there already.
+            (void)scope_.spawn(serve<Self>(peer));
         }
     }
 
