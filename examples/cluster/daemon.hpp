@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/log.hpp>
 #include <mooncake/core/runtime.hpp>
 
 #include "flags.hpp"

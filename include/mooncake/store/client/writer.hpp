@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/engine/report.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/reader.hpp>
 #include <mooncake/store/client/segment_cache.hpp>

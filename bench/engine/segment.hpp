@@ -1,0 +1,36 @@
+#pragma once
+
+#include <mooncake/engine/transfer_engine.hpp>
+
+#include "cluster/daemon.hpp"
+#include "support/copies.hpp"
+#include "support/serve.hpp"
+
+#include <string>
+
+namespace bench {
+
+/// An engine that has only one way to reach others.
+template <mooncake::Transport T>
+struct Only : mooncake::DefaultEngineTraits {
+    using Transports = mooncake::TransportSet<T>;
+};
+
+template <class Closes>
+mooncake::Task<void> close(Closes& closes) {
+    co_await closes.close();
+    co_return mooncake::ok;
+}
+
+/// A role: lends a cold arena of `arguments[0]` bytes over `T`, in an engine of its own with default settings.
+template <mooncake::Transport T>
+void lend(std::vector<std::string> arguments) {
+    auto runtime = mooncake::Runtime();
+    auto engine = mooncake::TransferEngine<Only<T>>(runtime);
+    const auto arena = cold_arena(std::stoull(arguments.at(0)));
+    must(runtime.run(engine.register_arena(arena, mooncake::Rights::read_write)));
+    cluster::announce(engine.locator());
+    cluster::wait_for_stop();
+}
+
+} // namespace bench

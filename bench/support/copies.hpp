@@ -1,0 +1,38 @@
+#pragma once
+
+#include <mooncake/memory/arena.hpp>
+#include <mooncake/memory/copier.hpp>
+
+#include "support/pairs.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace bench {
+
+/// Memory as large as no cache, in the best pages there are, all of it touched.
+[[nodiscard]] inline std::shared_ptr<mooncake::Arena> cold_arena(std::uint64_t bytes, unsigned seed = 1) {
+    auto arena = must(mooncake::Arena::create({.bytes = bytes}));
+    auto* const words = reinterpret_cast<std::uint64_t*>(arena->bytes().data());
+    for (std::uint64_t i = 0; i < bytes / sizeof *words; ++i) words[i] = (i + seed) * 0x9e3779b97f4a7c15ULL;
+    return arena;
+}
+
+/// One pass over all of `from`, `block` bytes at a time, into `to`, round and round.
+template <mooncake::Copier C>
+Sample copy_all(mooncake::MutableBytes to, mooncake::ConstBytes from, std::size_t block) {
+    return timed(static_cast<double>(from.size()), [&] {
+        for (std::size_t at = 0; at < from.size(); at += block)
+            C::copy(to.data() + at % to.size(), from.data() + at, block);
+    });
+}
+
+/// The peers of a row with `vs_copy`: the same bytes, in the same order, by each way that a processor has.
+[[nodiscard]] inline std::vector<Measure> copies(mooncake::MutableBytes to, mooncake::ConstBytes from, std::size_t block) {
+    return {[=] { return copy_all<mooncake::MemcpyCopier>(to, from, block); },
+            [=] { return copy_all<mooncake::NonTemporalCopier>(to, from, block); },
+            [=] { return copy_all<mooncake::RepMovsbCopier>(to, from, block); }};
+}
+
+} // namespace bench

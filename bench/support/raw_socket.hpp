@@ -1,0 +1,29 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/memory/file_descriptor.hpp>
+
+#include "support/pairs.hpp"
+
+#include <string>
+#include <vector>
+
+namespace bench {
+
+/// Role `sink`: a process that receives over one loopback connection into a cold arena of `arguments[0]` bytes, in blocks
+/// of `arguments[1]`, round and round, with blocking calls.
+void sink(std::vector<std::string> arguments);
+
+/// The other end: blocking sends, which are over when the sink says that it has everything.
+class RawSocket {
+  public:
+    explicit RawSocket(const std::string& port);
+
+    /// One pass over `bytes` in pieces of `piece`.
+    Sample send_all(mooncake::ConstBytes bytes, std::size_t piece);
+
+  private:
+    mooncake::FileDescriptor socket_;
+};
+
+} // namespace bench
