@@ -1,6 +1,4 @@
-#include <mooncake/core/bytes.hpp>
-#include <mooncake/core/runtime.hpp>
-#include <mooncake/core/task.hpp>
+#include <mooncake/mooncake.hpp>
 
 #include <cstdlib>
 

@@ -1,0 +1,207 @@
+// labels: cluster
+// The programs as a person runs them: real processes, stopped and killed.
+#include "support/skip.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+std::string folder() { return std::string(std::getenv("MOONCAKE_BINARY_DIR")) + "/examples/cluster/"; }
+
+struct Output {
+    int status = -1; ///< exit status; -1: ended by a signal
+    std::string out, err;
+};
+
+/// A program that runs, its output in files.
+class Program {
+  public:
+    explicit Program(std::vector<std::string> words)
+        : base_("/tmp/mooncake-test-" + std::to_string(getpid()) + "-" + std::to_string(++count)) {
+        words.front() = folder() + words.front();
+        pid_ = fork();
+        if (pid_ != 0) return;
+        if (!std::freopen((base_ + ".out").c_str(), "w", stdout) ||
+            !std::freopen((base_ + ".err").c_str(), "w", stderr))
+            _exit(126);
+        auto raw = std::vector<char*>();
+        for (auto& word : words) raw.push_back(word.data());
+        raw.push_back(nullptr);
+        execv(raw.front(), raw.data());
+        _exit(127);
+    }
+    ~Program() {
+        if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+        for (const auto* end : {".out", ".err"}) unlink((base_ + end).c_str());
+    }
+
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    [[nodiscard]] std::string said(const char* end) const {
+        auto file = std::ifstream(base_ + end);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    /// Waits until `text` is in the output.
+    [[nodiscard]] bool says(const char* end, const std::string& text) const {
+        for (auto i = 0; i < 1200; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
+            if (said(end).find(text) != std::string::npos) return true;
+        return false;
+    }
+    Output finish() {
+        auto status = 0;
+        waitpid(pid_, &status, 0);
+        pid_ = 0;
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, said(".out"), said(".err")};
+    }
+
+  private:
+    inline static int count = 0;
+    std::string base_;
+    pid_t pid_ = 0;
+};
+
+/// Children of `parent`, from /proc.
+std::vector<pid_t> children_of(pid_t parent) {
+    auto file = std::ifstream("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+    auto children = std::vector<pid_t>();
+    for (auto child = pid_t{0}; file >> child;) children.push_back(child);
+    return children;
+}
+
+bool all_gone(const std::vector<pid_t>& pids) {
+    for (auto i = 0; i < 400; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(25))) {
+        auto left = false;
+        for (const auto pid : pids) left |= kill(pid, 0) == 0;
+        if (!left) return true;
+    }
+    return false;
+}
+
+std::vector<std::string> small_cluster(std::vector<std::string> more) {
+    auto words =
+        std::vector<std::string>{"mooncake_replay", "--cluster", "--capacity-blocks", "600", "--block-bytes", "16384"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
+} // namespace
+
+TEST_CASE("cluster: a made-up workload runs over shm and tcp with every byte right") {
+    auto program = Program(small_cluster({"--requests", "150", "--json"}));
+    const auto output = program.finish();
+    INFO(output.err);
+    REQUIRE(output.status == 0);
+    const auto json = nlohmann::json::parse(output.out);
+    CHECK(json["requests"] == 150);
+    CHECK(json["mismatches"] == 0);
+    CHECK(json["lost"] == 0);
+    CHECK(json["failed_requests"] == 0);
+    CHECK(json["unstored_blocks"] == 0);
+    CHECK(json["hit_blocks"].get<int>() > 0);
+    for (const auto* transport : {"shm", "tcp"}) {
+        CHECK(json["transports"][transport]["read_bytes"].get<std::uint64_t>() > 0);
+        CHECK(json["transports"][transport]["written_bytes"].get<std::uint64_t>() > 0);
+    }
+}
+
+TEST_CASE("cluster: Ctrl-C stops all processes, and nothing is left behind") {
+    auto program = Program(small_cluster({"--requests", "100000"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    CHECK(children.size() == 8);
+    kill(program.pid(), SIGINT);
+    const auto output = program.finish();
+    CHECK(output.status == 1);
+    CHECK(output.err.find("stopped") != std::string::npos);
+    CHECK(all_gone(children));
+}
+
+TEST_CASE("cluster: processes end with the one that started them, however that ends") {
+    auto program = Program(small_cluster({"--requests", "100000"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(program.pid(), SIGKILL);
+    (void)program.finish();
+    CHECK(all_gone(children));
+}
+
+TEST_CASE("cluster: a node that is killed costs its blocks and nothing else: no wrong byte, no hang") {
+    auto program = Program(small_cluster({"--requests", "1500", "--json"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(children[2], SIGKILL); // master, node-0 (tcp), node-1 (shm), …
+    const auto output = program.finish();
+    INFO(output.err);
+    if (output.status == -1) FAIL("the replay itself was killed");
+    if (!output.out.empty()) CHECK(nlohmann::json::parse(output.out)["mismatches"] == 0);
+    CHECK(all_gone(children));
+}
+
+TEST_CASE("cluster: bad input is answered with what was wrong and what would be right") {
+    struct Case {
+        std::vector<std::string> words;
+        std::string says;
+    };
+    const auto trace = "/tmp/mooncake-test-" + std::to_string(getpid()) + ".jsonl";
+    std::ofstream(trace) << R"({"timestamp": 0, "input_length": -5, "output_length": 1, "hash_ids": [1]})" << '\n';
+    const auto cases = std::vector<Case>{
+        {{"mooncake_replay", "--trace", "/no/such/file"}, "/no/such/file"},
+        {{"mooncake_replay", "--trace", trace}, "line 1: field \"input_length\""},
+        {{"mooncake_replay", "--block-bytes", "7"}, "--block-bytes is '7'"},
+        {{"mooncake_replay", "--blok-bytes", "7"}, "there is no option '--blok-bytes'"},
+        {{"mooncake_node", "--master", "127.0.0.1:1", "--name", "n", "--bytes", "4096"},
+         "127.0.0.1:1: Connection refused"},
+        {{"mooncake_node", "--master", "127.0.0.1:1", "--name", "n", "--bytes", "60000000000000"},
+         "bytes of memory are available"},
+        {{"mooncake_node", "--name", "n"}, "--master and --name are needed"},
+        {{"mooncake_master", "--listen", "nonsense"}, "'nonsense' is no address"},
+    };
+    for (const auto& [words, says] : cases) {
+        auto program = Program(words);
+        const auto output = program.finish();
+        INFO(output.err);
+        CHECK(output.status == 1);
+        CHECK(output.err.find(says) != std::string::npos);
+    }
+    unlink(trace.c_str());
+}
+
+TEST_CASE("cluster: a master whose port is taken says so") {
+    auto first = Program({"mooncake_master"});
+    REQUIRE(first.says(".out", "ready "));
+    auto line = first.said(".out");
+    const auto address = line.substr(6, line.find('\n') - 6);
+    auto second = Program({"mooncake_master", "--listen", address});
+    const auto output = second.finish();
+    CHECK(output.status == 1);
+    CHECK(output.err.find("is taken by another process") != std::string::npos);
+}
+
+TEST_CASE("cluster: the embedded replay counts what the reference counts") {
+    const auto trace = std::string(std::getenv("MOONCAKE_SOURCE_DIR")) + "/../shared/traces/conversation_trace.jsonl";
+    if (!std::ifstream(trace)) return mooncake::test::skip("the real trace is not at " + trace);
+    auto program = Program({"mooncake_replay", "--embedded", "--in-order", "--trace", trace, "--capacity-blocks",
+                            "10000", "--block-bytes", "4096", "--eviction", "lru", "--json"});
+    const auto output = program.finish();
+    INFO(output.err);
+    REQUIRE(output.status == 0);
+    const auto json = nlohmann::json::parse(output.out);
+    CHECK(json["blocks"] == 288'500);
+    CHECK(json["mismatches"] == 0);
+    CHECK(json["hit_ratio_blocks"].get<double>() == doctest::Approx(.2112).epsilon(.0005));
+}

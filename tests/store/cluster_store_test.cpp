@@ -1,0 +1,132 @@
+// labels: io coroutine
+#include <mooncake/store/master/server.hpp>
+#include <mooncake/store/node.hpp>
+#include <mooncake/store/store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using namespace mooncake;
+
+namespace {
+
+template <class T>
+Task<void> close(T& what) {
+    co_await what.close();
+    co_return ok;
+}
+
+/// A master, nodes and a client in one process, over real sockets and shared memory.
+struct Cluster {
+    explicit Cluster(unsigned nodes) : master(std::make_unique<MasterServer<>>(runtime, master_config())) {
+        master->start();
+        for (unsigned i = 0; i < nodes; ++i) REQUIRE(add("node-" + std::to_string(i)));
+        auto config = ClusterStore::Config();
+        config.master.rpc.server = master->endpoint();
+        store = std::make_unique<ClusterStore>(runtime, std::move(config));
+    }
+    ~Cluster() {
+        (void)runtime.run(close(*store));
+        for (auto& node : nodes) (void)runtime.run(close(*node));
+        (void)runtime.run(close(*master));
+    }
+
+    static MasterServer<>::Config master_config() {
+        auto config = MasterServer<>::Config();
+        config.master.segment_ttl = 400ms;
+        return config;
+    }
+
+    Result<void> add(std::string name, std::chrono::milliseconds patience = 0ms) {
+        auto config = StoreNode<>::Config();
+        config.engine.name = std::move(name);
+        config.master.rpc.server = master->endpoint();
+        config.memory = {.bytes = 8 * MiB};
+        config.name_patience = patience;
+        auto node = std::make_unique<StoreNode<>>(runtime, std::move(config));
+        const auto started = runtime.run(node->start());
+        if (!started) (void)runtime.run(close(*node));
+        else nodes.push_back(std::move(node));
+        return started;
+    }
+
+    Runtime runtime{{.threads = 2}};
+    std::unique_ptr<MasterServer<>> master;
+    std::vector<std::unique_ptr<StoreNode<>>> nodes;
+    std::unique_ptr<ClusterStore> store;
+};
+
+} // namespace
+
+TEST_CASE("cluster store: the same calls as embedded, over a master and nodes") {
+    auto c = Cluster(2);
+    const auto value = std::vector<std::byte>(700'000, std::byte{5});
+    const auto put = c.runtime.run(c.store->put("k", value, {.replicas = 2}));
+    REQUIRE(put);
+    CHECK(put->replicas == 2);
+    const auto got = c.runtime.run(c.store->get("k"));
+    REQUIRE(got);
+    CHECK(*got == value);
+    const auto view = c.runtime.run(c.store->view("k"));
+    REQUIRE(view);
+    CHECK(view->zero_copy());
+    CHECK(view->size() == value.size());
+    const auto statistics = c.runtime.run(c.store->statistics());
+    REQUIRE(statistics);
+    CHECK(statistics->segments == 2);
+    CHECK(statistics->objects == 1);
+}
+
+TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
+    auto c = Cluster(2);
+    const auto value = std::vector<std::byte>(100'000, std::byte{6});
+    for (auto i = 0; i < 8; ++i) REQUIRE(c.runtime.run(c.store->put("k" + std::to_string(i), value, {.replicas = 2})));
+    // The engine goes and the heartbeats stay, so that the master still names the dead replica.
+    auto& engine = c.nodes.front()->engine();
+    REQUIRE(c.runtime.run(close(engine)));
+    for (auto i = 0; i < 8; ++i) {
+        const auto got = c.runtime.run(c.store->get("k" + std::to_string(i), {.deadline = 10s}));
+        REQUIRE(got);
+        CHECK(*got == value);
+    }
+}
+
+TEST_CASE("cluster store: what only a dead node held is lost with it, and the sentence says so; then it is a miss") {
+    auto c = Cluster(1);
+    REQUIRE(c.runtime.run(c.store->put("k", bytes_of("value"))));
+    REQUIRE(c.runtime.run(close(*c.nodes.front())));
+    const auto got = c.runtime.run(c.store->get("k"));
+    REQUIRE(!got);
+    CHECK(got.error() == Errc::not_found); // it unmounted
+    REQUIRE(c.add("node-0"));              // another generation under the same name
+    CHECK(c.runtime.run(c.store->get("k")).error() == Errc::not_found);
+    REQUIRE(c.runtime.run(c.store->put("k", bytes_of("again"))));
+    const auto again = c.runtime.run(c.store->get("k"));
+    REQUIRE(again);
+    CHECK(text_of(*again) == "again");
+}
+
+TEST_CASE("cluster store: a second node of the same name is refused while the first is alive") {
+    auto c = Cluster(1);
+    const auto refused = c.add("node-0");
+    REQUIRE(!refused);
+    CHECK(refused.error() == Errc::conflict);
+    CHECK(refused.error().context().find("node-0") != std::string_view::npos);
+}
+
+TEST_CASE("cluster store: a master that is not there is a clear error, not a hang") {
+    auto runtime = Runtime({.threads = 1});
+    auto config = ClusterStore::Config();
+    config.master.rpc.server = {"127.0.0.1", 1};
+    auto message = std::string();
+    try {
+        auto store = ClusterStore(runtime, std::move(config));
+    } catch (const boost::system::system_error& error) {
+        message = error.what();
+    }
+    CHECK(message.find("127.0.0.1:1") != std::string::npos);
+}

@@ -1,0 +1,194 @@
+// labels: io coroutine
+#include <mooncake/store/store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using namespace mooncake;
+
+namespace {
+
+std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
+    auto value = std::vector<std::byte>(bytes);
+    for (std::size_t i = 0; i < bytes; ++i) value[i] = static_cast<std::byte>(i * 31 + i / 251 + seed);
+    return value;
+}
+
+struct Fixture {
+    explicit Fixture(std::uint64_t capacity = 16 * MiB) : store(runtime, config(capacity)) {}
+
+    static EmbeddedStore<>::Config config(std::uint64_t capacity) {
+        auto config = EmbeddedStore<>::Config();
+        config.master.capacity = capacity;
+        return config;
+    }
+
+    template <class T>
+    Result<T> run(Task<T> task) {
+        return runtime.run(std::move(task));
+    }
+
+    Runtime runtime{{.threads = 2}};
+    EmbeddedStore<> store;
+};
+
+} // namespace
+
+TEST_CASE("store: what was put is what get, get_into and view give, for sizes around the checksum chunk") {
+    auto f = Fixture();
+    for (const auto bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{262'143},
+                             std::size_t{262'144}, std::size_t{262'145}, std::size_t{3'000'000}}) {
+        const auto key = "object-" + std::to_string(bytes);
+        const auto value = pattern(bytes, 7);
+        const auto put = f.run(f.store.put(key, value));
+        REQUIRE(put);
+        CHECK(put->replicas == 1);
+        const auto got = f.run(f.store.get(key));
+        REQUIRE(got);
+        CHECK(*got == value);
+        auto into = std::vector<std::byte>(bytes + 10, std::byte{0xee});
+        const auto size = f.run(f.store.get_into(key, into));
+        REQUIRE(size);
+        CHECK(*size == bytes);
+        CHECK(std::equal(value.begin(), value.end(), into.begin()));
+        CHECK(into.back() == std::byte{0xee});
+        if (bytes == 0) continue;
+        auto view = f.run(f.store.view(key));
+        REQUIRE(view);
+        CHECK(view->zero_copy());
+        CHECK(std::equal(value.begin(), value.end(), view->bytes().begin(), view->bytes().end()));
+    }
+}
+
+TEST_CASE("store: a key that is there is left as it is, and a missing one is named") {
+    auto f = Fixture();
+    REQUIRE(f.run(f.store.put("k", bytes_of("first"))));
+    const auto again = f.run(f.store.put("k", bytes_of("second")));
+    REQUIRE(again);
+    CHECK(again->replicas == 0);
+    const auto got = f.run(f.store.get("k"));
+    REQUIRE(got);
+    CHECK(text_of(*got) == "first");
+    const auto missing = f.run(f.store.get("nope"));
+    REQUIRE(!missing);
+    CHECK(missing.error() == Errc::not_found);
+    CHECK(missing.error().context().find("nope") != std::string_view::npos);
+    auto small = std::array<std::byte, 3>();
+    CHECK(f.run(f.store.get_into("k", small)).error() == Errc::too_large);
+}
+
+TEST_CASE("store: exists, list and remove tell the same story, and what is leased is not removed") {
+    auto f = Fixture();
+    for (const auto* key : {"a/1", "a/2", "b/1"}) REQUIRE(f.run(f.store.put(key, bytes_of(key))));
+    CHECK(*f.run(f.store.exists("a/1")));
+    CHECK_FALSE(*f.run(f.store.exists("a/3")));
+    const auto listed = f.run(f.store.list("a/"));
+    REQUIRE(listed);
+    REQUIRE(listed->size() == 2);
+    CHECK((*listed)[1].key == "a/2");
+    {
+        const auto view = f.run(f.store.view("a/1"));
+        REQUIRE(view);
+        CHECK(f.run(f.store.remove("a/1")).error() == Errc::conflict);
+    }
+    // The view's lease goes back in the background.
+    auto removed = f.run(f.store.remove("a/1"));
+    for (auto i = 0; i < 200 && !removed; ++i) {
+        usleep(5'000);
+        removed = f.run(f.store.remove("a/1"));
+    }
+    CHECK(removed);
+    CHECK_FALSE(*f.run(f.store.exists("a/1")));
+}
+
+TEST_CASE("store: bytes that changed behind the writer's back are found out, and never given") {
+    auto f = Fixture();
+    const auto value = pattern(600'000, 3);
+    REQUIRE(f.run(f.store.put("k", value)));
+    auto view = f.run(f.store.view("k"));
+    REQUIRE(view);
+    auto& spoiled = const_cast<std::byte&>(view->bytes()[500'000]);
+    spoiled ^= std::byte{1};
+    const auto got = f.run(f.store.get("k"));
+    REQUIRE(!got);
+    CHECK(got.error() == Errc::lost);
+    CHECK(got.error().context().find("checksum") != std::string_view::npos);
+    CHECK(f.run(f.store.view("k", {.verify = Verify::always, .unreachable = Unreachable::fail})).error() ==
+          Errc::not_mapped);
+    CHECK(f.run(f.store.get("k", {.verify = Verify::never})));
+    spoiled ^= std::byte{1};
+    CHECK(f.run(f.store.get("k")));
+}
+
+TEST_CASE("store: a full store evicts the least recently used, never what is leased, and says what is in the way") {
+    auto f = Fixture(4 * 4096);
+    const auto block = pattern(4096, 1);
+    for (const auto* key : {"a", "b", "c", "d"}) REQUIRE(f.run(f.store.put(key, block)));
+    REQUIRE(f.run(f.store.get("a"))); // b is the oldest now
+    REQUIRE(f.run(f.store.put("e", block)));
+    CHECK(*f.run(f.store.exists("a")));
+    CHECK_FALSE(*f.run(f.store.exists("b")));
+    const auto keys = std::vector<std::string_view>{"a", "c", "d", "e"};
+    const auto leased = f.run(f.store.lease_batch(keys));
+    REQUIRE(leased);
+    REQUIRE(leased->lease);
+    const auto refused = f.run(f.store.put("f", block));
+    REQUIRE(!refused);
+    CHECK(refused.error() == Errc::no_space);
+    CHECK(refused.error().context().find("leased") != std::string_view::npos);
+    REQUIRE(f.run(f.store.release(leased->lease.id)));
+    CHECK(f.run(f.store.put("f", block)));
+}
+
+TEST_CASE("store: batches keep their order, and a prefix look-up stops at the first miss") {
+    auto f = Fixture();
+    const auto block = pattern(1000, 9);
+    const auto puts = std::vector<PutItem>{{"p0", block}, {"p1", block}, {"p3", block}, {"p0", block}};
+    const auto put = f.run(f.store.put_batch(puts));
+    REQUIRE(put);
+    CHECK(put->outcomes == std::vector{Errc::ok, Errc::ok, Errc::ok, Errc::exists});
+    auto memory = std::vector<std::byte>(4000);
+    auto items = std::vector<GetItem>();
+    const auto keys = std::vector<std::string>{"p0", "p1", "p2", "p3"};
+    for (std::size_t i = 0; i < 4; ++i) items.push_back({keys[i], std::span(memory).subspan(i * 1000, 1000)});
+    const auto each = f.run(f.store.get_batch(items));
+    REQUIRE(each);
+    CHECK(each->outcomes == std::vector{Errc::ok, Errc::ok, Errc::not_found, Errc::ok});
+    CHECK(std::memcmp(memory.data() + 3000, block.data(), 1000) == 0);
+    const auto prefix = f.run(f.store.get_batch(items, {.mode = LookUp::prefix}));
+    REQUIRE(prefix);
+    CHECK(prefix->outcomes == std::vector{Errc::ok, Errc::ok});
+}
+
+namespace {
+
+Task<void> put_later(EmbeddedStore<>& store) {
+    auto pause = Event();
+    co_await pause.wait(Deadline(20ms));
+    const auto put = co_await store.put("late", bytes_of("here"));
+    if (!put) co_return put.error();
+    co_return ok;
+}
+
+Task<void> wait(EmbeddedStore<>& store, std::string_view key, Deadline deadline) {
+    co_return co_await store.wait_for(std::span(&key, 1), deadline);
+}
+
+Task<void> put_and_wait(EmbeddedStore<>& store) {
+    auto tasks = std::vector<Task<void>>();
+    tasks.push_back(wait(store, "late", Deadline(10s)));
+    tasks.push_back(put_later(store));
+    co_return co_await all_or_cancel(std::move(tasks));
+}
+
+} // namespace
+
+TEST_CASE("store: wait_for returns when the object comes, and by its deadline when it does not") {
+    auto f = Fixture();
+    CHECK(f.run(put_and_wait(f.store)));
+    CHECK(f.run(wait(f.store, "never", Deadline(20ms))).error() == Errc::timed_out);
+}
