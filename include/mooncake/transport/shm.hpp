@@ -69,7 +69,7 @@ class BasicShmTransport {
             if (slice.outcome != Errc::ok) continue;
             windows = link->windows();
             held.push_back(windows);
-            slice.outcome = locate(*windows, hint, wanted, remotes[i]);
+            slice.outcome = locate_mapped(*windows, hint, wanted, remotes[i]);
         }
         if (!link->broken()) co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         // A peer that died meanwhile leaves bytes that nobody vouches for.
@@ -88,7 +88,7 @@ class BasicShmTransport {
         if (outcome == Errc::not_mapped) {
             outcome = co_await map_region(*link, wanted, deadline);
             windows = link->windows();
-            if (outcome == Errc::ok) outcome = locate(*windows, hint, wanted, window.bytes);
+            if (outcome == Errc::ok) outcome = locate_mapped(*windows, hint, wanted, window.bytes);
         }
         if (outcome != Errc::ok) co_return outcome;
         window.hold = (*windows)[hint];
@@ -128,6 +128,13 @@ class BasicShmTransport {
             return remote ? Errc::ok : Errc::out_of_range;
         }
         return Errc::not_mapped;
+    }
+
+    /// The same after `map_region`: a window that has gone again was revoked with its region.
+    static Errc locate_mapped(const Windows& windows, std::size_t& hint, const Wanted& wanted,
+                              std::byte*& remote) noexcept {
+        const auto outcome = locate(windows, hint, wanted, remote);
+        return outcome == Errc::not_mapped ? Errc::out_of_range : outcome;
     }
 
     static asio::awaitable<Errc> map_region(transport::detail::ShmLink& link, Wanted wanted, Deadline deadline) {

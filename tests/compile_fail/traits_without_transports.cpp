@@ -1,0 +1,10 @@
+// Traits that name no transports are no traits of an engine.
+// expect: EngineTraits
+// expect: Transports
+#include <mooncake/engine/transfer_engine.hpp>
+
+struct Bare {
+    using Metadata = mooncake::PeerMetadata<>;
+};
+
+using Engine = mooncake::TransferEngine<Bare>;

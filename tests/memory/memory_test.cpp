@@ -1,0 +1,146 @@
+#include <mooncake/memory/arena.hpp>
+#include <mooncake/memory/copier.hpp>
+#include <mooncake/memory/region_table.hpp>
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <random>
+#include <set>
+
+using namespace mooncake;
+
+namespace {
+
+struct LacksCopy {};
+struct CopyMayThrow {
+    static void copy(std::byte*, const std::byte*, std::size_t) {}
+};
+struct CopyReturns {
+    static int copy(std::byte*, const std::byte*, std::size_t) noexcept { return 0; }
+};
+static_assert(!Copier<LacksCopy>);
+static_assert(!Copier<CopyMayThrow>);
+static_assert(!Copier<CopyReturns>);
+
+/// Copies every size up to 600 at several alignments, and some large ones; nothing beside them changes.
+template <class Copy>
+void copies(Copy copy) {
+    auto from = std::vector<std::byte>(3 * MiB), to = std::vector<std::byte>(3 * MiB);
+    auto random = std::mt19937(1);
+    for (auto& byte : from) byte = static_cast<std::byte>(random());
+    const auto check = [&](std::size_t size, std::size_t source, std::size_t target) {
+        CAPTURE(size);
+        std::memset(to.data(), 0x77, size + target + 64);
+        copy(to.data() + target, from.data() + source, size);
+        REQUIRE(std::memcmp(to.data() + target, from.data() + source, size) == 0);
+        for (std::size_t i = 0; i < target; ++i) REQUIRE(to[i] == std::byte{0x77});
+        for (std::size_t i = 0; i < 64; ++i) REQUIRE(to[target + size + i] == std::byte{0x77});
+    };
+    for (std::size_t size = 0; size <= 600; ++size)
+        for (const std::size_t shift : {0, 1, 31, 63}) check(size, shift, (shift * 7) % 64);
+    for (const std::size_t size : {16UL * KiB, 16 * KiB + 1, 256 * KiB - 1, 256 * KiB, 2 * MiB + 255})
+        check(size, 3, 5);
+}
+
+Region region(MutableBytes bytes, Rights rights) {
+    return {.bytes = bytes, .rights = rights, .keys = make_keys(rights), .location = "cpu:0"};
+}
+
+} // namespace
+
+TEST_CASE("copier: each copies all sizes at all alignments, and nothing else") {
+    SUBCASE("memcpy") { copies(&MemcpyCopier::copy); }
+    SUBCASE("rep movsb") { copies(&RepMovsbCopier::copy); }
+    SUBCASE("non-temporal") { copies(&NonTemporalCopier::copy); }
+    SUBCASE("auto") { copies(&AutoCopier::copy); }
+    SUBCASE("with a hash") {
+        copies([](std::byte* to, const std::byte* from, std::size_t n) {
+            REQUIRE(copy_and_hash(to, from, n) == hash_bytes({from, n}));
+        });
+    }
+}
+
+TEST_CASE("arena: memory that is there, aligned, sealed, and no more than the machine has") {
+    for (const auto kind : {PageKind::hugetlb, PageKind::transparent, PageKind::plain}) {
+        const auto arena =
+            Arena::create({.bytes = 5 * MiB, .pages = kind, .prefault_threads = 2, .name = "test-arena"});
+        REQUIRE(arena.has_value());
+        const auto bytes = (*arena)->bytes();
+        CHECK(bytes.size() == 6 * MiB);
+        CHECK(reinterpret_cast<std::uintptr_t>(bytes.data()) % (2 * MiB) == 0);
+        CHECK((*arena)->pages() >= kind);
+        bytes.front() = bytes.back() = std::byte{9};
+        CHECK(ftruncate((*arena)->fd(), 4096) != 0);
+        const auto read_only = (*arena)->read_only_fd();
+        REQUIRE(read_only.has_value());
+        CHECK_FALSE(Mapping::of(read_only->get(), 0, 2 * MiB, PROT_READ | PROT_WRITE).has_value());
+        const auto window = Mapping::of(read_only->get(), 4 * MiB, 2 * MiB, PROT_READ);
+        REQUIRE(window.has_value());
+        CHECK(window->bytes().back() == std::byte{9});
+    }
+    CHECK(Arena::create({.bytes = 0}).error() == Errc::invalid_argument);
+    for (const auto bytes : {Arena::available_memory() + 1 * GiB, ~std::uint64_t{0}}) {
+        const auto refused = Arena::create({.bytes = bytes});
+        CHECK(refused.error() == Errc::out_of_memory);
+        CHECK(refused.error().message().find("are available") != std::string::npos);
+    }
+}
+
+TEST_CASE("access: keys open what they are for, and 0 opens nothing") {
+    const auto both = make_keys(Rights::read_write), read = make_keys(Rights::read), none = make_keys(Rights::none);
+    CHECK(both.rights_of(both.read) == Rights::read);
+    CHECK(both.rights_of(both.write) == Rights::read_write);
+    CHECK(both.rights_of(0) == Rights::none);
+    CHECK(both.rights_of(read.read) == Rights::none);
+    CHECK(read.write == 0);
+    CHECK(read.rights_of(0) == Rights::none);
+    CHECK(none.rights_of(0) == Rights::none);
+    auto secrets = std::set<std::uint64_t>();
+    for (int i = 0; i < 1000; ++i) secrets.insert(random_secret());
+    CHECK(secrets.size() == 1000);
+    CHECK_FALSE(secrets.contains(0));
+}
+
+TEST_CASE("region table: offsets lead to bytes of one region, checked without overflow") {
+    auto memory = std::vector<std::byte>(3 * MiB);
+    auto table = RegionTable(7);
+    CHECK(table.snapshot().resolve(0, 0, 1, Rights::none).error == Errc::out_of_range);
+    const auto a = table.add(region(MutableBytes(memory).first(2 * MiB), Rights::read_write)).value();
+    const auto b = table.add(region(MutableBytes(memory).subspan(2 * MiB, 1000), Rights::write)).value();
+    CHECK(a->offset == 0);
+    CHECK(b->offset == 2 * MiB);
+    const auto now = table.snapshot();
+    CHECK(now.resolve(5, 10, a->keys.read, Rights::read).bytes == memory.data() + 5);
+    CHECK(now.resolve(5, 10, a->keys.read, Rights::write).error == Errc::access_denied);
+    CHECK(now.resolve(2 * MiB - 1, 2, a->keys.read, Rights::read).error == Errc::out_of_range);
+    CHECK(now.resolve(2 * MiB + 999, 1, b->keys.write, Rights::write).error == Errc::ok);
+    CHECK(now.resolve(2 * MiB + 999, 1, b->keys.write, Rights::read).error == Errc::access_denied);
+    constexpr auto most = ~std::uint64_t{0};
+    for (const auto& [offset, length] :
+         {std::pair{2 * MiB + 999, std::uint64_t{2}}, std::pair{most, std::uint64_t{1}},
+          std::pair{most - 5, std::uint64_t{10}}, std::pair{std::uint64_t{1}, most}, std::pair{most, most}})
+        CHECK(now.resolve(offset, length, b->keys.write, Rights::write).error == Errc::out_of_range);
+    CHECK(table.add(region({}, Rights::read)).error() == Errc::invalid_argument);
+    CHECK(table.add(region({memory.data(), most - 5 * MiB}, Rights::read)).error() == Errc::out_of_range);
+}
+
+TEST_CASE("region table: what is removed is gone for new accesses, and its offset is never used again") {
+    auto memory = std::vector<std::byte>(1000);
+    auto table = RegionTable(7);
+    auto told = std::vector<std::uint64_t>();
+    const int owner = 0;
+    table.listen(&owner, [&](const RegionPin& gone) { told.push_back(gone->offset); });
+    auto first = table.add(region(memory, Rights::read)).value();
+    const auto before = table.snapshot();
+    table.remove(first);
+    table.remove(first);
+    CHECK(told == std::vector<std::uint64_t>{0});
+    CHECK(before.resolve(0, 1, first->keys.read, Rights::read).error == Errc::ok); // it holds what it saw
+    CHECK(table.snapshot().resolve(0, 1, first->keys.read, Rights::read).error == Errc::out_of_range);
+    const auto second = table.add(region(memory, Rights::read)).value();
+    CHECK(second->offset == 2 * MiB);
+    table.unlisten(&owner);
+    table.remove(second);
+    CHECK(told.size() == 1);
+}

@@ -1,0 +1,96 @@
+// labels: io
+#include <mooncake/testing/transport_pair.hpp>
+#include <mooncake/transport/shm.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+using namespace mooncake;
+using namespace mooncake::testing;
+using namespace mooncake::transport::detail;
+
+namespace {
+
+/// A unix socket to the server of `pair`, for saying what no client of ours would.
+FileDescriptor raw(const TransportPair<ShmTransport>& pair) {
+    const auto description = pair.server.describe();
+    auto fd = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    const auto name = UnixAddress(description.substr(description.rfind(' ') + 1));
+    REQUIRE(::connect(fd.get(), name.get(), name.length) == 0);
+    return fd;
+}
+
+void send(const FileDescriptor& fd, std::string_view bytes) {
+    (void)::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+bool cut_off(const FileDescriptor& fd) {
+    auto byte = std::array<char, 256>();
+    for (;;)
+        if (::recv(fd.get(), byte.data(), byte.size(), 0) <= 0) return true;
+}
+
+std::string_view bytes_of(const ShmMessage& message) {
+    return {reinterpret_cast<const char*>(&message), sizeof message};
+}
+
+} // namespace
+
+TEST_CASE("shm: a region that goes while it is being mapped is free in the end, and is reached no more") {
+    auto pair = TransportPair<ShmTransport>();
+    for (int round = 0; round < 300; ++round) {
+        auto region = pair.add(4096, Rights::read_write);
+        const auto offset = region->offset, key = region->keys.write;
+        const auto watched = std::weak_ptr<const Region>(region);
+        auto byte = std::byte{1};
+        auto slice = Slice{.local = &byte, .length = 1, .remote = offset, .key = key};
+        {
+            auto remover = std::jthread([&] {
+                const auto until = SteadyClock{}.now() + std::chrono::microseconds(round % 100);
+                while (SteadyClock{}.now() < until) std::this_thread::yield();
+                pair.regions->remove(region);
+                region.reset();
+            });
+            CHECK(pair.move(Direction::write, std::span(&slice, 1)).has_value());
+            CHECK((slice.outcome == Errc::ok || slice.outcome == Errc::out_of_range));
+        }
+        REQUIRE(expires(watched));
+        CHECK(pair.move_one(Direction::write, {&byte, 1}, offset, key) == Errc::out_of_range);
+    }
+}
+
+TEST_CASE("shm: a mapping that its asker gave up is given back") {
+    auto pair = TransportPair<ShmTransport>();
+    for (int round = 0; round < 100; ++round) {
+        auto region = pair.add(4096, Rights::read);
+        const auto watched = std::weak_ptr<const Region>(region);
+        auto mapped = pair.client.map(pair.link, region->offset, 1, region->keys.read, Direction::read,
+                                      Deadline(SteadyClock{}.now()));
+        (void)pair.runtime.run(std::move(mapped)); // most often timed_out, with the reply on its way
+        pair.regions->remove(region);
+        region.reset();
+        REQUIRE(expires(watched));
+    }
+}
+
+TEST_CASE("shm: peers that send garbage, or go without a word, harm nobody") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto region = pair.add(4096, Rights::read_write);
+    auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = pair.regions->generation()};
+    for (int i = 0; i < 50; ++i) (void)raw(pair);
+    for (const auto& [first, second] :
+         {std::pair(std::string("garbage"), std::string()), std::pair(std::string(4096, 'G'), std::string()),
+          std::pair(std::string(bytes_of(ShmMessage{.kind = ShmKind::map})), std::string()),
+          std::pair(std::string(bytes_of(hello)), std::string(bytes_of(ShmMessage{.kind = ShmKind::released}))),
+          std::pair(std::string(bytes_of(hello)), std::string(bytes_of(ShmMessage{.kind = ShmKind::reply}))),
+          std::pair(std::string(bytes_of(ShmMessage{.kind = ShmKind::hello, .id = 99})), std::string())}) {
+        const auto peer = raw(pair);
+        send(peer, first);
+        if (!second.empty()) send(peer, second);
+        CHECK(cut_off(peer));
+    }
+    auto byte = std::byte{};
+    CHECK(pair.move_one(Direction::read, {&byte, 1}, region->offset, region->keys.read) == Errc::ok);
+}
