@@ -1,7 +1,7 @@
 #include "engine/segment.hpp"
 
 /// Reads of 1 MiB, one after another, out of another process's arena: 1 GiB in order into 256 MiB, no checksums. The peer
-/// copies the same bytes out of the same mapping.
+/// copies the same bytes out of the same mapping, on the same thread.
 namespace {
 
 using namespace mooncake;
@@ -28,12 +28,12 @@ void read_shm(benchmark::State& state) {
     const auto window = bench::must(runtime.run(engine.map(segment, 0, source_bytes, Direction::read)));
     const auto target = bench::cold_arena(target_bytes);
     const auto ours = [&] {
-        return bench::timed(source_bytes, [&] { bench::must(runtime.run(read_all(engine, segment, target->bytes()))); });
+        return bench::timed(source_bytes,
+                            [&] { bench::must(runtime.run(read_all(engine, segment, target->bytes()))); });
     };
-    bench::run(state, {.work_per_operation = block,
-                       .peer = "copy",
-                       .ours = ours,
-                       .peers = bench::copies(target->bytes(), {window.bytes, source_bytes}, block)});
+    auto peers = bench::copies(runtime, target->bytes(), {window.bytes, source_bytes}, block);
+    bench::run(state,
+               {.work_per_operation = block, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15});
 }
 
 const auto row = bench::Row("transfer/read/shm/1048576", &read_shm);

@@ -1,7 +1,7 @@
+#include <mooncake/core/combine.hpp>
+
 #include "engine/segment.hpp"
 #include "support/raw_socket.hpp"
-
-#include <mooncake/core/combine.hpp>
 
 /// Writes into another process's arena over loopback TCP, 1 GiB into 1 GiB. Peer: blocking sends of the same bytes over
 /// one connection to a process that receives them into such an arena.

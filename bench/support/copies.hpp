@@ -1,12 +1,17 @@
 #pragma once
 
+#include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/arena.hpp>
 #include <mooncake/memory/copier.hpp>
 
 #include "support/pairs.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <cstddef>
+#include <future>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -28,11 +33,22 @@ Sample copy_all(mooncake::MutableBytes to, mooncake::ConstBytes from, std::size_
     });
 }
 
-/// The peers of a row with `vs_copy`: the same bytes, in the same order, by each way that a processor has.
-[[nodiscard]] inline std::vector<Measure> copies(mooncake::MutableBytes to, mooncake::ConstBytes from, std::size_t block) {
-    return {[=] { return copy_all<mooncake::MemcpyCopier>(to, from, block); },
-            [=] { return copy_all<mooncake::NonTemporalCopier>(to, from, block); },
-            [=] { return copy_all<mooncake::RepMovsbCopier>(to, from, block); }};
+/// The same measurement on a thread of the runtime's.
+[[nodiscard]] inline Measure on(mooncake::Runtime& runtime, Measure measure) {
+    return [&runtime, measure = std::move(measure)] {
+        auto done = std::promise<Sample>();
+        mooncake::asio::post(runtime.executor(), [&] { done.set_value(measure()); });
+        return done.get_future().get();
+    };
+}
+
+/// The peers of a row with `vs_copy`: the same bytes, in the same order, on the same thread, by each way that a processor
+/// has.
+[[nodiscard]] inline std::vector<Measure> copies(mooncake::Runtime& runtime, mooncake::MutableBytes to,
+                                                 mooncake::ConstBytes from, std::size_t block) {
+    return {on(runtime, [=] { return copy_all<mooncake::MemcpyCopier>(to, from, block); }),
+            on(runtime, [=] { return copy_all<mooncake::NonTemporalCopier>(to, from, block); }),
+            on(runtime, [=] { return copy_all<mooncake::RepMovsbCopier>(to, from, block); })};
 }
 
 } // namespace bench

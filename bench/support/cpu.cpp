@@ -14,7 +14,9 @@ namespace {
 
 std::set<pid_t> children; // those that were not waited for yet: `RUSAGE_CHILDREN` does not know them
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); }
+double seconds(const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
 
 double seconds_on(clockid_t clock) {
     auto time = timespec();

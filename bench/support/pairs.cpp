@@ -55,15 +55,14 @@ void run(benchmark::State& state, const Contest& contest) {
     if (contest.unit == Unit::items) state.SetItemsProcessed(work);
     state.counters["others_cpu"] = busy;
     if (peers.empty()) return;
-    const auto best = *std::min_element(peers.begin(), peers.end(), [](const Line& a, const Line& b) {
-        return median(a.ratios) < median(b.ratios);
-    });
+    const auto best = *std::min_element(
+        peers.begin(), peers.end(), [](const Line& a, const Line& b) { return median(a.ratios) < median(b.ratios); });
     const auto calls = contest.unit == Unit::calls;
     state.counters["vs_" + contest.peer] = calls ? 1 / median(best.ratios) : median(best.ratios);
     state.counters["cpu_vs_" + contest.peer] = median(best.cpu);
-    const auto* const suffix = calls                          ? "_seconds"
+    const auto* const suffix = calls                         ? "_seconds"
                                : contest.unit == Unit::bytes ? "_bytes_per_second"
-                                                              : "_items_per_second";
+                                                             : "_items_per_second";
     state.counters[contest.peer + suffix] = calls ? 1 / median(best.rates) : median(best.rates);
 }
 

@@ -1,0 +1,54 @@
+#include "store/cluster.hpp"
+
+#include <mooncake/store/master/server.hpp>
+#include <mooncake/store/node.hpp>
+
+#include "cluster/daemon.hpp"
+#include "support/pairs.hpp"
+
+namespace {
+
+using namespace mooncake;
+
+Task<void> close(auto& closes) {
+    co_await closes.close();
+    co_return ok;
+}
+
+void master(std::vector<std::string>) {
+    auto runtime = Runtime();
+    auto server = MasterServer<>(runtime, {});
+    server.start();
+    cluster::announce(to_string(server.endpoint()));
+    cluster::wait_for_stop();
+    bench::must(runtime.run(close(server)));
+}
+
+struct NetworkOnly : DefaultEngineTraits {
+    using Transports = TransportSet<TcpTransport<>>;
+};
+
+template <EngineTraits Traits>
+void lend(const std::vector<std::string>& arguments) {
+    auto runtime = Runtime();
+    auto config = StoreNodeConfig<Traits>();
+    config.engine.name = "node";
+    config.master.rpc.server = bench::must(parse_endpoint(arguments.at(0)));
+    config.memory.bytes = std::stoull(arguments.at(1));
+    auto node = StoreNode<Traits>(runtime, std::move(config));
+    const auto started = runtime.run(node.start());
+    if (started) {
+        cluster::announce(node.engine().locator());
+        cluster::wait_for_stop();
+    }
+    bench::must(runtime.run(close(node)));
+    bench::must(started);
+}
+
+void node(std::vector<std::string> arguments) {
+    arguments.at(2) == "tcp" ? lend<NetworkOnly>(arguments) : lend<DefaultEngineTraits>(arguments);
+}
+
+const auto roles = std::array{bench::Role("master", &master), bench::Role("node", &node)};
+
+} // namespace
