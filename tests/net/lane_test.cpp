@@ -173,6 +173,43 @@ TEST_CASE("lane: a request that is given up half sent takes the lane down") {
     CHECK(staged.execute(after, 10s) == Errc::connection_lost);
 }
 
+TEST_CASE("lane: an answer that comes before its request was sent waits for that") {
+    auto staged = Staged();
+    const auto sent = std::string(16 * MiB, 's');
+    const auto payload = bytes_of(sent);
+    auto large = call(1, "large");
+    large.payload = std::span(&payload, 1);
+    auto done = std::atomic<bool>{false};
+    auto speaker = std::jthread([&] {
+        CHECK(staged.peer->hears());
+        staged.peer->say(Staged::reply(1, "hasty"));
+        CHECK_FALSE(done); // nobody has read the request
+        CHECK(staged.peer->listen().has_value());
+        CHECK(staged.peer->text.size() == sent.size() + 5);
+    });
+    CHECK(staged.execute(large, 20s) == Errc::ok);
+    done = true;
+    speaker.join();
+    CHECK(large.reply == "hasty");
+    auto next = call(1, "given up");
+    auto hasty = std::jthread([&] {
+        (void)staged.peer->listen();
+        staged.peer->say(Staged::reply(2, "", "").substr(0, 10));
+    });
+    CHECK(staged.execute(next, 100ms) == Errc::timed_out);
+}
+
+TEST_CASE("lane: thousands of short calls, each over when its frame goes") {
+    auto echo = EchoServer();
+    const auto lane = echo.lane();
+    for (int i = 0; i < 3000; ++i) {
+        auto operation = call(1, std::to_string(i));
+        (void)echo.runtime.run(run(lane.get(), &operation, 10s));
+        REQUIRE(operation.reply == std::to_string(i));
+    }
+    echo.close(lane);
+}
+
 TEST_CASE("lane: replies that nobody asked for, or that do not fit, end the lane") {
     const auto after = [](const std::string& bytes) {
         auto staged = Staged();

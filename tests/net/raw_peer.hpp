@@ -66,7 +66,8 @@ class RawPeer {
         return false;
     }
 
-    void close() { socket_.close(); }
+    /// Whether there is something to listen to.
+    [[nodiscard]] bool hears() { return readable(socket_.native_handle()); }
     [[nodiscard]] int fd() { return socket_.native_handle(); }
 
     std::string text;

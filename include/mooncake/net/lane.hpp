@@ -41,6 +41,7 @@ struct LaneOperation {
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
     net::detail::SpanCursor<const std::byte> unsent;
+    bool answered = false; ///< before the lane knew that all of it was sent
 };
 
 struct LaneConfig {
@@ -217,6 +218,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
         const auto found = sent_.find(header.id);
         auto left = header.payload_bytes;
+        if (found != sent_.end() && found->second->answered)
+            co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request twice");
         if (found != sent_.end()) {
             receiving_ = found->second;
             if (accept_reply(*receiving_, header, meta) != Errc::ok) {
@@ -229,7 +232,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto wanted = [this] { return receiving_ != nullptr; };
             const auto error = co_await reader_->read_payload(cursor, wanted);
             if (receiving_ && error) co_return lost(error);
-            if (receiving_) finish(*std::exchange(receiving_, nullptr), {});
+            if (receiving_) answered(*std::exchange(receiving_, nullptr));
             left = cursor.left();
         } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
@@ -302,6 +305,16 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         return count;
     }
 
+    static bool all_sent(const Operation& operation) noexcept {
+        return operation.head_sent == FrameHeader::size + operation.meta.size() && operation.unsent.done();
+    }
+
+    /// A reply may come before the write that sent its request has resumed: until then the writer points to it.
+    void answered(Operation& operation) {
+        operation.answered = true;
+        if (all_sent(operation)) finish(operation, {});
+    }
+
     void advance(std::size_t sent) {
         while (!sending_.empty()) {
             auto& operation = *sending_.front();
@@ -309,8 +322,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 std::min<std::uint64_t>(sent, FrameHeader::size + operation.meta.size() - operation.head_sent);
             operation.head_sent += head;
             sent = operation.unsent.advance(sent - head);
-            if (operation.head_sent < FrameHeader::size + operation.meta.size() || !operation.unsent.done()) return;
+            if (!all_sent(operation)) return;
             sending_.pop_front();
+            if (operation.answered) finish(operation, {});
         }
     }
 
@@ -350,7 +364,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 return true;
             }
             sending_.erase(place);
-        } else if (receiving_ == &operation) {
+        }
+        if (receiving_ == &operation) {
             receiving_ = nullptr;
             auto ignored = boost::system::error_code();
             stream_->cancel(ignored);
@@ -382,7 +397,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         take_inbox();
         sending_.clear();
         receiving_ = nullptr;
-        while (!sent_.empty()) finish(*sent_.begin()->second, failure_);
+        while (!sent_.empty()) {
+            auto& operation = *sent_.begin()->second;
+            finish(operation, operation.answered ? Error() : failure_);
+        }
         wake_.set();
         scope_.cancel();
     }
