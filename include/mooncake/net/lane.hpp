@@ -41,6 +41,8 @@ struct LaneOperation {
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
     net::detail::SpanCursor<const std::byte> unsent;
+    bool sent = false;     ///< to its last byte, and no write points to it
+    bool answered = false; ///< to its reply's last byte
 };
 
 struct LaneConfig {
@@ -217,6 +219,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
         const auto found = sent_.find(header.id);
         auto left = header.payload_bytes;
+        if (found != sent_.end() && found->second->answered)
+            co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request twice");
         if (found != sent_.end()) {
             receiving_ = found->second;
             if (accept_reply(*receiving_, header, meta) != Errc::ok) {
@@ -229,7 +233,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto wanted = [this] { return receiving_ != nullptr; };
             const auto error = co_await reader_->read_payload(cursor, wanted);
             if (receiving_ && error) co_return lost(error);
-            if (receiving_) finish(*std::exchange(receiving_, nullptr), {});
+            if (receiving_) finish_answered(*std::exchange(receiving_, nullptr));
             left = cursor.left();
         } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
@@ -311,6 +315,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             sent = operation.unsent.advance(sent - head);
             if (operation.head_sent < FrameHeader::size + operation.meta.size() || !operation.unsent.done()) return;
             sending_.pop_front();
+            operation.sent = true;
+            if (operation.answered) finish(operation, {});
         }
     }
 
@@ -341,6 +347,13 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             stream_->cancel(ignored);
         }
         finish(operation, why);
+    }
+
+    /// A quick peer's reply can be read before this thread has seen that the write of the request is over: the operation
+    /// is done after both.
+    void finish_answered(Operation& operation) {
+        operation.answered = true;
+        if (operation.sent) finish(operation, {});
     }
 
     void finish(Operation& operation, Error error) {
