@@ -45,20 +45,20 @@ TEST_CASE("store: what was put is what get, get_into and view give, for sizes ar
         const auto key = "object-" + std::to_string(bytes);
         const auto value = pattern(bytes, 7);
         const auto put = f.run(f.store.put(key, value));
-        REQUIRE(put);
+        REQUIRE(put.has_value());
         CHECK(put->replicas == 1);
         const auto got = f.run(f.store.get(key));
-        REQUIRE(got);
+        REQUIRE(got.has_value());
         CHECK(*got == value);
         auto into = std::vector<std::byte>(bytes + 10, std::byte{0xee});
         const auto size = f.run(f.store.get_into(key, into));
-        REQUIRE(size);
+        REQUIRE(size.has_value());
         CHECK(*size == bytes);
         CHECK(std::equal(value.begin(), value.end(), into.begin()));
         CHECK(into.back() == std::byte{0xee});
         if (bytes == 0) continue;
         auto view = f.run(f.store.view(key));
-        REQUIRE(view);
+        REQUIRE(view.has_value());
         CHECK(view->zero_copy());
         CHECK(std::equal(value.begin(), value.end(), view->bytes().begin(), view->bytes().end()));
     }
@@ -66,12 +66,12 @@ TEST_CASE("store: what was put is what get, get_into and view give, for sizes ar
 
 TEST_CASE("store: a key that is there is left as it is, and a missing one is named") {
     auto f = Fixture();
-    REQUIRE(f.run(f.store.put("k", bytes_of("first"))));
+    REQUIRE(f.run(f.store.put("k", bytes_of("first"))).has_value());
     const auto again = f.run(f.store.put("k", bytes_of("second")));
-    REQUIRE(again);
+    REQUIRE(again.has_value());
     CHECK(again->replicas == 0);
     const auto got = f.run(f.store.get("k"));
-    REQUIRE(got);
+    REQUIRE(got.has_value());
     CHECK(text_of(*got) == "first");
     const auto missing = f.run(f.store.get("nope"));
     REQUIRE(!missing);
@@ -83,16 +83,16 @@ TEST_CASE("store: a key that is there is left as it is, and a missing one is nam
 
 TEST_CASE("store: exists, list and remove tell the same story, and what is leased is not removed") {
     auto f = Fixture();
-    for (const auto* key : {"a/1", "a/2", "b/1"}) REQUIRE(f.run(f.store.put(key, bytes_of(key))));
+    for (const auto* key : {"a/1", "a/2", "b/1"}) REQUIRE(f.run(f.store.put(key, bytes_of(key))).has_value());
     CHECK(*f.run(f.store.exists("a/1")));
     CHECK_FALSE(*f.run(f.store.exists("a/3")));
     const auto listed = f.run(f.store.list("a/"));
-    REQUIRE(listed);
+    REQUIRE(listed.has_value());
     REQUIRE(listed->size() == 2);
     CHECK((*listed)[1].key == "a/2");
     {
         const auto view = f.run(f.store.view("a/1"));
-        REQUIRE(view);
+        REQUIRE(view.has_value());
         CHECK(f.run(f.store.remove("a/1")).error() == Errc::conflict);
     }
     // The view's lease goes back in the background.
@@ -101,16 +101,16 @@ TEST_CASE("store: exists, list and remove tell the same story, and what is lease
         usleep(5'000);
         removed = f.run(f.store.remove("a/1"));
     }
-    CHECK(removed);
+    CHECK(removed.has_value());
     CHECK_FALSE(*f.run(f.store.exists("a/1")));
 }
 
 TEST_CASE("store: bytes that changed behind the writer's back are found out, and never given") {
     auto f = Fixture();
     const auto value = pattern(600'000, 3);
-    REQUIRE(f.run(f.store.put("k", value)));
+    REQUIRE(f.run(f.store.put("k", value)).has_value());
     auto view = f.run(f.store.view("k"));
-    REQUIRE(view);
+    REQUIRE(view.has_value());
     auto& spoiled = const_cast<std::byte&>(view->bytes()[500'000]);
     spoiled ^= std::byte{1};
     const auto got = f.run(f.store.get("k"));
@@ -119,29 +119,29 @@ TEST_CASE("store: bytes that changed behind the writer's back are found out, and
     CHECK(got.error().context().find("checksum") != std::string_view::npos);
     CHECK(f.run(f.store.view("k", {.verify = Verify::always, .unreachable = Unreachable::fail})).error() ==
           Errc::not_mapped);
-    CHECK(f.run(f.store.get("k", {.verify = Verify::never})));
+    CHECK(f.run(f.store.get("k", {.verify = Verify::never})).has_value());
     spoiled ^= std::byte{1};
-    CHECK(f.run(f.store.get("k")));
+    CHECK(f.run(f.store.get("k")).has_value());
 }
 
 TEST_CASE("store: a full store evicts the least recently used, never what is leased, and says what is in the way") {
     auto f = Fixture(4 * 4096);
     const auto block = pattern(4096, 1);
-    for (const auto* key : {"a", "b", "c", "d"}) REQUIRE(f.run(f.store.put(key, block)));
-    REQUIRE(f.run(f.store.get("a"))); // b is the oldest now
-    REQUIRE(f.run(f.store.put("e", block)));
+    for (const auto* key : {"a", "b", "c", "d"}) REQUIRE(f.run(f.store.put(key, block)).has_value());
+    REQUIRE(f.run(f.store.get("a")).has_value()); // b is the oldest now
+    REQUIRE(f.run(f.store.put("e", block)).has_value());
     CHECK(*f.run(f.store.exists("a")));
     CHECK_FALSE(*f.run(f.store.exists("b")));
     const auto keys = std::vector<std::string_view>{"a", "c", "d", "e"};
     const auto leased = f.run(f.store.lease_batch(keys));
-    REQUIRE(leased);
+    REQUIRE(leased.has_value());
     REQUIRE(leased->lease);
     const auto refused = f.run(f.store.put("f", block));
     REQUIRE(!refused);
     CHECK(refused.error() == Errc::no_space);
     CHECK(refused.error().context().find("leased") != std::string_view::npos);
-    REQUIRE(f.run(f.store.release(leased->lease.id)));
-    CHECK(f.run(f.store.put("f", block)));
+    REQUIRE(f.run(f.store.release(leased->lease.id)).has_value());
+    CHECK(f.run(f.store.put("f", block)).has_value());
 }
 
 TEST_CASE("store: batches keep their order, and a prefix look-up stops at the first miss") {
@@ -149,18 +149,18 @@ TEST_CASE("store: batches keep their order, and a prefix look-up stops at the fi
     const auto block = pattern(1000, 9);
     const auto puts = std::vector<PutItem>{{"p0", block}, {"p1", block}, {"p3", block}, {"p0", block}};
     const auto put = f.run(f.store.put_batch(puts));
-    REQUIRE(put);
+    REQUIRE(put.has_value());
     CHECK(put->outcomes == std::vector{Errc::ok, Errc::ok, Errc::ok, Errc::exists});
     auto memory = std::vector<std::byte>(4000);
     auto items = std::vector<GetItem>();
     const auto keys = std::vector<std::string>{"p0", "p1", "p2", "p3"};
     for (std::size_t i = 0; i < 4; ++i) items.push_back({keys[i], std::span(memory).subspan(i * 1000, 1000)});
     const auto each = f.run(f.store.get_batch(items));
-    REQUIRE(each);
+    REQUIRE(each.has_value());
     CHECK(each->outcomes == std::vector{Errc::ok, Errc::ok, Errc::not_found, Errc::ok});
     CHECK(std::memcmp(memory.data() + 3000, block.data(), 1000) == 0);
     const auto prefix = f.run(f.store.get_batch(items, {.mode = LookUp::prefix}));
-    REQUIRE(prefix);
+    REQUIRE(prefix.has_value());
     CHECK(prefix->outcomes == std::vector{Errc::ok, Errc::ok});
 }
 
@@ -189,6 +189,6 @@ Task<void> put_and_wait(EmbeddedStore<>& store) {
 
 TEST_CASE("store: wait_for returns when the object comes, and by its deadline when it does not") {
     auto f = Fixture();
-    CHECK(f.run(put_and_wait(f.store)));
+    CHECK(f.run(put_and_wait(f.store)).has_value());
     CHECK(f.run(wait(f.store, "never", Deadline(20ms))).error() == Errc::timed_out);
 }
