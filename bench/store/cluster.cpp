@@ -17,7 +17,7 @@ Task<void> close(auto& closes) {
 
 void master(std::vector<std::string>) {
     auto runtime = Runtime();
-    auto server = MasterServer<>(runtime, {});
+    auto server = MasterServer<>(runtime, {.log = cluster::stderr_log("master")});
     server.start();
     cluster::announce(to_string(server.endpoint()));
     cluster::wait_for_stop();
@@ -33,6 +33,7 @@ void lend(const std::vector<std::string>& arguments) {
     auto runtime = Runtime();
     auto config = StoreNodeConfig<Traits>();
     config.engine.name = "node";
+    config.engine.log = config.log = cluster::stderr_log("node");
     config.master.rpc.server = bench::must(parse_endpoint(arguments.at(0)));
     config.memory.bytes = std::stoull(arguments.at(1));
     auto node = StoreNode<Traits>(runtime, std::move(config));

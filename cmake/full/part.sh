@@ -19,6 +19,16 @@ check_format() {
     echo "format: as .clang-format says"
 }
 
+# Each header compiles on its own.
+check_headers() {
+    local header failed=0
+    for header in $(cd include && find mooncake -name '*.hpp' | sort); do
+        g++ -std=c++20 -Wall -Wextra -Wno-missing-field-initializers -Werror -fsyntax-only -Iinclude \
+            -include "$header" -x c++ /dev/null || { echo "$header does not compile on its own" && failed=1; }
+    done
+    return "$failed"
+}
+
 # The programs instantiate most of the library, and are compiled without a precompiled header.
 check_tidy() {
     git -c safe.directory='*' ls-files 'examples/cluster/*.cpp' |
@@ -44,7 +54,7 @@ build-*)
     cmake --build --preset "${part#build-}" --parallel 1
     ;;
 test-*) ctest --preset "${part#test-}" ;;
-headers) cmake --build --preset asan --parallel 1 --target all_verify_interface_header_sets ;;
+headers) check_headers ;;
 format) check_format ;;
 tidy) check_tidy ;;
 budget) print_budget ;;

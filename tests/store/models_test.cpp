@@ -25,7 +25,7 @@ struct NoMaster {
     using Engine = DefaultEngineTraits;
 };
 struct WrongMaster : NoMaster {
-    using Master = Master<>;
+    using Master = mooncake::Master<>;
 };
 static_assert(!StoreTraits<NoEngine>);
 static_assert(!StoreTraits<NoMaster>);

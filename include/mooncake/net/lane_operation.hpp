@@ -1,0 +1,44 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/core/result.hpp>
+#include <mooncake/net/frame.hpp>
+#include <mooncake/net/latch.hpp>
+#include <mooncake/net/scatter.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace mooncake {
+
+/// One request on a lane and its reply. It belongs to the caller's frame, and the lane points to it, and to the memory it
+/// names, from `submit` until it counts down its latch.
+struct LaneOperation {
+    // what to send
+    std::uint32_t method = 0;
+    std::string meta;
+    std::span<const ConstBytes> payload;
+
+    // what came back
+    Error error;                               ///< `ok`, or why there is no reply
+    std::uint16_t status = 0;                  ///< the reply's status, an `Errc`
+    std::string reply;                         ///< the reply's message
+    std::vector<MutableBytes> sinks;           ///< where the reply's payload goes; what `prepare` leaves here counts
+    Errc (*prepare)(LaneOperation&) = nullptr; ///< looks at `reply` before the payload comes; `ok`, or the lane ends
+    void* owner = nullptr;                     ///< the caller's own, for `prepare`
+
+    net::detail::Latch* latch = nullptr;
+
+    // the lane's own
+    std::uint64_t id = 0;
+    std::uint64_t weight = 0;
+    std::array<std::byte, FrameHeader::size> header;
+    std::uint64_t head_sent = 0; ///< of header and meta
+    net::detail::SpanCursor<const std::byte> unsent;
+    bool answered = false; ///< before the lane knew that all of it was sent
+};
+
+} // namespace mooncake
