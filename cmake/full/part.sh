@@ -31,8 +31,9 @@ check_headers() {
 
 # The programs instantiate most of the library, and are compiled without a precompiled header.
 check_tidy() {
-    git -c safe.directory='*' ls-files 'examples/cluster/*.cpp' |
-        xargs -r clang-tidy-19 -p build/asan --quiet --warnings-as-errors='*'
+    git -c safe.directory='*' ls-files 'examples/cluster/*.cpp' | while read -r program; do
+        clang-tidy-19 --quiet --warnings-as-errors='*' "$program" -- -std=c++20 -Iinclude -Wno-missing-designated-field-initializers
+    done
 }
 
 print_budget() {
