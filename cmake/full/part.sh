@@ -19,10 +19,12 @@ check_format() {
     echo "format: as .clang-format says"
 }
 
-# Each header compiles on its own.
+# Each header compiles on its own: those that have no test of their own, whose first include they would be.
 check_headers() {
-    local header failed=0
+    local header test failed=0
     for header in $(cd include && find mooncake -name '*.hpp' | sort); do
+        test=${header#mooncake/}
+        [[ -e tests/${test%.hpp}_test.cpp ]] && continue # which includes it first
         g++ -std=c++20 -Wall -Wextra -Wno-missing-field-initializers -Werror -fsyntax-only -Iinclude \
             -include "$header" -x c++ /dev/null || { echo "$header does not compile on its own" && failed=1; }
     done

@@ -46,21 +46,17 @@ def main():
         for number, header in enumerate(bars):
             units[header] = Path(folder) / f"unit{number}.cpp"
             units[header].write_text(f"#include <mooncake/{header}>\n")
-        base = min(cpu_seconds(plain) for _ in range(2))
-        best = {}
+        # Pairs, one compiled right after the other: what else the machine does meets both. The best pair counts.
+        ratios = {}
         over = list(bars)
-        for _ in range(4):
+        for _ in range(6):
             for header in over:
-                best[header] = min(best.get(header, float("inf")), cpu_seconds(units[header]))
-            over = [header for header in over if best[header] > bars[header] * base]
-            if not over:
-                break
-            base = min(base, cpu_seconds(plain))
-    print(f"plain Asio unit: {base:.2f} s of CPU")
-    for header, seconds in best.items():
-        ratio = seconds / base
-        print(f"{ratio:5.2f} of at most {bars[header]:.2f}  {header}{'  OVER' if ratio > bars[header] else ''}")
-    sys.exit(1 if any(best[header] > bars[header] * base for header in best) else 0)
+                pair = cpu_seconds(units[header]) / cpu_seconds(plain)
+                ratios[header] = min(ratios.get(header, pair), pair)
+            over = [header for header in over if ratios[header] > bars[header]]
+    for header, ratio in ratios.items():
+        print(f"{ratio:5.2f} of at most {bars[header]:.2f}  {header}{'  OVER' if header in over else ''}")
+    sys.exit(1 if over else 0)
 
 
 main()

@@ -78,19 +78,19 @@ struct MethodIsSigned {
     using Reply = Answer;
 };
 struct MethodIsHello {
-    static constexpr std::uint32_t method = 0;
+    [[maybe_unused]] static constexpr std::uint32_t method = 0;
     using Reply = Answer;
 };
 struct LacksReply {
-    static constexpr std::uint32_t method = 1;
+    [[maybe_unused]] static constexpr std::uint32_t method = 1;
 };
 struct ReplyIsNoAggregate {
-    static constexpr std::uint32_t method = 1;
+    [[maybe_unused]] static constexpr std::uint32_t method = 1;
     using Reply = std::string;
 };
 class IsNoAggregate {
   public:
-    static constexpr std::uint32_t method = 1;
+    [[maybe_unused]] static constexpr std::uint32_t method = 1;
     using Reply = Answer;
     IsNoAggregate() = default;
 
