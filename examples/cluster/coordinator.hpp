@@ -196,8 +196,8 @@ class Coordinator {
     mooncake::Task<void> report_progress() {
         const auto terminal = isatty(STDERR_FILENO) != 0;
         auto pause = mooncake::Event();
-        for (;;) {
-            const auto wake = co_await pause.wait(terminal ? mooncake::Deadline(500ms) : mooncake::Deadline(5s));
+        for (auto period = mooncake::Duration(500ms);; period = terminal ? period : mooncake::Duration(5s)) {
+            const auto wake = co_await pause.wait(mooncake::Deadline(period));
             if (wake == mooncake::Wake::cancelled) co_return mooncake::ok;
             const auto& totals = *totals_;
             const auto took = elapsed();

@@ -22,9 +22,9 @@ Task<void> close(T& what) {
 
 /// A master, nodes and a client in one process, over real sockets and shared memory.
 struct Cluster {
-    explicit Cluster(unsigned nodes) : master(std::make_unique<MasterServer<>>(runtime, master_config())) {
+    explicit Cluster(unsigned count) : master(std::make_unique<MasterServer<>>(runtime, master_config())) {
         master->start();
-        for (unsigned i = 0; i < nodes; ++i) REQUIRE(add("node-" + std::to_string(i)));
+        for (unsigned i = 0; i < count; ++i) REQUIRE(add("node-" + std::to_string(i)));
         auto config = ClusterStore::Config();
         config.master.rpc.server = master->endpoint();
         store = std::make_unique<ClusterStore>(runtime, std::move(config));
@@ -84,7 +84,8 @@ TEST_CASE("cluster store: the same calls as embedded, over a master and nodes") 
 TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
     auto c = Cluster(2);
     const auto value = std::vector<std::byte>(100'000, std::byte{6});
-    for (auto i = 0; i < 8; ++i) REQUIRE(c.runtime.run(c.store->put("k" + std::to_string(i), value, {.replicas = 2})).has_value());
+    for (auto i = 0; i < 8; ++i)
+        REQUIRE(c.runtime.run(c.store->put("k" + std::to_string(i), value, {.replicas = 2})).has_value());
     // The engine goes and the heartbeats stay, so that the master still names the dead replica.
     auto& engine = c.nodes.front()->engine();
     REQUIRE(c.runtime.run(close(engine)).has_value());
@@ -102,7 +103,7 @@ TEST_CASE("cluster store: what only a dead node held is lost with it, and the se
     const auto got = c.runtime.run(c.store->get("k"));
     REQUIRE(!got);
     CHECK(got.error() == Errc::not_found); // it unmounted
-    REQUIRE(c.add("node-0").has_value());              // another generation under the same name
+    REQUIRE(c.add("node-0").has_value());  // another generation under the same name
     CHECK(c.runtime.run(c.store->get("k")).error() == Errc::not_found);
     REQUIRE(c.runtime.run(c.store->put("k", bytes_of("again"))).has_value());
     const auto again = c.runtime.run(c.store->get("k"));
