@@ -36,6 +36,11 @@ asio::awaitable<void> copy_group(Runtime& runtime, SliceGroup group, std::span<s
     };
     const auto bytes = total_bytes(group.slices);
     const auto count = group.slices.size();
+    if (group.deadline.passed()) { // nothing is moved for somebody who has given up
+        for (std::size_t i = 0; i < count; ++i)
+            if (remotes[i]) group.slices[i].outcome = Errc::timed_out;
+        co_return;
+    }
     if (bytes <= inline_bytes) {
         for (std::size_t i = 0; i < count; ++i) copy(i);
         co_return;
