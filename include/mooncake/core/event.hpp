@@ -51,7 +51,9 @@ class Event {
         }
         if (auto set = State::set; state_.compare_exchange_strong(set, State::idle, std::memory_order_acq_rel))
             co_return Wake::set;
-        auto start = [this, deadline, interrupt](auto handler) { this->begin(std::move(handler), deadline, interrupt); };
+        auto start = [this, deadline, interrupt](auto handler) {
+            this->begin(std::move(handler), deadline, interrupt);
+        };
         const auto wake = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Wake)>(
             start, asio::use_awaitable);
         timer_.remove();
