@@ -2,7 +2,7 @@
 # Builds with g++ and runs every test.
 #
 # Usage: test.sh [--full]
-#   --full  also the address sanitizer with g++, fuzz targets, format, clang-tidy and headers one by one
+#   --full  also sanitizers (g++ and clang 19), fuzz targets, format, clang-tidy and headers one by one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -14,7 +14,7 @@ if [[ $# -eq 0 ]]; then
     cmake --build --preset release --parallel "$jobs"
     ctest --preset release --parallel "$jobs"
 elif [[ $# -eq 1 && $1 == --full ]]; then
-    echo "test: installs what is missing, then builds and tests with g++ and with its address sanitizer, and checks the sources; may take 40 minutes on 2 cores"
+    echo "test: installs what is missing, then builds and tests with g++, clang and sanitizers; may take 40 minutes on 2 cores"
     bash cmake/deps.sh --full
     # Each part is a test of its own, so that one part compiles while the tests of another run.
     cmake -S cmake/full -B build/full -G Ninja >/dev/null
