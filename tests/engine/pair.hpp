@@ -26,6 +26,11 @@ struct FaultyTraits : DefaultEngineTraits {
 };
 using Engine = TransferEngine<FaultyTraits>;
 
+struct ShmOnlyTraits : DefaultEngineTraits {
+    using Transports = TransportSet<ShmTransport>;
+    using Metadata = MemoryMetadata;
+};
+
 /// Two engines in one process, and what makes their transports fail.
 struct EnginePair {
     EnginePair() : owner(runtime, config("owner")), user(runtime, config("user")) {}

@@ -6,15 +6,6 @@
 using namespace mooncake;
 using namespace mooncake::test;
 
-namespace {
-
-struct SharingTraits : DefaultEngineTraits {
-    using Transports = TransportSet<ShmTransport>;
-    using Metadata = MemoryMetadata;
-};
-
-} // namespace
-
 TEST_CASE("engine: the cheapest way is taken, and the next one when it fails") {
     auto pair = EnginePair();
     const auto region = pair.arena(4 * MiB);
@@ -106,6 +97,8 @@ TEST_CASE("engine: refusals are final, and say what they are") {
     batch.read(memory, segment, secret->offset, secret->keys.read);
     CHECK(pair.runtime.run(batch.submit()).value().all_ok());
     for (const auto& statistics : pair.user.statistics()) CHECK(statistics.failures == 0);
+    pair.loopback.set(EnginePair::failing());
+    CHECK(write(readable->offset) == Errc::access_denied); // the way that answered, not the one that failed before it
 }
 
 TEST_CASE("engine: a name that another engine holds is not taken") {
@@ -153,7 +146,7 @@ TEST_CASE("engine: many registrations at once all get into the record") {
 
 TEST_CASE("engine: unregister waits until no peer uses the region") {
     auto pair = EnginePair();
-    auto user = TransferEngine<SharingTraits>(pair.runtime, {.name = "sharing", .metadata = pair.metadata});
+    auto user = TransferEngine<ShmOnlyTraits>(pair.runtime, {.name = "sharing", .metadata = pair.metadata});
     auto region = pair.arena(1 * MiB);
     const auto segment = pair.runtime.run(user.open("owner")).value();
     auto window = pair.runtime.run(user.map(segment, region->offset, 1000, Direction::read));

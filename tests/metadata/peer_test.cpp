@@ -3,6 +3,9 @@
 #include <mooncake/testing/metadata_conformance.hpp>
 
 #include "net/raw_peer.hpp"
+#include "support/open_files.hpp"
+
+#include <deque>
 
 using namespace mooncake;
 using namespace mooncake::test;
@@ -43,4 +46,26 @@ TEST_CASE("peer: a record is fetched from its owner, a silent peer delays nobody
     CHECK(runtime.run(closing(&reader)).has_value());
     CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).error() == Errc::closed);
     CHECK(runtime.run(closing(&owner)).has_value());
+}
+
+TEST_CASE("peer: connections to peers that are asked no more do not add up") {
+    auto runtime = Runtime({.threads = 2});
+    auto reader = PeerMetadata<>(runtime, {.connections = 3});
+    auto owners = std::deque<PeerMetadata<>>();
+    auto files = std::size_t{0};
+    for (int i = 0; i < 20; ++i) {
+        auto& owner = owners.emplace_back(runtime);
+        owner.start();
+        CHECK(runtime.run(owner.put("segment", "record " + std::to_string(i), {})).has_value());
+        const auto got = runtime.run(reader.get(owner.locator("segment"), 5s));
+        CHECK(got.value().value == "record " + std::to_string(i));
+        if (i == 4) files = open_files();
+    }
+    // Each owner keeps the socket it listens on; a connection would cost two more.
+    CHECK(comes_true([&] { return open_files() <= files + 15 + 4; }));
+    for (auto& owner : owners) {
+        CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).has_value());
+        CHECK(runtime.run(closing(&owner)).has_value());
+    }
+    CHECK(runtime.run(closing(&reader)).has_value());
 }

@@ -5,6 +5,7 @@
 #include <mooncake/engine/batch.hpp>
 #include <mooncake/engine/paths.hpp>
 #include <mooncake/engine/plan.hpp>
+#include <mooncake/engine/publisher.hpp>
 #include <mooncake/engine/transports.hpp>
 #include <mooncake/net/codec.hpp>
 
@@ -13,7 +14,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -60,7 +60,8 @@ class TransferEngine {
         : runtime_(runtime), config_(checked(std::move(config))),
           regions_(std::make_shared<RegionTable>(random_secret())),
           metadata_(config_.metadata ? config_.metadata : make_metadata()),
-          transports_(TransportContext{runtime, regions_, config_.log}, config_.transports) {
+          transports_(TransportContext{runtime, regions_, config_.log}, config_.transports),
+          publisher_(empty_record(), metadata_, config_.log) {
         transports_.start();
         if (!config_.metadata) metadata_->start();
     }
@@ -103,8 +104,8 @@ class TransferEngine {
     /// Errors: `timed_out`, `cancelled`: a peer still holds on to it; it is out of the segment all the same.
     Task<void> unregister(RegionPin region, Deadline deadline = {}) {
         regions_->remove(region);
-        hide(*region);
-        const auto published = co_await publish();
+        publisher_.hide(*region);
+        const auto published = co_await publisher_.publish();
         auto alone = std::weak_ptr<const Region>(region);
         region.reset();
         auto pause = Event();
@@ -225,7 +226,7 @@ class TransferEngine {
     /// Stops serving, ends transfers in progress, closes links. Idempotent.
     asio::awaitable<void> close() {
         if (closed_.exchange(true)) co_return;
-        co_await forget();
+        co_await publisher_.forget();
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
     }
@@ -250,93 +251,22 @@ class TransferEngine {
         else return std::make_shared<Metadata>();
     }
 
+    SegmentRecord empty_record() const {
+        return {.name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
+    }
+
     Task<RegionPin> add(Region region, KeySharing sharing) {
         auto added = regions_->add(std::move(region));
         if (!added) co_return added.error();
         const auto& pin = *added;
-        const auto show = sharing == KeySharing::in_record;
-        {
-            const auto lock = std::lock_guard(mutex_);
-            shown_.push_back({.offset = pin->offset,
-                              .length = pin->bytes.size(),
-                              .location = pin->location,
-                              .rights = pin->rights,
-                              .read_key = show ? pin->keys.read : 0,
-                              .write_key = show ? pin->keys.write : 0});
-        }
-        const auto published = co_await publish();
+        publisher_.show(*pin, sharing);
+        const auto published = co_await publisher_.publish();
         if (!published) {
             regions_->remove(pin);
-            hide(*pin);
+            publisher_.hide(*pin);
             co_return published.error();
         }
         co_return std::move(*added);
-    }
-
-    void hide(const Region& region) {
-        const auto lock = std::lock_guard(mutex_);
-        std::erase_if(shown_, [&](const auto& buffer) { return buffer.offset == region.offset; });
-    }
-
-    /// Removes the segment's record, if it is this engine's: one of that name that was never written is somebody else's.
-    asio::awaitable<void> forget() {
-        {
-            const auto lock = std::lock_guard(mutex_);
-            if (version_ == 0) co_return;
-        }
-        const auto forgotten = co_await metadata_->remove(config_.name, Deadline(std::chrono::seconds(1)));
-        if (!forgotten)
-            config_.log(Severity::warning,
-                        "the record of '" + config_.name + "' could not be removed: " + forgotten.error().message());
-    }
-
-    /// The right to write the record: of two written at once, the older one could come last, or seem somebody else's.
-    struct Turn {
-        TransferEngine* engine;
-        ~Turn() {
-            const auto lock = std::lock_guard(engine->mutex_);
-            engine->publishing_ = !engine->publishers_.empty();
-            if (!engine->publishing_) return;
-            engine->publishers_.front()->set();
-            engine->publishers_.pop_front();
-        }
-    };
-
-    Task<void> publish() {
-        auto mine = Event();
-        {
-            const auto lock = std::lock_guard(mutex_);
-            if (publishing_) publishers_.push_back(&mine);
-            else mine.set();
-            publishing_ = true;
-        }
-        co_await mine.wait(Deadline::never(), Interrupt::no);
-        const auto turn = Turn{this};
-        co_return co_await write_record();
-    }
-
-    /// Writes the segment's record. Where the backend can tell, a name that somebody else took is not taken from him.
-    Task<void> write_record() {
-        auto record = SegmentRecord{
-            .name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
-        auto known = std::uint64_t{0};
-        {
-            const auto lock = std::lock_guard(mutex_);
-            record.buffers = shown_;
-            known = version_;
-        }
-        auto stored = Result<std::uint64_t>();
-        if constexpr (Metadata::capabilities.compare_and_swap)
-            stored = co_await metadata_->compare_and_swap(config_.name, known, encode(record), Deadline());
-        else stored = co_await metadata_->put(config_.name, encode(record), Deadline());
-        if (!stored && stored.error() == Errc::conflict)
-            co_return Error(Errc::conflict, "another process holds the name '" + config_.name + "' (" +
-                                                std::string(stored.error().context()) +
-                                                "); choose another EngineConfig::name");
-        if (!stored) co_return stored.error();
-        const auto lock = std::lock_guard(mutex_);
-        version_ = *stored;
-        co_return ok;
     }
 
     Task<TransferReport> submit_one(Batch one, TransferOptions options) {
@@ -344,7 +274,8 @@ class TransferEngine {
         if (!report) co_return report.error();
         auto& request = report->requests.front();
         if (request.outcome == Errc::ok) co_return std::move(request);
-        if (!(report->failure == Errc::ok)) co_return report->failure;
+        const auto way_failed = engine::detail::retryable(request.outcome) && !(report->failure == Errc::ok);
+        if (way_failed) co_return report->failure;
         co_return request.outcome;
     }
 
@@ -408,12 +339,8 @@ class TransferEngine {
     const std::shared_ptr<RegionTable> regions_;
     const std::shared_ptr<Metadata> metadata_;
     Pool transports_;
+    engine::detail::Publisher<Metadata> publisher_;
     std::atomic<bool> closed_ = false;
-    std::mutex mutex_; // of what follows
-    std::vector<BufferRecord> shown_;
-    std::uint64_t version_ = 0; ///< of the record that was written last
-    bool publishing_ = false;
-    std::deque<Event*> publishers_; ///< who waits for his turn
 };
 
 } // namespace mooncake

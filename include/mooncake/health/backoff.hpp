@@ -28,7 +28,8 @@ class Backoff {
         next_ = TimePoint{};
     }
     void failed(TimePoint now) noexcept {
-        mean_ = mean_ == Duration::zero() ? config_.first : std::min(mean_ * 2, config_.most);
+        const auto longest_mean = config_.most * 2 / 3; // half as much again is the most there may be
+        mean_ = std::min(mean_ == Duration::zero() ? config_.first : mean_ * 2, longest_mean);
         next_ = now + std::chrono::duration_cast<Duration>(mean_ * (0.5 + random_.uniform()));
     }
 

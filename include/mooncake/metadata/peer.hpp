@@ -17,6 +17,7 @@ namespace mooncake {
 struct PeerMetadataConfig {
     ListenConfig listen = {};                       ///< where others ask for this process's records
     std::chrono::milliseconds answer_within{5'000}; ///< most a peer may take when the caller sets no deadline
+    std::size_t connections = 256; ///< to peers: beyond them those that nobody uses are closed; at least 1
     Log log = {};
 };
 
@@ -35,7 +36,8 @@ struct GetRecord {
 } // namespace metadata::detail
 
 /// Choose this when: there is to be no central service. A record stays with its owner, and whoever wants it asks there:
-/// others' keys are `name@host:port`. Each peer is asked over a connection of its own, so a silent one delays nobody.
+/// others' keys are `name@host:port`. Each peer is asked over a connection of its own, so a silent one delays nobody; the
+/// connection stays for the next question, up to `PeerMetadataConfig::connections` of them.
 template <StreamPolicy P = PlainTcp>
 class PeerMetadata {
   public:
@@ -43,7 +45,7 @@ class PeerMetadata {
 
     /// Throws `address_in_use` when it cannot listen.
     explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {})
-        : runtime_(runtime), config_(std::move(config)), service_(make_service()),
+        : runtime_(runtime), config_(std::move(config)), retired_(runtime.next_executor()), service_(make_service()),
           server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}) {}
 
     void start() { server_.start(); }
@@ -83,17 +85,26 @@ class PeerMetadata {
     }
 
     asio::awaitable<void> close() {
-        auto clients = std::map<std::string, std::shared_ptr<RpcClient<P>>>();
+        auto clients = Clients();
         {
             const auto lock = std::lock_guard(mutex_);
             closed_ = true;
             clients.swap(clients_);
         }
         for (const auto& [peer, client] : clients) co_await client->close();
+        co_await retired_.join();
         co_await server_.close();
     }
 
   private:
+    using Client = std::shared_ptr<RpcClient<P>>;
+    using Clients = std::map<std::string, Client>;
+
+    static Task<void> retire(Client client) {
+        co_await client->close();
+        co_return ok;
+    }
+
     std::unique_ptr<RpcService> make_service() {
         auto service = std::make_unique<RpcService>();
         service->template on<metadata::detail::GetRecord>(
@@ -115,21 +126,29 @@ class PeerMetadata {
         return found->second;
     }
 
-    std::shared_ptr<RpcClient<P>> client(const Endpoint& peer) {
+    Client client(const Endpoint& peer) {
         const auto lock = std::lock_guard(mutex_);
         if (closed_) return nullptr;
         auto& client = clients_[to_string(peer)];
         if (!client)
             client = std::make_shared<RpcClient<P>>(
                 runtime_.next_executor(), RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
-        return client;
+        auto mine = client;
+        if (clients_.size() > config_.connections)
+            std::erase_if(clients_, [this](auto& entry) {
+                const auto unused = entry.second.use_count() == 1;
+                if (unused) (void)retired_.spawn(retire(std::move(entry.second)));
+                return unused;
+            });
+        return mine;
     }
 
     Runtime& runtime_;
     const PeerMetadataConfig config_;
+    TaskScope retired_;
     mutable std::mutex mutex_; // of what follows
     std::map<std::string, Document> own_;
-    std::map<std::string, std::shared_ptr<RpcClient<P>>> clients_;
+    Clients clients_;
     std::uint64_t version_ = 0;
     bool closed_ = false;
     std::unique_ptr<RpcService> service_;

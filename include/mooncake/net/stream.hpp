@@ -4,6 +4,7 @@
 #include <mooncake/core/task.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/endpoint.hpp>
+#include <mooncake/net/resolve.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -15,7 +16,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace mooncake {
 
@@ -59,22 +59,10 @@ struct PlainTcp {
     // Templates, so that a translation unit that makes no connection does not pay for compiling them.
     template <class S = Stream>
     static Task<Connected> connect(Executor executor, Endpoint endpoint) {
-        auto failure = boost::system::error_code();
-        const auto address = asio::ip::make_address(endpoint.host, failure);
-        auto targets = std::vector<asio::ip::tcp::endpoint>();
-        if (!failure) {
-            targets.emplace_back(address, endpoint.port);
-        } else {
-            auto resolver = core::detail::later<asio::ip::tcp::resolver, S>(executor);
-            auto [error, found] =
-                co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), as_result);
-            if (error)
-                co_return Error(Errc::unreachable,
-                                "the name in " + to_string(endpoint) + " is not known: " + error.message());
-            for (const auto& entry : found) targets.push_back(entry.endpoint());
-        }
+        const auto targets = co_await net::detail::resolve<core::detail::later<asio::ip::tcp::resolver, S>>(endpoint);
+        if (!targets) co_return targets.error();
         auto why = std::string("no address");
-        for (const auto& target : targets) {
+        for (const auto& target : *targets) {
             auto connected = mooncake::Connected<S>{S(executor)};
             auto [error] = co_await connected.stream->async_connect(target, as_result);
             if (!error) {

@@ -14,13 +14,14 @@ inline constexpr auto returned_mark = std::byte{0xEE};
 
 /// The slices of a transfer that takes a while: 48 of half a MiB.
 struct LargeGroup {
-    static constexpr std::uint64_t length = 512 * KiB, count = 48;
+    static constexpr std::uint64_t length = 512 * KiB, count = 48, bytes = count * length;
 
-    explicit LargeGroup(const RegionPin& region) : memory(count * length), slices(count) {
+    /// `at`: where in the region it begins.
+    explicit LargeGroup(const RegionPin& region, std::uint64_t at = 0) : memory(bytes), slices(count) {
         for (std::size_t i = 0; i < count; ++i)
             slices[i] = {.local = memory.data() + i * length,
                          .length = length,
-                         .remote = region->offset + i * length,
+                         .remote = region->offset + at + i * length,
                          .key = region->keys.write,
                          .outcome = Errc::corrupt};
     }
@@ -54,7 +55,7 @@ bool works_again(TransportPair<T>& pair, const RegionPin& region) {
 template <Transport T>
 void deadline_passed(Direction direction) {
     auto pair = TransportPair<T>();
-    const auto region = pair.add(LargeGroup::count * LargeGroup::length, Rights::read_write);
+    const auto region = pair.add(LargeGroup::bytes, Rights::read_write);
     auto group = LargeGroup(region);
     fill(direction == Direction::read ? region->bytes : MutableBytes(group.memory), 11);
     const auto passed = Deadline(SteadyClock{}.now() - 1s);
@@ -73,7 +74,7 @@ enum class Ending : std::uint8_t { deadline, cancellation };
 template <Transport T>
 void ended_in_the_middle(Direction direction, Ending ending) {
     auto pair = TransportPair<T>();
-    const auto region = pair.add(LargeGroup::count * LargeGroup::length, Rights::read_write);
+    const auto region = pair.add(LargeGroup::bytes, Rights::read_write);
     auto groups = std::vector<LargeGroup>();
     auto ended = 0;
     for (const auto after : {50us, 200us, 500us, 1000us, 2000us, 3000us, 5000us, 8000us}) {
@@ -136,9 +137,9 @@ void concurrent_groups() {
 template <Transport T>
 void peer_closed() {
     auto pair = TransportPair<T>();
-    const auto region = pair.add(LargeGroup::count * LargeGroup::length, Rights::read_write);
+    const auto region = pair.add(2 * LargeGroup::bytes, Rights::read_write);
     auto groups = std::vector<LargeGroup>();
-    for (int i = 0; i < 2; ++i) groups.emplace_back(region);
+    for (const auto at : {std::uint64_t{0}, LargeGroup::bytes}) groups.emplace_back(region, at);
     auto moved = std::atomic<int>{0};
     auto failed = std::atomic<int>{0};
     auto consistent = std::atomic<bool>{true};

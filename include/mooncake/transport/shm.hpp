@@ -6,6 +6,7 @@
 #include <mooncake/transport/shm_link.hpp>
 #include <mooncake/transport/shm_server.hpp>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,19 +40,16 @@ class BasicShmTransport {
 
     Task<Link> connect(PeerDescription peer, Deadline deadline) {
         if (!reaches(peer.description)) co_return Error(Errc::unreachable, "that segment is on another host");
-        auto link = std::make_shared<transport::detail::ShmLink>(scope_.executor(), peer.generation);
-        {
-            const auto lock = std::lock_guard(mutex_);
-            std::erase_if(links_, [](const auto& old) { return old.expired(); });
-            links_.push_back(link);
-        }
         auto address = peer.description.substr(host_.size() + 1);
-        const auto connected = co_await with_deadline(link->connect(std::move(address), scope_), deadline);
-        if (!connected) {
-            link->close();
-            co_return connected.error();
-        }
-        co_return link;
+        const auto which = std::pair(address, peer.generation);
+        if (auto open = find_link(which)) co_return open;
+        auto link = co_await with_deadline(
+            transport::detail::ShmLink::connect(std::move(address), peer.generation, scope_), deadline);
+        if (!link) co_return link.error();
+        const auto lock = std::lock_guard(mutex_);
+        std::erase_if(links_, [](const auto& old) { return old.second.expired(); });
+        links_.insert_or_assign(which, *link);
+        co_return std::move(*link);
     }
 
     Task<void> transfer(Link link, SliceGroup group) {
@@ -96,19 +94,21 @@ class BasicShmTransport {
     }
 
     asio::awaitable<void> close() {
-        auto links = std::vector<std::weak_ptr<transport::detail::ShmLink>>();
-        {
-            const auto lock = std::lock_guard(mutex_);
-            links.swap(links_);
-        }
-        for (const auto& weak : links)
-            if (const auto link = weak.lock()) link->close();
         co_await scope_.close();
         co_await server_.close();
     }
 
   private:
     using Windows = transport::detail::ShmLink::Windows;
+    using Which = std::pair<std::string, std::uint64_t>; ///< a peer's address and generation
+
+    /// The link to that peer that somebody uses already.
+    Link find_link(const Which& which) {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = links_.find(which);
+        auto link = found == links_.end() ? Link() : found->second.lock();
+        return link && !link->broken() ? link : Link();
+    }
 
     struct Wanted {
         std::uint64_t offset, length, key;
@@ -148,7 +148,7 @@ class BasicShmTransport {
     transport::detail::ShmServer server_;
     const std::string host_;
     std::mutex mutex_;
-    std::vector<std::weak_ptr<transport::detail::ShmLink>> links_;
+    std::map<Which, std::weak_ptr<transport::detail::ShmLink>> links_; ///< those in use
 };
 
 using ShmTransport = BasicShmTransport<>;

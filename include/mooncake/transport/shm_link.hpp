@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/memory/access.hpp>
 #include <mooncake/memory/mapping.hpp>
@@ -18,15 +19,36 @@
 
 namespace mooncake::transport::detail {
 
-/// The client's socket, shared with the windows, which say goodbye through it.
-struct ShmSocket {
-    explicit ShmSocket(const Executor& executor) : descriptor(executor) {}
-    asio::posix::stream_descriptor descriptor;
+/// The client's end of the socket as the link and its windows hold it: hung up when the last of them is gone, since the
+/// server takes a client that hangs up for one that has nothing mapped. Needs no runtime: a window may outlive that.
+class ShmSession {
+  public:
+    explicit ShmSession(FileDescriptor socket) noexcept : socket_(std::move(socket)) {}
+    ShmSession(const ShmSession&) = delete;
+    ShmSession& operator=(const ShmSession&) = delete;
+    ~ShmSession() { hang_up(); }
+
+    void hang_up() const noexcept { shutdown(socket_.get(), SHUT_RDWR); }
+    /// Gives 0 or errno.
+    [[nodiscard]] int send(const ShmMessage& message) const noexcept { return send_message(socket_.get(), message); }
+    void notify_released(std::uint64_t offset) const noexcept {
+        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = offset};
+        (void)send(notice); // a server that is gone needs no notice
+    }
+    /// The same socket once more, for the coroutine that reads it. Errors: `system`.
+    [[nodiscard]] Result<FileDescriptor> reading_end() const {
+        auto fd = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+        if (!fd) return errno_error("fcntl(F_DUPFD_CLOEXEC)", errno);
+        return fd;
+    }
+
+  private:
+    const FileDescriptor socket_;
 };
 
 /// A peer's region as memory of this process. Lets go of it when the last user is done.
 struct ShmWindow {
-    std::shared_ptr<ShmSocket> socket;
+    std::shared_ptr<const ShmSession> session;
     std::uint64_t offset = 0; ///< in the segment
     std::uint64_t length = 0; ///< of the region; the mapping is of whole pages
     std::uint64_t key = 0;
@@ -35,8 +57,7 @@ struct ShmWindow {
 
     ~ShmWindow() {
         mapping = Mapping();
-        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = offset};
-        (void)send_message(socket->descriptor.native_handle(), notice); // a server that is gone needs no notice
+        session->notify_released(offset);
     }
 
     [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t bytes) const noexcept {
@@ -46,14 +67,35 @@ struct ShmWindow {
 };
 
 /// The client's end of shared memory with one peer: maps the peer's regions as they are needed, and notices when the peer
-/// takes one back or dies. Thread: any.
+/// takes one back or dies. It ends with its last user; windows that are still held stay valid. Thread: any.
 template <class Void = void>
-class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
+class BasicShmLink {
   public:
     using Windows = std::vector<std::shared_ptr<const ShmWindow>>;
 
-    BasicShmLink(const Executor& executor, std::uint64_t generation)
-        : socket_(std::make_shared<ShmSocket>(executor)), generation_(generation) {}
+    BasicShmLink(FileDescriptor socket, std::uint64_t generation)
+        : session_(std::make_shared<const ShmSession>(std::move(socket))), generation_(generation) {}
+
+    /// Connects and says hello. What the server sends is read by a coroutine in `scope`.
+    /// Errors: `unreachable`, `stale_generation`, `version_mismatch`, `connection_lost`, `cancelled`, `closed`, `system`.
+    static Task<std::shared_ptr<BasicShmLink>> connect(std::string address, std::uint64_t generation,
+                                                       TaskScope& scope) {
+        auto fd = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!fd) co_return errno_error("socket(AF_UNIX)", errno);
+        const auto name = UnixAddress(address);
+        if (::connect(fd.get(), name.get(), name.length) != 0)
+            co_return Error(Errc::unreachable,
+                            "shared memory of " + address + ": " + errno_error("connect", errno).message());
+        auto link = std::make_shared<BasicShmLink>(std::move(fd), generation);
+        auto reading_end = link->session_->reading_end();
+        if (!reading_end) co_return reading_end.error();
+        auto socket = Descriptor(scope.executor(), reading_end->release());
+        const auto reading = scope.spawn(read_all(link, std::move(socket)));
+        if (!reading) co_return reading.error();
+        const auto greeted = co_await link->greet(std::move(address));
+        if (!greeted) co_return greeted.error();
+        co_return link;
+    }
 
     [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
 
@@ -61,23 +103,6 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
     [[nodiscard]] std::shared_ptr<const Windows> windows() const {
         const auto lock = std::lock_guard(mutex_);
         return windows_;
-    }
-
-    Task<void> connect(std::string address, TaskScope& scope) {
-        auto fd = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        if (!fd) co_return errno_error("socket(AF_UNIX)", errno);
-        const auto name = UnixAddress(address);
-        if (::connect(fd.get(), name.get(), name.length) != 0)
-            co_return Error(Errc::unreachable,
-                            "shared memory of " + address + ": " + errno_error("connect", errno).message());
-        socket_->descriptor.assign(fd.release());
-        (void)scope.spawn(read_all(this->shared_from_this()));
-        const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
-        auto reply = co_await ask(hello, Deadline());
-        if (!reply) co_return reply.error();
-        if (const auto status = errc_from_wire(static_cast<std::uint16_t>(reply->message.status)); status != Errc::ok)
-            co_return Error(status, "shared memory of " + address + " was refused");
-        co_return ok;
     }
 
     /// Maps the region that holds `offset`, unless it is mapped with that key already.
@@ -88,7 +113,7 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
         const auto adopted = adopt(reply->message, reply->fd, key);
-        if (!adopted) give_back(reply->message);
+        if (!adopted) give_back(*session_, reply->message);
         co_return adopted;
     }
 
@@ -101,22 +126,35 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
             windows_ = std::make_shared<const Windows>();
         }
         for (const auto& [id, question] : waiting) question->answered.set();
-        if (socket_->descriptor.is_open()) shutdown(socket_->descriptor.native_handle(), SHUT_RDWR);
+        session_->hang_up();
     }
 
   private:
+    using Descriptor = core::detail::later<asio::posix::stream_descriptor, Void>;
+
     struct Question {
         Event answered;
         ShmReceived answer;
     };
 
-    static Task<void> read_all(std::shared_ptr<BasicShmLink> self) {
-        for (;;) {
-            auto received = co_await next_message(self->socket_->descriptor);
-            if (received.error != 0 || !self->take(std::move(received))) break;
-        }
-        self->close();
+    Task<void> greet(std::string address) {
+        const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
+        auto reply = co_await ask(hello, Deadline());
+        if (!reply) co_return reply.error();
+        const auto status = errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
+        if (status != Errc::ok) co_return Error(status, "shared memory of " + address + " was refused");
         co_return ok;
+    }
+
+    static Task<void> read_all(std::weak_ptr<BasicShmLink> link, Descriptor socket) {
+        for (;;) {
+            auto received = co_await next_message(socket);
+            const auto self = link.lock(); // none: what is revoked now is given back by the windows that are left
+            const auto intact = received.error == 0 && (!self || self->take(std::move(received)));
+            if (intact) continue;
+            if (self) self->close();
+            co_return ok;
+        }
     }
 
     bool take(ShmReceived received) {
@@ -128,16 +166,14 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
             found->second->answered.set();
             asked_.erase(found);
         } else {
-            give_back(received.message); // nobody waits any more
+            give_back(*session_, received.message); // nobody waits any more
         }
         return true;
     }
 
     /// The server counts what it granted as mapped until it hears otherwise.
-    void give_back(const ShmMessage& reply) const {
-        if (reply.status != 0 || reply.length == 0) return;
-        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = reply.offset};
-        (void)send_message(socket_->descriptor.native_handle(), notice); // a server that is gone needs no notice
+    static void give_back(const ShmSession& session, const ShmMessage& reply) {
+        if (reply.status == 0 && reply.length != 0) session.notify_released(reply.offset);
     }
 
     bool revoke(std::uint64_t offset) {
@@ -161,7 +197,7 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
             if (message.kind != ShmKind::hello) message.id = ++next_id_;
             asked_.emplace(message.id, &question);
         }
-        const auto failed = send_message(socket_->descriptor.native_handle(), message);
+        const auto failed = session_->send(message);
         auto wake = Wake::set;
         if (failed == 0) wake = co_await question.answered.wait(deadline);
         {
@@ -194,7 +230,7 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
         if (broken()) return Errc::connection_lost;
         if (revoked_.contains(region.offset)) return Errc::out_of_range;
         auto window = std::make_shared<ShmWindow>();
-        window->socket = socket_;
+        window->session = session_;
         window->offset = region.offset;
         window->length = region.length;
         window->key = key;
@@ -206,7 +242,7 @@ class BasicShmLink : public std::enable_shared_from_this<BasicShmLink<Void>> {
         return ok;
     }
 
-    const std::shared_ptr<ShmSocket> socket_;
+    const std::shared_ptr<const ShmSession> session_;
     const std::uint64_t generation_;
     std::atomic<bool> broken_ = false;
     mutable std::mutex mutex_; // of what follows

@@ -33,10 +33,10 @@ namespace transport::detail {
 /// The lanes to one peer.
 template <StreamPolicy P>
 struct TcpPeer {
-    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes) {
+    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes) : generation(config.hello.generation) {
         for (unsigned i = 0; i < lanes; ++i) slots.emplace_back(runtime.next_executor(), config);
     }
-    std::uint64_t generation = 0;
+    const std::uint64_t generation;
     std::deque<LaneSlot<P>> slots;
 };
 
@@ -111,26 +111,27 @@ class TcpTransport {
 
     explicit TcpTransport(TransportContext context, Config config = {})
         : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
-          server_(context_.runtime, service_, server_config()) {}
+          server_(context_.runtime, service_, server_config()), retired_(context_.runtime.next_executor()) {}
 
     void start() { server_.start(); }
 
     [[nodiscard]] std::string describe() const { return to_string(server_.endpoint()); }
     [[nodiscard]] bool reaches(std::string_view description) const { return parse_endpoint(description).has_value(); }
 
-    /// Connects lazily: the first transfer finds out whether somebody is there.
+    /// Connects lazily: the first transfer finds out whether somebody is there. Whoever uses the same peer shares its lanes.
     Task<Link> connect(PeerDescription peer, Deadline) {
         auto endpoint = parse_endpoint(peer.description);
         if (!endpoint) co_return endpoint.error();
         auto config = LaneConfig{.peer = std::move(*endpoint),
                                  .hello = {.service = "transfer", .generation = peer.generation},
                                  .connect_within = config_.connect_within};
-        auto link = std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
-        link->generation = peer.generation;
         const auto lock = std::lock_guard(mutex_);
         if (closed_) co_return Errc::closed;
-        links_.push_back(link);
-        co_return link;
+        auto& link = links_[{std::move(peer.description), peer.generation}];
+        if (!link) link = std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
+        auto mine = link;
+        retire_unused();
+        co_return mine;
     }
 
     Task<void> transfer(Link link, SliceGroup group) {
@@ -166,18 +167,37 @@ class TcpTransport {
     }
 
     asio::awaitable<void> close() {
-        auto links = std::vector<Link>();
+        auto links = Links();
         {
             const auto lock = std::lock_guard(mutex_);
             closed_ = true;
             links.swap(links_);
         }
-        for (const auto& link : links)
-            for (auto& slot : link->slots) co_await slot.close();
+        for (const auto& [peer, link] : links) co_await close_link(link);
+        co_await retired_.join();
         co_await server_.close();
     }
 
   private:
+    using Links = std::map<std::pair<std::string, std::uint64_t>, Link>; ///< by address and generation
+
+    static asio::awaitable<void> close_link(Link link) {
+        for (auto& slot : link->slots) co_await slot.close();
+    }
+    static Task<void> retire(Link link) {
+        co_await close_link(std::move(link));
+        co_return ok;
+    }
+
+    /// Lets go of the links that nobody holds any more: of peers that are gone, most likely. Requires: the lock is held.
+    void retire_unused() {
+        std::erase_if(links_, [this](auto& entry) {
+            const auto unused = entry.second.use_count() == 1;
+            if (unused) (void)retired_.spawn(retire(std::move(entry.second)));
+            return unused;
+        });
+    }
+
     static Config checked(Config config) {
         if (config.lanes < 1 || config.lanes > 64)
             throw_error({Errc::invalid_argument,
@@ -210,8 +230,9 @@ class TcpTransport {
     const Config config_;
     transport::detail::TcpService service_;
     Server<P> server_;
+    TaskScope retired_;
     std::mutex mutex_; // of what follows
-    std::vector<Link> links_;
+    Links links_;
     bool closed_ = false;
 };
 

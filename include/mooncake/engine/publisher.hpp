@@ -1,0 +1,122 @@
+#pragma once
+
+#include <mooncake/core/event.hpp>
+#include <mooncake/core/log.hpp>
+#include <mooncake/memory/region_table.hpp>
+#include <mooncake/metadata/concept.hpp>
+#include <mooncake/metadata/record.hpp>
+#include <mooncake/net/codec.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::engine::detail {
+
+/// Keeps the record of this process's segment in the metadata backend. Thread: everything from any executor.
+template <MetadataBackend M>
+class Publisher {
+  public:
+    /// `record`: the segment without buffers.
+    Publisher(SegmentRecord record, std::shared_ptr<M> metadata, Log log)
+        : record_(std::move(record)), metadata_(std::move(metadata)), log_(std::move(log)) {}
+
+    /// The next record that is written holds the region, with its keys if they are for everybody.
+    void show(const Region& region, KeySharing sharing) {
+        const auto open = sharing == KeySharing::in_record;
+        const auto lock = std::lock_guard(mutex_);
+        record_.buffers.push_back({.offset = region.offset,
+                                   .length = region.bytes.size(),
+                                   .location = region.location,
+                                   .rights = region.rights,
+                                   .read_key = open ? region.keys.read : 0,
+                                   .write_key = open ? region.keys.write : 0});
+    }
+
+    void hide(const Region& region) {
+        const auto lock = std::lock_guard(mutex_);
+        std::erase_if(record_.buffers, [&](const auto& buffer) { return buffer.offset == region.offset; });
+    }
+
+    /// Writes the record. Where the backend can tell, a name that somebody else took is not taken from him.
+    /// Errors: `conflict` (names who holds it), those of the backend. Cancellation: none before its turn.
+    Task<void> publish() {
+        auto mine = Event();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (busy_) waiting_.push_back(&mine);
+            else mine.set();
+            busy_ = true;
+        }
+        co_await mine.wait(Deadline::never(), Interrupt::no);
+        const auto turn = Turn{this};
+        co_return co_await write();
+    }
+
+    /// Removes the record, if it is this engine's: one of that name that was never written is somebody else's.
+    asio::awaitable<void> forget() {
+        auto name = std::string();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (version_ == 0) co_return;
+            name = record_.name;
+        }
+        const auto forgotten = co_await metadata_->remove(name, Deadline(std::chrono::seconds(1)));
+        if (!forgotten)
+            log_(Severity::warning,
+                 "the record of '" + name + "' could not be removed: " + forgotten.error().message());
+    }
+
+  private:
+    /// The right to write the record: of two written at once, the older one could come last, or seem somebody else's.
+    struct Turn {
+        Publisher* publisher;
+        ~Turn() {
+            const auto lock = std::lock_guard(publisher->mutex_);
+            publisher->busy_ = !publisher->waiting_.empty();
+            if (!publisher->busy_) return;
+            publisher->waiting_.front()->set();
+            publisher->waiting_.pop_front();
+        }
+    };
+
+    Task<void> write() {
+        auto name = std::string();
+        auto document = std::string();
+        auto known = std::uint64_t{0};
+        {
+            const auto lock = std::lock_guard(mutex_);
+            name = record_.name;
+            document = encode(record_);
+            known = version_;
+        }
+        auto stored = Result<std::uint64_t>();
+        if constexpr (M::capabilities.compare_and_swap)
+            stored = co_await metadata_->compare_and_swap(name, known, std::move(document), Deadline());
+        else stored = co_await metadata_->put(name, std::move(document), Deadline());
+        if (!stored && stored.error() == Errc::conflict)
+            co_return Error(Errc::conflict, "another process holds the name '" + name + "' (" +
+                                                std::string(stored.error().context()) +
+                                                "); choose another EngineConfig::name");
+        if (!stored) co_return stored.error();
+        const auto lock = std::lock_guard(mutex_);
+        version_ = *stored;
+        co_return ok;
+    }
+
+    std::mutex mutex_; // of what follows
+    SegmentRecord record_;
+    std::uint64_t version_ = 0; ///< of the record that was written last
+    bool busy_ = false;
+    std::deque<Event*> waiting_; ///< for their turn to write
+
+    const std::shared_ptr<M> metadata_;
+    const Log log_;
+};
+
+} // namespace mooncake::engine::detail
