@@ -205,10 +205,10 @@ class BasicShmLink {
             asked_.erase(message.id);
         }
         co_await asio::this_coro::throw_if_cancelled(throws);
-        if (failed != 0 || (wake == Wake::set && question.answer.message.kind != ShmKind::reply))
-            co_return Error(Errc::connection_lost, "the process that shares the memory is gone");
-        if (wake != Wake::set) co_return to_errc(wake);
-        co_return std::move(question.answer);
+        // An answer that came as time ran out counts: what it grants would be lost otherwise.
+        if (question.answer.message.kind == ShmKind::reply) co_return std::move(question.answer);
+        if (failed == 0 && wake != Wake::set) co_return to_errc(wake);
+        co_return Error(Errc::connection_lost, "the process that shares the memory is gone");
     }
 
     /// Makes a window of what the server sent, which is believed only after a look at the descriptor itself: a file that
