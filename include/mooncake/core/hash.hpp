@@ -10,6 +10,13 @@
 #include <string_view>
 #include <vector>
 
+// On x86 the library has these beside the plain functions: the same numbers by the widest vectors of the processor, 3 to 16
+// times as fast. Weak, since libxxhash may have been built without them.
+extern "C" {
+[[gnu::weak]] XXH64_hash_t XXH3_64bits_withSeed_dispatch(const void* input, size_t len, XXH64_hash_t seed);
+[[gnu::weak]] XXH_errorcode XXH3_64bits_update_dispatch(XXH3_state_t* state, const void* input, size_t len);
+}
+
 namespace mooncake {
 
 /// How many bytes of an object share one checksum.
@@ -17,7 +24,8 @@ inline constexpr std::uint64_t checksum_chunk = 256 * KiB;
 
 /// XXH3-64 of `bytes`. The same number on every machine.
 [[nodiscard]] inline std::uint64_t hash_bytes(ConstBytes bytes, std::uint64_t seed = 0) noexcept {
-    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+    static const auto hash = &XXH3_64bits_withSeed_dispatch ? &XXH3_64bits_withSeed_dispatch : &XXH3_64bits_withSeed;
+    return hash(bytes.data(), bytes.size(), seed);
 }
 [[nodiscard]] inline std::uint64_t hash_text(std::string_view text, std::uint64_t seed = 0) noexcept {
     return hash_bytes(bytes_of(text), seed);

@@ -107,12 +107,13 @@ struct AutoCopier {
         void operator()(XXH3_state_t* state) const noexcept { XXH3_freeState(state); }
     };
     thread_local const auto owner = std::unique_ptr<XXH3_state_t, Free>(XXH3_createState());
+    static const auto update = &XXH3_64bits_update_dispatch ? &XXH3_64bits_update_dispatch : &XXH3_64bits_update;
     auto* const state = owner.get();
     XXH3_64bits_reset(state);
     for (std::size_t at = 0; at < n; at += block) {
         const auto length = n - at < block ? n - at : block;
         std::memcpy(to + at, from + at, length);
-        XXH3_64bits_update(state, to + at, length);
+        update(state, to + at, length);
     }
     return XXH3_64bits_digest(state);
 }

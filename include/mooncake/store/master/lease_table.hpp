@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -48,7 +49,10 @@ class LeaseTable {
         bytes_.fetch_add(covered.newly_leased, std::memory_order_relaxed);
         const auto lock = std::lock_guard(mutex_);
         auto id = std::uint64_t{0};
-        while (id == 0 || leases_.contains(id)) id = XXH3_64bits_withSeed(&++sequence_, sizeof sequence_, secret_);
+        while (id == 0 || leases_.contains(id)) {
+            ++sequence_;
+            id = hash_bytes(std::as_bytes(std::span(&sequence_, 1)), secret_);
+        }
         leases_.emplace(id, Lease{expiry, covered.bytes, std::move(covered.objects)});
         schedule({expiry, id});
         return id;
