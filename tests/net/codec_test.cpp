@@ -75,6 +75,28 @@ TEST_CASE("codec: what was encoded is decoded") {
     CHECK(decode<Outer>("").value().number == 0);
 }
 
+TEST_CASE("codec: a small vector travels as a vector does") {
+    struct Pair {
+        std::uint16_t a = 0, b = 0;
+    };
+    struct Large {
+        std::vector<std::uint32_t> numbers;
+        std::vector<Pair> pairs;
+    };
+    struct Small {
+        SmallVector<std::uint32_t, 1> numbers;
+        SmallVector<Pair, 1> pairs;
+    };
+    for (const auto& large : {Large(), Large{{7}, {{1, 2}}}, Large{{7, 8, 9}, {{1, 2}, {3, 4}}}}) {
+        const auto bytes = encode(large);
+        const auto small = decode<Small>(bytes);
+        REQUIRE(small.has_value());
+        CHECK(small->numbers.size() == large.numbers.size());
+        CHECK((encode(*small) == bytes));
+        if (!bytes.empty()) CHECK_FALSE(decode<Small>(std::string_view(bytes).substr(0, bytes.size() - 1)).has_value());
+    }
+}
+
 TEST_CASE("codec: a message that is cut is refused, unless it is cut between fields") {
     const auto whole = std::vector<std::size_t>{0, 8, 10, 22, 40, golden.size()};
     for (std::size_t length = 0; length <= golden.size(); ++length) {

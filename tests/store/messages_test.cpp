@@ -20,6 +20,8 @@ template <class T>
 struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
+template <class T, std::size_t N>
+struct IsVector<SmallVector<T, N>> : std::true_type {};
 
 template <class T>
 constexpr bool travels();

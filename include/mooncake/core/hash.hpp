@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/core/small_vector.hpp>
 
 #include <xxhash.h>
 
@@ -8,7 +9,6 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 // On x86 the library has these beside the plain functions: the same numbers by the widest vectors of the processor, 3 to 16
 // times as fast. Weak, since libxxhash may have been built without them.
@@ -21,6 +21,9 @@ namespace mooncake {
 
 /// How many bytes of an object share one checksum.
 inline constexpr std::uint64_t checksum_chunk = 256 * KiB;
+
+/// The XXH3-64 of each chunk of an object. A block of KV cache is seldom more than one chunk: the first costs no allocation.
+using Checksums = SmallVector<std::uint64_t, 1>;
 
 /// XXH3-64 of `bytes`. The same number on every machine.
 [[nodiscard]] inline std::uint64_t hash_bytes(ConstBytes bytes, std::uint64_t seed = 0) noexcept {
@@ -37,8 +40,8 @@ inline constexpr std::uint64_t checksum_chunk = 256 * KiB;
 }
 
 /// XXH3-64 of each 256 KiB chunk of `bytes`; the last chunk may be shorter.
-[[nodiscard]] inline std::vector<std::uint64_t> chunk_checksums(ConstBytes bytes) {
-    auto sums = std::vector<std::uint64_t>();
+[[nodiscard]] inline Checksums chunk_checksums(ConstBytes bytes) {
+    auto sums = Checksums();
     sums.reserve(chunks_of(bytes.size()));
     for (; !bytes.empty(); bytes = bytes.subspan(std::min<std::uint64_t>(checksum_chunk, bytes.size())))
         sums.push_back(hash_bytes(bytes.first(std::min<std::uint64_t>(checksum_chunk, bytes.size()))));

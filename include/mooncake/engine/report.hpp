@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/deadline.hpp>
+#include <mooncake/core/hash.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/transport/slice.hpp>
 
@@ -22,7 +23,7 @@ struct TransferReport {
     std::uint64_t bytes = 0;              ///< that arrived
     Errc outcome = Errc::ok;              ///< of the request; the first slice that failed decides
     std::string_view transport;           ///< the one that moved the last of them; empty: none
-    std::vector<std::uint64_t> checksums; ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
+    Checksums checksums;                  ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
 };
 
 /// What became of a batch: a report for each request, in their order.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/result.hpp>
+#include <mooncake/core/small_vector.hpp>
 
 #include <boost/pfr/core.hpp>
 #include <boost/pfr/tuple_size.hpp>
@@ -27,6 +28,8 @@ template <class T>
 inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_vector<SmallVector<T, N>> = true;
 
 template <class T>
 concept Number = std::integral<T> || std::is_enum_v<T>;

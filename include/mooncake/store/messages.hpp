@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mooncake/core/errc.hpp>
+#include <mooncake/core/hash.hpp>
+#include <mooncake/core/small_vector.hpp>
 
 #include <cstdint>
 #include <string>
@@ -98,12 +100,15 @@ struct ReplicaDescriptor {
     std::uint64_t epoch = 0;  ///< of this allocation of the extent
 };
 
+/// Most objects have one replica, which costs no allocation.
+using Replicas = SmallVector<ReplicaDescriptor, 1>;
+
 struct ObjectDescriptor {
     Errc outcome = Errc::not_found; ///< `ok` or `not_found`; the rest counts only with `ok`
     std::uint64_t size = 0;
     std::uint64_t version = 0;
-    std::vector<std::uint64_t> checksums{}; ///< XXH3-64 of each 256 KiB
-    std::vector<ReplicaDescriptor> replicas{};
+    Checksums checksums{}; ///< XXH3-64 of each 256 KiB
+    Replicas replicas{};
 };
 
 enum class Pin : std::uint8_t {
@@ -131,7 +136,7 @@ struct PutStart {
 struct PutSpace {
     Errc outcome = Errc::ok;   ///< `ok`, `exists`, `no_space`, `too_large` (no segment is so large)
     std::uint64_t version = 0; ///< names this write; never 0 with `ok`
-    std::vector<ReplicaDescriptor> replicas{};
+    Replicas replicas{};
 };
 struct PutStartReply {
     std::vector<PutSpace> objects{}; ///< one a key
@@ -143,7 +148,7 @@ enum class LeaseWish : std::uint8_t { none, grant };
 struct WrittenObject {
     std::string key{};
     std::uint64_t version = 0;
-    std::vector<std::uint64_t> checksums{}; ///< one for each 256 KiB
+    Checksums checksums{}; ///< one for each 256 KiB
 };
 /// The bytes are there: `objects` become visible, under one lease if wished for.
 struct PutEnd {

@@ -22,7 +22,7 @@ class MinimalAllocator {
     explicit MinimalAllocator(std::uint64_t capacity) {
         if (capacity >= granularity) extents_.emplace(0, capacity / granularity * granularity);
     }
-    std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
+    std::optional<Allocation> allocate(std::uint64_t bytes) {
         const auto size = rounded(bytes);
         const auto fits = [&](const auto& extent) { return extent.second >= size; };
         const auto found = std::find_if(extents_.begin(), extents_.end(), fits);
@@ -30,10 +30,10 @@ class MinimalAllocator {
         const auto [offset, length] = *found;
         extents_.erase(found);
         if (length != size) extents_.emplace(offset + size, length - size);
-        return offset;
+        return Allocation{.offset = offset};
     }
-    void free(std::uint64_t offset, std::uint64_t bytes) {
-        auto at = extents_.emplace(offset, rounded(bytes)).first;
+    void free(const Allocation& allocation, std::uint64_t bytes) {
+        auto at = extents_.emplace(allocation.offset, rounded(bytes)).first;
         if (const auto next = std::next(at); next != extents_.end() && at->first + at->second == next->first) {
             at->second += next->second;
             extents_.erase(next);
@@ -75,17 +75,17 @@ void allocator_conformance() {
             auto allocator = A(count * extent);
             auto random = std::mt19937_64(extent);
             for (int round = 0; round < 3; ++round) {
-                auto offsets = std::vector<std::uint64_t>();
+                auto allocations = std::vector<Allocation>();
                 for (std::uint64_t i = 0; i < count; ++i) {
-                    const auto offset = allocator.allocate(extent);
-                    REQUIRE(offset.has_value());
-                    offsets.push_back(*offset);
+                    const auto allocation = allocator.allocate(extent);
+                    REQUIRE(allocation.has_value());
+                    allocations.push_back(*allocation);
                 }
                 CHECK(allocator.free_bytes() == 0);
                 CHECK(allocator.largest_free() == 0);
                 CHECK_FALSE(allocator.allocate(1).has_value());
-                std::shuffle(offsets.begin(), offsets.end(), random);
-                for (const auto offset : offsets) allocator.free(offset, extent);
+                std::shuffle(allocations.begin(), allocations.end(), random);
+                for (const auto& allocation : allocations) allocator.free(allocation, extent);
                 CHECK(allocator.largest_free() == count * extent);
             }
         }
@@ -100,7 +100,9 @@ void allocator_conformance() {
             allocator.free(*hole, granules * granule);
             CHECK(allocator.largest_free() == granules * granule);
             CHECK_FALSE(allocator.allocate(granules * granule + 1).has_value());
-            CHECK(allocator.allocate(granules * granule) == hole);
+            const auto again = allocator.allocate(granules * granule);
+            REQUIRE(again.has_value());
+            CHECK(again->offset == hole->offset);
         }
     }
 
@@ -123,38 +125,43 @@ void allocator_conformance() {
             auto random = std::mt19937_64(seed);
             const auto capacity = (1000 + random() % 9000) * granule;
             auto allocator = A(capacity);
-            auto live = std::map<std::uint64_t, std::uint64_t>(); // offset -> bytes asked for
+            struct Live {
+                Allocation allocation;
+                std::uint64_t bytes; // asked for
+            };
+            auto live = std::map<std::uint64_t, Live>(); // by offset
             auto used = std::uint64_t{0};
             const auto rounded = [](std::uint64_t bytes) { return (bytes + granule - 1) / granule * granule; };
             for (int step = 0; step < 20'000; ++step) {
                 if (live.empty() || random() % 5 < 3) {
                     const auto bytes = 1 + random() % (random() % 16 == 0 ? capacity / 4 : 60 * granule);
                     const auto largest = allocator.largest_free();
-                    const auto offset = allocator.allocate(bytes);
-                    if (!offset) {
+                    const auto allocation = allocator.allocate(bytes);
+                    if (!allocation) {
                         REQUIRE(rounded(bytes) > largest);
                         continue;
                     }
-                    REQUIRE(*offset % granule == 0);
-                    REQUIRE(*offset <= capacity);
-                    REQUIRE(rounded(bytes) <= capacity - *offset);
-                    const auto after = live.upper_bound(*offset);
-                    if (after != live.end()) REQUIRE(*offset + rounded(bytes) <= after->first);
+                    const auto offset = allocation->offset;
+                    REQUIRE(offset % granule == 0);
+                    REQUIRE(offset <= capacity);
+                    REQUIRE(rounded(bytes) <= capacity - offset);
+                    const auto after = live.upper_bound(offset);
+                    if (after != live.end()) REQUIRE(offset + rounded(bytes) <= after->first);
                     if (after != live.begin()) {
                         const auto& before = *std::prev(after);
-                        REQUIRE(before.first + rounded(before.second) <= *offset);
+                        REQUIRE(before.first + rounded(before.second.bytes) <= offset);
                     }
-                    live.emplace(*offset, bytes);
+                    live.emplace(offset, Live{*allocation, bytes});
                     used += rounded(bytes);
                 } else {
                     auto victim = std::next(live.begin(), static_cast<std::ptrdiff_t>(random() % live.size()));
-                    allocator.free(victim->first, victim->second);
-                    used -= rounded(victim->second);
+                    allocator.free(victim->second.allocation, victim->second.bytes);
+                    used -= rounded(victim->second.bytes);
                     live.erase(victim);
                 }
                 REQUIRE(allocator.free_bytes() == capacity - used);
             }
-            for (const auto& [offset, bytes] : live) allocator.free(offset, bytes);
+            for (const auto& [offset, one] : live) allocator.free(one.allocation, one.bytes);
             CHECK(allocator.free_bytes() == capacity);
             CHECK(allocator.largest_free() == capacity);
         }

@@ -190,7 +190,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                     const auto& object = oracle.objects.at(keys[i]);
                     REQUIRE(reply.objects.at(i).outcome == Errc::ok);
                     REQUIRE(reply.objects.at(i).version == object.version);
-                    REQUIRE(reply.objects.at(i).replicas.at(0).offset == object.offset);
+                    REQUIRE(reply.objects.at(i).replicas[0].offset == object.offset);
                     oracle.touch(keys[i]);
                     lease.versions.push_back(object.version);
                 }

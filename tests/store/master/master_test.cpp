@@ -82,7 +82,7 @@ TEST_CASE("master: what was put is found with its size, version, checksums and a
     CHECK(object.outcome == Errc::ok);
     CHECK(object.size == block);
     CHECK(object.version == space.version);
-    CHECK(object.checksums == std::vector<std::uint64_t>{99});
+    CHECK(object.checksums == Checksums{99});
     REQUIRE(object.replicas.size() == 1);
     CHECK(object.replicas[0].key == 11);
     CHECK(object.replicas[0].offset == space.replicas[0].offset);
@@ -395,7 +395,7 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
     CHECK(f.master.stats().objects == before.objects + 1 - expired.objects);
     CHECK(f.master.stats().capacity_bytes == 8 * block);
     for (std::size_t i = 1; i < leased.objects.size(); ++i)
-        CHECK(f.has("one-" + std::to_string(i - 1)) == (leased.objects[i].replicas.at(0).segment == second));
+        CHECK(f.has("one-" + std::to_string(i - 1)) == (leased.objects[i].replicas[0].segment == second));
     CHECK(f.end("writing", writing.version) == Errc::ok);
     CHECK(f.get({"both"}).objects.at(0).replicas.size() == 1);
     CHECK(f.master.release({{leased.lease}}).has_value());

@@ -27,7 +27,7 @@ TEST_CASE("segment table: replicas are in distinct segments, and what does not f
     mount(table, "a", 256), mount(table, "b", 256), mount(table, "c", 64);
     CHECK(table.capacity() == 576);
     CHECK(table.as_large_as(128) == 2);
-    auto extents = std::vector<Extent>();
+    auto extents = Extents();
     REQUIRE(table.allocate(64, 3, extents));
     CHECK(std::set<Segment*>{extents[0].segment, extents[1].segment, extents[2].segment}.size() == 3);
     CHECK(std::set<std::uint64_t>{extents[0].epoch, extents[1].epoch, extents[2].epoch}.size() == 3);
@@ -43,16 +43,16 @@ TEST_CASE("segment table: replicas are in distinct segments, and what does not f
 TEST_CASE("segment table: a segment whose free bytes lie in pieces is passed over for one where they do not") {
     auto table = Table(PowerOfTwoChoices(2));
     const auto broken = mount(table, "broken", 10 * 64);
-    auto pieces = std::vector<Extent>();
+    auto pieces = Extents();
     for (int i = 0; i < 10; ++i) REQUIRE(table.allocate(64, 1, pieces));
     for (std::size_t i = 0; i < 10; i += 2) table.free(pieces[i], 64);
     const auto whole = mount(table, "whole", 40 * 64);
     for (int i = 0; i < 20; ++i) {
-        auto extents = std::vector<Extent>();
+        auto extents = Extents();
         REQUIRE(table.allocate(128, 1, extents));
         CHECK(extents[0].segment->info.segment == whole);
     }
-    auto extents = std::vector<Extent>();
+    auto extents = Extents();
     CHECK_FALSE(table.allocate(128, 1, extents));
     CHECK_FALSE(table.allocate(64, 2, extents));
     CHECK(extents.empty());
@@ -63,7 +63,7 @@ TEST_CASE("segment table: a segment whose free bytes lie in pieces is passed ove
 TEST_CASE("segment table: a dead segment is kept until its last extent is given back") {
     auto table = Table(PowerOfTwoChoices(3));
     const auto segment = mount(table, "a", 640);
-    auto extents = std::vector<Extent>();
+    auto extents = Extents();
     REQUIRE(table.allocate(64, 1, extents));
     REQUIRE(table.allocate(64, 1, extents));
     CHECK(table.expire(start + 3s, 3s) == 0);

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace mooncake {
@@ -55,7 +54,7 @@ struct SizeClass {
 /// all that is left. Extents keep their exact size: classes only search, they waste nothing.
 /// Worst case: with live sizes between m and M, a request may fail with as much as (1 - m / (m + M)) of the space free,
 /// as with any allocator that cannot move extents; equal sizes never fragment.
-/// Memory: 40 bytes an extent, and 16 a live one.
+/// Memory: 40 bytes an extent, free or live.
 class OffsetAllocator {
   public:
     static constexpr std::uint64_t granularity = 64;
@@ -67,7 +66,7 @@ class OffsetAllocator {
         if (free_ != 0) insert_free(make_node(0, free_, none, none));
     }
 
-    [[nodiscard]] std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
+    [[nodiscard]] std::optional<Allocation> allocate(std::uint64_t bytes) {
         if (bytes > free_ * granularity) return std::nullopt;
         const auto granules = granules_of(bytes);
         const auto at = find(granules);
@@ -75,16 +74,15 @@ class OffsetAllocator {
         remove_free(at);
         if (const auto rest = nodes_[at].size - granules; rest != 0) split(at, granules, rest);
         free_ -= granules;
-        live_.emplace(nodes_[at].begin, at);
-        return nodes_[at].begin * granularity;
+        return Allocation{.offset = nodes_[at].begin * granularity, .handle = at};
     }
 
-    void free(std::uint64_t offset, [[maybe_unused]] std::uint64_t bytes) {
-        const auto found = live_.find(offset / granularity);
-        assert(found != live_.end() && "not the offset of a live extent");
-        if (found == live_.end()) return;
-        auto at = found->second;
-        live_.erase(found);
+    void free(const Allocation& allocation, [[maybe_unused]] std::uint64_t bytes) {
+        auto at = static_cast<Index>(allocation.handle);
+        const auto live =
+            at < nodes_.size() && !nodes_[at].is_free && nodes_[at].begin * granularity == allocation.offset;
+        assert(live && "not an extent that is allocated");
+        if (!live) return;
         assert(nodes_[at].size == granules_of(bytes) && "not the size it was allocated with");
         free_ += nodes_[at].size;
         if (const auto before = nodes_[at].before; before != none && nodes_[before].is_free) {
@@ -191,6 +189,7 @@ class OffsetAllocator {
         nodes_[left].after = nodes_[right].after;
         if (nodes_[left].after != none) nodes_[nodes_[left].after].before = left;
         nodes_[right].next = unused_;
+        nodes_[right].is_free = true; // as far as `free` is concerned
         unused_ = right;
         return left;
     }
@@ -213,7 +212,6 @@ class OffsetAllocator {
     std::array<Index, Class::count> heads_;
     std::vector<Node> nodes_;
     Index unused_ = none;
-    std::unordered_map<std::uint64_t, Index> live_; // by first granule
 };
 
 static_assert(SpaceAllocator<OffsetAllocator>);

@@ -43,16 +43,13 @@ class Reader {
         if (!reply) co_return reply.error();
         objects_ = std::move(reply->objects);
         lease_ = {.id = reply->lease, .trusted_until = trusted_until(asked, reply->ttl_ms)};
-        auto unopened = std::vector<std::uint32_t>();
-        for (const auto& object : objects_)
-            if (segments_.misses(object.replicas))
-                for (const auto& replica : object.replicas) unopened.push_back(replica.segment);
-        if (unopened.empty()) co_return ok;
-        std::sort(unopened.begin(), unopened.end());
-        unopened.erase(std::unique(unopened.begin(), unopened.end()), unopened.end());
+        opened_ = segments_.opened();
+        auto missing = opened_.missing(objects_);
+        if (missing.empty()) co_return ok;
         // A failure shows where a segment turns out not to be open.
-        const auto opened = co_await segments_.open(std::move(unopened), deadline_);
+        const auto opened = co_await segments_.open(std::move(missing), deadline_);
         if (!opened) failure_ = opened.error();
+        opened_ = segments_.opened();
         co_return ok;
     }
 
@@ -108,7 +105,7 @@ class Reader {
         auto why = Error(Errc::not_mapped);
         for (auto at = next_replica(object, one); at; at = next_replica(object, one)) {
             const auto& replica = object.replicas[*at];
-            auto window = co_await engine_.map(segments_.find(replica.segment), replica.offset, object.size,
+            auto window = co_await engine_.map(*opened_.find(replica.segment), replica.offset, object.size,
                                                Direction::read, replica.key, deadline_);
             if (!window) {
                 why = window.error();
@@ -138,9 +135,9 @@ class Reader {
         auto least = 0U;
         for (std::size_t i = 0; i < object.replicas.size() && i < 32; ++i) {
             if ((one.tried >> i & 1U) != 0) continue;
-            const auto segment = segments_.find(object.replicas[i].segment);
-            if (!segment) continue;
-            const auto cost = object.replicas.size() == 1 ? 0 : engine_.cost(segment);
+            const auto* const segment = opened_.find(object.replicas[i].segment);
+            if (segment == nullptr) continue;
+            const auto cost = object.replicas.size() == 1 ? 0 : engine_.cost(*segment);
             if (!best || cost < least) best = i, least = cost;
         }
         if (best) one.tried |= std::uint32_t{1} << *best;
@@ -156,7 +153,7 @@ class Reader {
             return false;
         }
         const auto& replica = object.replicas[*at];
-        batch.read(item.into.first(object.size), segments_.find(replica.segment), replica.offset, replica.key);
+        batch.read(item.into.first(object.size), *opened_.find(replica.segment), replica.offset, replica.key);
         return true;
     }
 
@@ -171,6 +168,7 @@ class Reader {
     Engine& engine_;
     Master& master_;
     Segments& segments_;
+    typename Segments::Opened opened_;
     Deadline deadline_;
     std::vector<ObjectDescriptor> objects_;
     LeaseHandle lease_;

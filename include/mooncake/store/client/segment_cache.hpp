@@ -3,8 +3,10 @@
 #include <mooncake/core/combine.hpp>
 #include <mooncake/store/master_link.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -19,27 +21,63 @@ class SegmentCache {
   public:
     using Segment = typename Engine::Segment;
 
+  private:
+    struct Known {
+        Segment segment;
+        TimePoint retry_at{};
+    };
+    using Map = std::unordered_map<std::uint32_t, Known>;
+
+  public:
+
+    /// What one operation knows of the segments: as they were when it asked, and without a lock.
+    class Opened {
+      public:
+        Opened() = default;
+
+        /// Null when it is not open.
+        [[nodiscard]] const Segment* find(std::uint32_t id) const noexcept {
+            const auto* const known = look_up(id);
+            return known != nullptr && known->segment ? &known->segment : nullptr;
+        }
+
+        /// The segments of replicas of `objects` that have yet to be opened, each once.
+        template <class Objects>
+        [[nodiscard]] std::vector<std::uint32_t> missing(const Objects& objects) const {
+            auto ids = std::vector<std::uint32_t>();
+            for (const auto& object : objects)
+                for (const auto& replica : object.replicas)
+                    if (may_open(replica.segment)) ids.push_back(replica.segment);
+            std::sort(ids.begin(), ids.end());
+            ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+            return ids;
+        }
+
+      private:
+        friend class SegmentCache;
+        explicit Opened(std::shared_ptr<const Map> known) noexcept : known_(std::move(known)) {}
+
+        [[nodiscard]] const Known* look_up(std::uint32_t id) const noexcept {
+            if (!known_) return nullptr;
+            const auto found = known_->find(id);
+            return found == known_->end() ? nullptr : &found->second;
+        }
+        [[nodiscard]] bool may_open(std::uint32_t id) const noexcept {
+            const auto* const known = look_up(id);
+            return known == nullptr || (!known->segment && known->retry_at <= SteadyClock{}.now());
+        }
+
+        std::shared_ptr<const Map> known_;
+    };
+
     SegmentCache(Engine& engine, Master& master) noexcept : engine_(engine), master_(master) {}
 
-    /// The segment, or an empty one when it is not (yet) open.
-    [[nodiscard]] Segment find(std::uint32_t id) const {
+    [[nodiscard]] Opened opened() const {
         const auto lock = std::lock_guard(mutex_);
-        const auto found = known_.find(id);
-        return found == known_.end() ? Segment() : found->second.segment;
+        return Opened(known_);
     }
 
-    /// Whether any of the replicas' segments has yet to be opened.
-    [[nodiscard]] bool misses(const std::vector<ReplicaDescriptor>& replicas) const {
-        const auto now = SteadyClock{}.now();
-        const auto lock = std::lock_guard(mutex_);
-        for (const auto& replica : replicas) {
-            const auto found = known_.find(replica.segment);
-            if (found == known_.end() || (!found->second.segment && found->second.retry_at <= now)) return true;
-        }
-        return false;
-    }
-
-    /// Opens the segments, all at once. Those that fail stay empty; `find` says so.
+    /// Opens the segments, all at once, for those who call `opened` after it. Those that fail stay shut.
     /// Errors: the master's, if it could not be asked.
     Task<void> open(std::vector<std::uint32_t> ids, Deadline deadline) {
         auto message = Segments{.segments = std::move(ids)};
@@ -51,32 +89,23 @@ class SegmentCache {
         auto opened = co_await all_settled(std::move(tasks));
         const auto retry_at = SteadyClock{}.now() + rest;
         const auto lock = std::lock_guard(mutex_);
-        for (const auto id : message.segments) known_[id].retry_at = retry_at;
+        auto known = std::make_shared<Map>(*known_);
+        for (const auto id : message.segments) (*known)[id].retry_at = retry_at;
         for (std::size_t i = 0; i < opened.size(); ++i)
             if (opened[i] && opened[i]->generation() == reply->segments[i].generation)
-                known_[reply->segments[i].segment].segment = std::move(*opened[i]);
+                (*known)[reply->segments[i].segment].segment = std::move(*opened[i]);
+        known_ = std::move(known);
         co_return ok;
-    }
-
-    /// The segment turned out to be gone: its id will never mean another.
-    void forget(std::uint32_t id) {
-        const auto lock = std::lock_guard(mutex_);
-        known_.erase(id);
     }
 
   private:
     static constexpr auto patience = std::chrono::seconds{2};
     static constexpr auto rest = std::chrono::milliseconds{500};
 
-    struct Known {
-        Segment segment;
-        TimePoint retry_at{};
-    };
-
     Engine& engine_;
     Master& master_;
     mutable std::mutex mutex_;
-    std::unordered_map<std::uint32_t, Known> known_;
+    std::shared_ptr<const Map> known_ = std::make_shared<Map>(); // replaced, never changed
 };
 
 } // namespace mooncake::store::detail

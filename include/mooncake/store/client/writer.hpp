@@ -55,7 +55,7 @@ class Writer {
         auto request = std::size_t{0};
         for (std::size_t i = 0; i < items.size(); ++i) {
             if (spaces[i].outcome != Errc::ok) continue;
-            auto sums = std::vector<std::uint64_t>();
+            auto sums = Checksums();
             const auto reports = report.outcomes[i] != Errc::ok ? 0 : spaces[i].replicas.size();
             for (std::size_t k = 0; k < reports; ++k, ++request) {
                 if (!moved) report.outcomes[i] = moved.error().code();
@@ -99,34 +99,31 @@ class Writer {
     }
 
     asio::awaitable<void> open_segments(const std::vector<PutSpace>& spaces, Deadline deadline) {
-        auto unopened = std::vector<std::uint32_t>();
-        for (const auto& space : spaces)
-            if (segments_.misses(space.replicas))
-                for (const auto& replica : space.replicas) unopened.push_back(replica.segment);
-        if (unopened.empty()) co_return;
-        std::sort(unopened.begin(), unopened.end());
-        unopened.erase(std::unique(unopened.begin(), unopened.end()), unopened.end());
-        const auto opened = co_await segments_.open(std::move(unopened), deadline);
+        opened_ = segments_.opened();
+        auto missing = opened_.missing(spaces);
+        if (missing.empty()) co_return;
+        const auto opened = co_await segments_.open(std::move(missing), deadline);
         if (!opened) failure_ = opened.error();
+        opened_ = segments_.opened();
     }
 
     template <class Batch>
     void add(Batch& batch, const PutItem& item, const PutSpace& space, Errc& outcome) {
         if (space.outcome != Errc::ok) return;
         for (const auto& replica : space.replicas)
-            if (!segments_.find(replica.segment)) {
+            if (opened_.find(replica.segment) == nullptr) {
                 outcome = Errc::unreachable;
                 if (failure_ == Errc::ok)
                     failure_ = Error(outcome, "a segment that was to hold it could not be opened");
                 return;
             }
         for (const auto& replica : space.replicas)
-            batch.write(item.value, segments_.find(replica.segment), replica.offset, replica.key);
+            batch.write(item.value, *opened_.find(replica.segment), replica.offset, replica.key);
     }
 
     /// The checksums of the first replica count; another one that differs means that the value changed while it was written.
     template <class Report>
-    static void merge(const Report& moved, bool first, std::vector<std::uint64_t>& sums, Errc& outcome) {
+    static void merge(const Report& moved, bool first, Checksums& sums, Errc& outcome) {
         if (outcome != Errc::ok) return;
         outcome = moved.outcome;
         if (first) sums = moved.checksums;
@@ -136,6 +133,7 @@ class Writer {
     Engine& engine_;
     Master& master_;
     Segments& segments_;
+    typename Segments::Opened opened_;
     Error failure_;
 };
 

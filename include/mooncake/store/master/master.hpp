@@ -126,7 +126,7 @@ class Master {
             reply.outcomes.push_back(may_commit(object, wanted, at));
             if (reply.outcomes.back() != Errc::ok) continue;
             if (!object->committed()) {
-                object->checksums = store::detail::OneOrMore<std::uint64_t>(wanted.checksums);
+                object->checksums = wanted.checksums;
                 object->state.store(store::detail::ObjectState::committed, std::memory_order_release);
                 written += object->footprint;
                 shard.take_waiters(object->key, waiters);
@@ -183,8 +183,7 @@ class Master {
             answer.outcome = Errc::ok;
             answer.size = object->size;
             answer.version = object->version;
-            const auto checksums = object->checksums.values();
-            answer.checksums.assign(checksums.begin(), checksums.end());
+            answer.checksums = object->checksums;
             covered.add(*object);
             touches.push_back({object->slot, object->version});
         }
@@ -317,15 +316,18 @@ class Master {
     /// Whether `key` is taken: visible, which touches it, or being written. What only looks taken is buried.
     /// Requires: the domain is locked.
     [[nodiscard]] bool holds(const Key& key, TimePoint at) {
+        const auto* const found = space_.shards.of(key.hash).find(key);
+        if (found == nullptr) return false;
+        if (found->committed() && found->usable()) {
+            domain().touch(*found);
+            return true;
+        }
+        const auto has_owner = [at](const Object& object) {
+            return object.usable() && (object.committed() || object.write_deadline > at);
+        };
         auto taken = Errc::ok;
-        auto* const leftover = take(
-            key,
-            [&](const Object& found) {
-                if (!found.usable() || (!found.committed() && found.write_deadline <= at)) return Errc::ok;
-                if (found.committed()) domain().touch(found);
-                return Errc::exists;
-            },
-            taken);
+        auto* const leftover =
+            take(key, [&](const Object& object) { return has_owner(object) ? Errc::exists : Errc::ok; }, taken);
         if (leftover != nullptr) space_.bury(*leftover, space_.quiet_from(*leftover, at), at);
         return taken == Errc::exists;
     }

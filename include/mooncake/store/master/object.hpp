@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mooncake/core/clock.hpp>
+#include <mooncake/core/small_vector.hpp>
+#include <mooncake/store/allocator/concept.hpp>
 #include <mooncake/store/eviction/concept.hpp>
 #include <mooncake/store/messages.hpp>
 
@@ -8,10 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace mooncake::store::detail {
 
@@ -26,29 +25,11 @@ struct Segment {
 /// Allocated bytes of a segment.
 struct Extent {
     Segment* segment = nullptr;
-    std::uint64_t offset = 0; ///< in the allocator's space
+    Allocation at;
     std::uint64_t epoch = 0;
 };
-
-/// A vector whose first element, when it is the only one, costs no allocation.
-template <class T>
-class OneOrMore {
-  public:
-    OneOrMore() = default;
-    explicit OneOrMore(std::span<const T> values) {
-        if (values.size() == 1) one_ = values.front();
-        else more_.assign(values.begin(), values.end());
-        has_one_ = values.size() == 1;
-    }
-    [[nodiscard]] std::span<const T> values() const noexcept {
-        return has_one_ ? std::span<const T>(&one_, 1) : std::span<const T>(more_);
-    }
-
-  private:
-    T one_{};
-    bool has_one_ = false;
-    std::vector<T> more_;
-};
+/// Of the replicas of an object.
+using Extents = SmallVector<Extent, 1>;
 
 enum class ObjectState : std::uint8_t { writing, committed };
 
@@ -59,7 +40,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | constants | – | any lock, or while leased |
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
-/// | `extents` | both locks | either lock |
+/// | `extents`, `next` | both locks | either lock |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct Object {
     static constexpr Slot no_slot = std::numeric_limits<Slot>::max();
@@ -74,8 +55,9 @@ struct Object {
     Slot slot = no_slot; ///< written and read under the domain's lock, or copied under the shard's
     std::atomic<ObjectState> state{ObjectState::writing};
     std::atomic<std::uint32_t> leases{0};
-    OneOrMore<Extent> extents{};
-    OneOrMore<std::uint64_t> checksums{};
+    Extents extents{};
+    Checksums checksums{};
+    Object* next = nullptr; ///< in its chain of the shard's table
 
     [[nodiscard]] bool committed() const noexcept {
         return state.load(std::memory_order_acquire) == ObjectState::committed;
@@ -83,7 +65,7 @@ struct Object {
     [[nodiscard]] bool leased() const noexcept { return leases.load(std::memory_order_acquire) != 0; }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
-        for (const auto& extent : extents.values())
+        for (const auto& extent : extents)
             if (extent.segment->alive.load(std::memory_order_acquire)) return true;
         return false;
     }
@@ -91,14 +73,13 @@ struct Object {
 
 /// The replicas that are left, with the key for `reading` or for writing.
 enum class KeyFor : std::uint8_t { reading, writing };
-inline void describe_replicas(const Object& object, KeyFor right, std::vector<ReplicaDescriptor>& replicas) {
-    const auto extents = object.extents.values();
-    replicas.reserve(extents.size());
-    for (const auto& extent : extents) {
+inline void describe_replicas(const Object& object, KeyFor right, Replicas& replicas) {
+    replicas.reserve(object.extents.size());
+    for (const auto& extent : object.extents) {
         const auto& segment = *extent.segment;
         if (!segment.alive.load(std::memory_order_acquire)) continue;
         replicas.push_back({.segment = segment.info.segment,
-                            .offset = segment.info.offset + extent.offset,
+                            .offset = segment.info.offset + extent.at.offset,
                             .key = right == KeyFor::reading ? segment.read_key : segment.write_key,
                             .epoch = extent.epoch});
     }

@@ -89,7 +89,7 @@ class SegmentTable {
 
     /// Extents of `bytes` (at least 1) each in `count` distinct segments, appended to `extents`; or false, and nothing
     /// changed. A segment with enough bytes free in too small pieces is left out, and the choice made again.
-    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, std::vector<Extent>& extents) {
+    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, Extents& extents) {
         const auto complete = extents.size() + count;
         auto remaining = std::vector<SegmentCandidate>(); // the candidates, less those that were tried
         for (;;) {
@@ -97,16 +97,18 @@ class SegmentTable {
             const auto candidates = remaining.empty() ? std::span<const SegmentCandidate>(candidates_) : remaining;
             placement_.choose(candidates, {.bytes = bytes, .replicas = missing}, chosen_);
             if (chosen_.size() != missing) {
-                for (; extents.size() != complete - count; extents.pop_back()) free(extents.back(), bytes);
+                const auto before = complete - count;
+                for (auto i = before; i < extents.size(); ++i) free(extents[i], bytes);
+                extents.resize(before);
                 return false;
             }
             for (const auto index : chosen_) {
                 auto& segment = *mounted_[index];
-                const auto offset = segment.allocator.allocate(bytes);
-                if (!offset) continue;
+                const auto allocation = segment.allocator.allocate(bytes);
+                if (!allocation) continue;
                 ++segment.extents;
                 settle(segment);
-                extents.push_back({&segment, *offset, ++last_epoch_});
+                extents.push_back({&segment, *allocation, ++last_epoch_});
             }
             if (extents.size() == complete) return true;
             if (remaining.empty()) remaining = candidates_;
@@ -119,7 +121,7 @@ class SegmentTable {
         auto& segment = static_cast<Mounted&>(*extent.segment);
         --segment.extents;
         if (segment.alive.load(std::memory_order_relaxed)) {
-            segment.allocator.free(extent.offset, bytes);
+            segment.allocator.free(extent.at, bytes);
             settle(segment);
         } else if (segment.extents == 0) {
             std::erase_if(dead_, [&](const auto& other) { return other.get() == &segment; });

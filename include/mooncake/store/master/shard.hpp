@@ -1,7 +1,6 @@
 #pragma once
 
-#include <mooncake/core/hash.hpp>
-#include <mooncake/store/master/object.hpp>
+#include <mooncake/store/master/object_table.hpp>
 #include <mooncake/store/master/waiter.hpp>
 
 #include <algorithm>
@@ -11,45 +10,32 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 namespace mooncake::store::detail {
 
-/// A key whose hash was computed, once.
-struct HashedKey {
-    std::string_view text;
-    std::uint64_t hash;
-
-    explicit HashedKey(std::string_view key) noexcept : text(key), hash(hash_text(key)) {}
-    explicit HashedKey(const Object& object) noexcept : text(object.key), hash(object.hash) {}
-};
-
-/// A part of the objects, under one lock.
+/// A part of the objects, under one lock. They come and go under the domain's lock as well, so that `find` needs only
+/// one of the two.
 class alignas(64) Shard {
   public:
     std::mutex mutex;
 
-    [[nodiscard]] Object* find(const HashedKey& key) const {
-        const auto found = objects_.find(key);
-        return found == objects_.end() ? nullptr : found->object;
-    }
+    [[nodiscard]] Object* find(const HashedKey& key) const noexcept { return objects_.find(key); }
     /// One that may be read: committed, and a replica is left.
-    [[nodiscard]] Object* find_visible(const HashedKey& key) const {
+    [[nodiscard]] Object* find_visible(const HashedKey& key) const noexcept {
         auto* const object = find(key);
         return object != nullptr && object->committed() && object->usable() ? object : nullptr;
     }
     /// Requires: no object of that key is here.
-    void insert(Object& object) { objects_.insert({object.hash, &object}); }
+    void insert(Object& object) { objects_.insert(object); }
     /// Requires: `object` is here.
-    void erase(const Object& object) { objects_.erase(objects_.find(HashedKey(object))); }
+    void erase(const Object& object) noexcept { objects_.erase(object); }
 
     template <class Visit>
-    void for_each(Visit&& visit) const {
-        for (const auto& entry : objects_) visit(*entry.object);
+    void for_each(const Visit& visit) const {
+        objects_.for_each(visit);
     }
 
     using Waiters = std::vector<std::shared_ptr<Waiter>>;
@@ -76,36 +62,16 @@ class alignas(64) Shard {
     [[nodiscard]] std::size_t keys_waited_for() const noexcept { return waiting_.size(); }
 
   private:
-    struct Entry {
-        std::uint64_t hash;
-        Object* object;
-    };
-    struct Hash {
-        using is_transparent = void;
-        using is_avalanching = void;
-        std::size_t operator()(const Entry& entry) const noexcept { return entry.hash; }
-        std::size_t operator()(const HashedKey& key) const noexcept { return key.hash; }
-    };
-    struct Equal {
-        using is_transparent = void;
-        bool operator()(const Entry& a, const Entry& b) const noexcept { return a.object == b.object; }
-        bool operator()(const HashedKey& key, const Entry& entry) const noexcept {
-            return key.hash == entry.hash && key.text == entry.object->key;
-        }
-        bool operator()(const Entry& entry, const HashedKey& key) const noexcept { return (*this)(key, entry); }
-    };
-
-    std::unordered_set<Entry, Hash, Equal> objects_;
+    ObjectTable objects_;
     std::unordered_map<std::string, Waiters> waiting_;
 };
 
 /// All of the objects.
 class Shards {
   public:
-    static constexpr std::size_t count = 1024;
+    static constexpr std::size_t count = std::size_t{1} << ObjectTable::shard_bits;
 
-    /// By bits of the hash that the shard's table, which takes the highest and the lowest, does not use.
-    [[nodiscard]] Shard& of(std::uint64_t hash) noexcept { return (*shards_)[(hash >> 16) % count]; }
+    [[nodiscard]] Shard& of(std::uint64_t hash) noexcept { return (*shards_)[hash % count]; }
 
     [[nodiscard]] auto begin() noexcept { return shards_->begin(); }
     [[nodiscard]] auto end() noexcept { return shards_->end(); }

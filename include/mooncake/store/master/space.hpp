@@ -47,13 +47,13 @@ class Space {
     /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not.
     [[nodiscard]] Errc create(const std::string& text, const HashedKey& key, std::uint64_t size, const PutStart& wanted,
                               TimePoint now, TimePoint deadline, Object*& created) {
-        extents_.clear();
+        auto extents = Extents();
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
         const auto count = std::min(wanted.replicas, large_enough);
         if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
-        for (auto reclaimed = false; !segments.allocate(bytes, count, extents_);) {
+        for (auto reclaimed = false; !segments.allocate(bytes, count, extents);) {
             if (!std::exchange(reclaimed, true)) reclaim(now);
             else if (!evict_one()) return Errc::no_space;
         }
@@ -64,7 +64,7 @@ class Space {
                                         .footprint = bytes * count,
                                         .write_deadline = deadline,
                                         .pin = wanted.pin,
-                                        .extents = OneOrMore<Extent>(extents_)};
+                                        .extents = std::move(extents)};
         domain.add(*object);
         if (wanted.pin == Pin::hard) pinned_bytes_ += object->footprint;
         writing_bytes.fetch_add(object->footprint, std::memory_order_relaxed);
@@ -127,7 +127,7 @@ class Space {
                 shard.for_each([&](Object& object) {
                     if (drop_dead_extents(object)) hurt.push_back(&object);
                 });
-                std::erase_if(hurt, [](const Object* object) { return !object->extents.values().empty(); });
+                std::erase_if(hurt, [](const Object* object) { return !object->extents.empty(); });
                 for (const auto* object : hurt) shard.erase(*object);
             }
             for (auto* object : hurt) bury(*object, now, now);
@@ -187,30 +187,25 @@ class Space {
 
     /// Whether there were any. Requires: its shard is locked, or it is in none.
     bool drop_dead_extents(Object& object) {
-        const auto is_dead = [](const Extent& extent) {
-            return !extent.segment->alive.load(std::memory_order_relaxed);
-        };
-        const auto extents = object.extents.values();
-        if (std::none_of(extents.begin(), extents.end(), is_dead)) return false;
-        auto left = std::vector<Extent>();
-        std::copy_if(extents.begin(), extents.end(), std::back_inserter(left),
-                     [&](const Extent& extent) { return !is_dead(extent); });
-        for (const auto& extent : extents)
-            if (is_dead(extent)) segments.free(extent, extent_bytes(object.size));
-        object.extents = OneOrMore<Extent>(left);
+        auto& extents = object.extents;
+        const auto dead = std::stable_partition(extents.begin(), extents.end(), [](const Extent& extent) {
+            return extent.segment->alive.load(std::memory_order_relaxed);
+        });
+        if (dead == extents.end()) return false;
+        std::for_each(dead, extents.end(), [&](const Extent& e) { segments.free(e, extent_bytes(object.size)); });
+        extents.resize(static_cast<std::size_t>(dead - extents.begin()));
         return true;
     }
 
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
-        for (const auto& extent : object.extents.values()) segments.free(extent, extent_bytes(object.size));
+        for (const auto& extent : object.extents) segments.free(extent, extent_bytes(object.size));
         delete &object;
     }
 
     const MasterConfig config_;
     Quarantine quarantine_;
     WriteLog writes_;
-    std::vector<Extent> extents_; // scratch
     std::uint64_t last_version_ = 0;
     std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
 };

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <mooncake/core/hash.hpp>
+#include <mooncake/store/master/object.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// A key whose hash was computed, once.
+struct HashedKey {
+    std::string_view text;
+    std::uint64_t hash;
+
+    explicit HashedKey(std::string_view key) noexcept : text(key), hash(hash_text(key)) {}
+};
+
+/// The objects of a shard by key, in chains through the objects themselves: one that comes or goes allocates nothing, and
+/// a look-up that finds nothing mostly reads one pointer. The chains double in number with the objects.
+/// Complexity: O(1); O(objects) for the insertion that doubles.
+class ObjectTable {
+  public:
+    [[nodiscard]] Object* find(const HashedKey& key) const noexcept {
+        auto* object = chains_[chain_of(key.hash)];
+        while (object != nullptr && (object->hash != key.hash || object->key != key.text)) object = object->next;
+        return object;
+    }
+    /// Requires: no object of that key is here.
+    void insert(Object& object) {
+        if (size_ == chains_.size()) grow();
+        push(object);
+        ++size_;
+    }
+    /// Requires: `object` is here.
+    void erase(const Object& object) noexcept {
+        auto* link = &chains_[chain_of(object.hash)];
+        while (*link != &object) link = &(*link)->next;
+        *link = object.next;
+        --size_;
+    }
+
+    /// `visit` may delete the object it is given.
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (auto* object : chains_)
+            while (object != nullptr) visit(*std::exchange(object, object->next));
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    /// The lowest bits of a hash are the same for all objects of a shard.
+    static constexpr unsigned shard_bits = 10;
+
+  private:
+    [[nodiscard]] std::size_t chain_of(std::uint64_t hash) const noexcept {
+        return (hash >> shard_bits) & (chains_.size() - 1);
+    }
+    void push(Object& object) noexcept { object.next = std::exchange(chains_[chain_of(object.hash)], &object); }
+    void grow() {
+        const auto old = std::exchange(chains_, std::vector<Object*>(2 * chains_.size()));
+        for (auto* object : old)
+            while (object != nullptr) push(*std::exchange(object, object->next));
+    }
+
+    std::vector<Object*> chains_ = std::vector<Object*>(8); // a power of two
+    std::size_t size_ = 0;
+};
+
+} // namespace mooncake::store::detail

@@ -1,0 +1,76 @@
+// labels: unit
+#include <mooncake/store/master/object_table.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::store::detail;
+
+namespace {
+std::unique_ptr<Object> object_of(const HashedKey& key) {
+    return std::unique_ptr<Object>(new Object{.key = std::string(key.text),
+                                              .hash = key.hash,
+                                              .size = 1,
+                                              .version = 1,
+                                              .footprint = 1,
+                                              .write_deadline = {},
+                                              .pin = store::Pin::none});
+}
+} // namespace
+
+TEST_CASE("object table: random use gives what std::unordered_map gives, also where hashes collide") {
+    for (const std::uint64_t colliding : {0, 1}) {
+        auto table = ObjectTable();
+        auto objects = std::unordered_map<std::string, std::unique_ptr<Object>>();
+        auto random = std::mt19937_64(colliding);
+        for (int step = 0; step < 20'000; ++step) {
+            const auto text = "key-" + std::to_string(random() % 3000);
+            auto key = HashedKey(text);
+            if (colliding != 0) key.hash %= 64 << ObjectTable::shard_bits;
+            const auto found = objects.find(text);
+            REQUIRE(table.find(key) == (found == objects.end() ? nullptr : found->second.get()));
+            if (found == objects.end()) {
+                auto object = object_of(key);
+                table.insert(*object);
+                objects.emplace(text, std::move(object));
+            } else if (random() % 3 == 0) {
+                table.erase(*found->second);
+                objects.erase(found);
+            }
+            REQUIRE(table.size() == objects.size());
+        }
+        auto seen = std::set<std::string>();
+        table.for_each([&](const Object& object) { CHECK(seen.insert(object.key).second); });
+        CHECK(seen.size() == objects.size());
+    }
+}
+
+TEST_CASE("object table: the objects of one shard, whose lowest bits are alike, still spread") {
+    auto table = ObjectTable();
+    auto objects = std::vector<std::unique_ptr<Object>>();
+    for (std::uint64_t i = 0; objects.size() < 4096; ++i) {
+        const auto text = std::to_string(i);
+        const auto key = HashedKey(text);
+        if (key.hash % (1U << ObjectTable::shard_bits) != 5) continue;
+        objects.push_back(object_of(key));
+        table.insert(*objects.back());
+    }
+    auto longest = std::size_t{0};
+    for (const auto& object : objects) {
+        auto length = std::size_t{0};
+        for (const auto* at = object.get(); at != nullptr; at = at->next) ++length;
+        longest = std::max(longest, length);
+    }
+    CHECK(longest < 10);
+}
