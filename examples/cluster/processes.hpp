@@ -26,6 +26,7 @@ namespace cluster {
 /// A program that was started, until it has ended: it is stopped when this dies.
 class Process {
   public:
+    Process() = default; ///< of no program
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
     Process(Process&& other) noexcept

@@ -46,17 +46,6 @@ TEST_CASE("errc: every code has a name of its own, and travels") {
     CHECK(make_error_code(Errc::timed_out).message() == "timed_out");
 }
 
-TEST_CASE("result: an error has a code and a sentence, and throws when its value is asked for") {
-    const auto failed = Result<int>(Error(Errc::not_found, "no segment 'a'"));
-    CHECK(failed.error() == Errc::not_found);
-    CHECK(failed.error().message() == "not_found: no segment 'a'");
-    CHECK_THROWS_AS((void)failed.value(), boost::system::system_error);
-    CHECK(Error(Errc::closed).message() == "closed");
-    CHECK(errno_error("open", ENOENT).code() == Errc::system);
-    CHECK(errno_error("mmap", ENOMEM).code() == Errc::out_of_memory);
-    CHECK(errno_error("open", ENOENT).message().find("No such file") != std::string::npos);
-}
-
 TEST_CASE("bytes: within cannot be fooled by numbers that overflow") {
     constexpr auto most = ~std::uint64_t{0};
     static_assert(within(0, 0, 0) && within(5, 0, 5) && within(0, most, most) && within(most, 0, most));

@@ -2,9 +2,7 @@
 
 #include <mooncake/core/errc.hpp>
 
-#include <boost/system/result.hpp>
 #include <boost/system/system_error.hpp>
-#include <boost/throw_exception.hpp>
 
 #include <cerrno>
 #include <memory>
@@ -12,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace mooncake {
@@ -43,25 +42,87 @@ class [[nodiscard]] Error {
     std::shared_ptr<const std::string> context_;
 };
 
+/// What constructors that acquire resources throw.
+[[noreturn]] inline void throw_error(const Error& error) {
+    throw boost::system::system_error(make_error_code(error.code()), std::string(error.context()));
+}
+
+/// A value, or why there is none. The part of `boost::system::result` that is wanted of it: its variant costs every unit
+/// that includes us a fifth of its compile time. `T` has an empty default, since it lies beside the error.
 template <class T>
-using Result = boost::system::result<T, Error>;
+class [[nodiscard]] Result {
+    static_assert(std::is_default_constructible_v<T>, "a Result's value needs an empty default");
+
+  public:
+    using value_type = T;
+    using error_type = Error;
+
+    Result() = default;
+    template <class U = T>
+        requires(std::is_convertible_v<U, T> && !std::is_same_v<std::remove_cvref_t<U>, Result>)
+    Result(U&& value) : value_(std::forward<U>(value)) {}
+    Result(Error error) noexcept : error_(std::move(error)), has_value_(false) {}
+    Result(Errc code) noexcept : error_(code), has_value_(false) {}
+
+    [[nodiscard]] bool has_value() const noexcept { return has_value_; }
+    [[nodiscard]] bool has_error() const noexcept { return !has_value_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return has_value_; }
+
+    /// Throws `boost::system::system_error` where there is an error.
+    [[nodiscard]] T& value() & {
+        if (!has_value_) throw_error(error_);
+        return value_;
+    }
+    [[nodiscard]] const T& value() const& {
+        if (!has_value_) throw_error(error_);
+        return value_;
+    }
+    [[nodiscard]] T value() && { return std::move(value()); }
+
+    /// Require: there is a value.
+    [[nodiscard]] T& operator*() & noexcept { return value_; }
+    [[nodiscard]] const T& operator*() const& noexcept { return value_; }
+    [[nodiscard]] T&& operator*() && noexcept { return std::move(value_); }
+    [[nodiscard]] T* operator->() noexcept { return &value_; }
+    [[nodiscard]] const T* operator->() const noexcept { return &value_; }
+
+    /// `Errc::ok` where there is a value.
+    [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+  private:
+    T value_{};
+    Error error_;
+    bool has_value_ = true;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+  public:
+    using value_type = void;
+    using error_type = Error;
+
+    Result() = default;
+    Result(Error error) noexcept : error_(std::move(error)), has_value_(false) {}
+    Result(Errc code) noexcept : error_(code), has_value_(false) {}
+
+    [[nodiscard]] bool has_value() const noexcept { return has_value_; }
+    [[nodiscard]] bool has_error() const noexcept { return !has_value_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return has_value_; }
+    void value() const {
+        if (!has_value_) throw_error(error_);
+    }
+    [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+  private:
+    Error error_;
+    bool has_value_ = true;
+};
 
 /// `Result<void>` that succeeded: `return ok;`, `co_return ok;`.
 struct Ok {
     operator Result<void>() const noexcept { return {}; }
 };
 inline constexpr Ok ok{};
-
-/// Called by `Result::value()` on an error. Found by argument-dependent look-up.
-[[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location& location) {
-    boost::throw_exception(boost::system::system_error(make_error_code(error.code()), std::string(error.context())),
-                           location);
-}
-
-/// What constructors that acquire resources throw.
-[[noreturn]] inline void throw_error(const Error& error) {
-    throw boost::system::system_error(make_error_code(error.code()), std::string(error.context()));
-}
 
 /// `Errc::system` with the call and the reason, from an errno taken right after the call that set it.
 [[nodiscard]] inline Error errno_error(std::string_view call, int number) {

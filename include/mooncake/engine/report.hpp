@@ -20,10 +20,10 @@ static_assert(std::is_trivially_destructible_v<TransferOptions>);
 
 /// What became of one request.
 struct TransferReport {
-    std::uint64_t bytes = 0;              ///< that arrived
-    Errc outcome = Errc::ok;              ///< of the request; the first slice that failed decides
-    std::string_view transport;           ///< the one that moved the last of them; empty: none
-    Checksums checksums;                  ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
+    std::uint64_t bytes = 0;    ///< that arrived
+    Errc outcome = Errc::ok;    ///< of the request; the first slice that failed decides
+    std::string_view transport; ///< the one that moved the last of them; empty: none
+    Checksums checksums;        ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
 };
 
 /// What became of a batch: a report for each request, in their order.
