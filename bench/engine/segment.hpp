@@ -27,7 +27,7 @@ template <mooncake::Transport T>
 void lend(std::vector<std::string> arguments) {
     auto runtime = mooncake::Runtime();
     auto engine = mooncake::TransferEngine<Only<T>>(runtime);
-    const auto arena = cold_arena(std::stoull(arguments.at(0)));
+    const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
     must(runtime.run(engine.register_arena(arena, mooncake::Rights::read_write)));
     cluster::announce(engine.locator());
     cluster::wait_for_stop();

@@ -16,11 +16,12 @@
 
 namespace bench {
 
-/// Memory as large as no cache, in the best pages there are, all of it touched.
-[[nodiscard]] inline std::shared_ptr<mooncake::Arena> cold_arena(std::uint64_t bytes, unsigned seed = 1) {
-    auto arena = must(mooncake::Arena::create({.bytes = bytes}));
+/// Memory as large as no cache, in the best pages there are for `sharing`, all of it touched.
+[[nodiscard]] inline std::shared_ptr<mooncake::Arena>
+cold_arena(std::uint64_t bytes, mooncake::ArenaSharing sharing = mooncake::ArenaSharing::process) {
+    auto arena = must(mooncake::Arena::create({.bytes = bytes, .sharing = sharing}));
     auto* const words = reinterpret_cast<std::uint64_t*>(arena->bytes().data());
-    for (std::uint64_t i = 0; i < bytes / sizeof *words; ++i) words[i] = (i + seed) * 0x9e3779b97f4a7c15ULL;
+    for (std::uint64_t i = 0; i < bytes / sizeof *words; ++i) words[i] = (i + 1) * 0x9e3779b97f4a7c15ULL;
     return arena;
 }
 

@@ -51,7 +51,7 @@ sockaddr_in loopback(std::uint16_t port) {
 } // namespace
 
 void sink(std::vector<std::string> arguments) {
-    const auto arena = cold_arena(std::stoull(arguments.at(0)));
+    const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
     const auto block = std::stoull(arguments.at(1));
     const auto listener = FileDescriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     auto address = loopback(0);

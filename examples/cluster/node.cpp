@@ -5,6 +5,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <string>
 
 namespace {
@@ -45,7 +46,9 @@ mooncake::Result<void> lend(const Options& options) {
         std::make_shared<mooncake::PeerMetadata<>>(runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log});
     config.engine.template transport<mooncake::TcpTransport<>>().listen = listen;
     config.master.rpc.server = *master;
-    config.memory = {.bytes = options.bytes, .name = "mooncake-node"};
+    const auto sharing =
+        std::same_as<Traits, NetworkOnly> ? mooncake::ArenaSharing::process : mooncake::ArenaSharing::host;
+    config.memory = {.bytes = options.bytes, .sharing = sharing, .name = "mooncake-node"};
     config.host = options.host;
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
     config.log = log;

@@ -4,6 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <random>
 #include <set>
@@ -85,6 +90,28 @@ TEST_CASE("arena: memory that is there, aligned, sealed, and no more than the ma
         CHECK(refused.error() == Errc::out_of_memory);
         CHECK(refused.error().message().find("are available") != std::string::npos);
     }
+}
+
+TEST_CASE("arena: what it says of its pages is what the kernel says") {
+    for (const auto sharing : {ArenaSharing::host, ArenaSharing::process})
+        for (const auto kind : {PageKind::transparent, PageKind::plain}) {
+            const auto arena = Arena::create({.bytes = 8 * MiB, .pages = kind, .sharing = sharing});
+            REQUIRE(arena.has_value());
+            CHECK((*arena)->shareable() == (sharing == ArenaSharing::host));
+            const auto maps = core::detail::read_text_file("/proc/self/smaps");
+            auto begin = std::array<char, 20>();
+            std::snprintf(begin.data(), begin.size(), "%" PRIxPTR "-",
+                          reinterpret_cast<std::uintptr_t>((*arena)->bytes().data()));
+            const auto entry = maps.find(begin.data());
+            REQUIRE(entry != std::string::npos);
+            const auto* const field = sharing == ArenaSharing::host ? "ShmemPmdMapped:" : "AnonHugePages:";
+            const auto huge = maps.find(field, entry);
+            REQUIRE(huge != std::string::npos);
+            const auto kilobytes = std::strtoull(maps.c_str() + huge + std::strlen(field), nullptr, 10);
+            // A kernel that has run out of huge pages may give fewer than were asked for, and never more.
+            if ((*arena)->pages() == PageKind::plain) CHECK(kilobytes == 0);
+            CHECK(kilobytes <= 8 * KiB);
+        }
 }
 
 TEST_CASE("access: keys open what they are for, and 0 opens nothing") {

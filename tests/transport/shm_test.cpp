@@ -1,12 +1,16 @@
 // labels: io
+#include <mooncake/core/combine.hpp>
 #include <mooncake/testing/transport_pair.hpp>
 #include <mooncake/transport/shm.hpp>
 
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 using namespace mooncake;
 using namespace mooncake::testing;
@@ -59,6 +63,39 @@ TEST_CASE("shm: a region that goes while it is being mapped is free in the end, 
         REQUIRE(expires(watched));
         CHECK(pair.move_one(Direction::write, {&byte, 1}, offset, key) == Errc::out_of_range);
     }
+}
+
+TEST_CASE("shm: memory that cannot be handed to a process is refused, and the link goes on") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto shared = pair.add(4096, Rights::read);
+    const auto private_arena = Arena::create({.bytes = 4096, .sharing = ArenaSharing::process}).value();
+    auto foreign = std::vector<std::byte>(4096);
+    const auto add = [&](MutableBytes bytes, std::shared_ptr<Arena> arena) {
+        return pair.regions->add(
+            {.bytes = bytes, .rights = Rights::read, .keys = make_keys(Rights::read), .arena = std::move(arena)});
+    };
+    for (const auto& region : {add(private_arena->bytes(), private_arena), add(foreign, nullptr)}) {
+        auto byte = std::byte{};
+        CHECK(pair.move_one(Direction::read, {&byte, 1}, (*region)->offset, (*region)->keys.read) == Errc::not_mapped);
+        CHECK(pair.move_one(Direction::read, {&byte, 1}, shared->offset, shared->keys.read) == Errc::ok);
+    }
+}
+
+TEST_CASE("shm: more questions at once than the socket holds are all answered") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto region = pair.add(4096, Rights::read);
+    auto maps = std::vector<Task<MappedWindow>>();
+    for (int i = 0; i < 3000; ++i)
+        maps.push_back(
+            pair.client.map(pair.link, region->offset, 16, region->keys.read, Direction::read, Deadline(10s)));
+    const auto count = [](std::vector<Task<MappedWindow>> asked) -> Task<int> {
+        const auto windows = co_await all_settled(std::move(asked));
+        auto answered = 0;
+        for (const auto& window : windows) answered += window.has_value() ? 1 : 0;
+        co_return answered;
+    };
+    auto counting = count(std::move(maps));
+    CHECK(pair.runtime.run(std::move(counting)).value() == 3000);
 }
 
 TEST_CASE("shm: a mapping that its asker gave up is given back") {

@@ -23,7 +23,7 @@ namespace mooncake {
 /// What backs an arena's pages.
 enum class PageKind : std::uint8_t {
     hugetlb,     ///< reserved 2 MiB pages (`/proc/sys/vm/nr_hugepages`)
-    transparent, ///< 2 MiB pages where the kernel finds them (`MADV_HUGEPAGE`)
+    transparent, ///< 2 MiB pages where the kernel finds them and `/sys/kernel/mm/transparent_hugepage` lets it
     plain,       ///< 4 KiB pages
 };
 
@@ -31,16 +31,23 @@ enum class PageKind : std::uint8_t {
     return kind == PageKind::hugetlb ? "hugetlb" : kind == PageKind::transparent ? "transparent" : "plain";
 }
 
+/// Who can map an arena.
+enum class ArenaSharing : std::uint8_t {
+    host,    ///< a memfd: processes on this host to which it is handed
+    process, ///< this process only; most kernels are set to give huge pages to such memory and not to memfds
+};
+
 struct ArenaConfig {
-    std::uint64_t bytes = 0;                  ///< 1 … what the machine has free; rounded up to whole pages
-    PageKind pages = PageKind::hugetlb;       ///< the best to try; what cannot be had falls to the next
+    std::uint64_t bytes = 0;            ///< 1 … what the machine has free; rounded up to whole pages
+    PageKind pages = PageKind::hugetlb; ///< the best to try; what cannot be had falls to the next
+    ArenaSharing sharing = ArenaSharing::host;
     unsigned prefault_threads = 0;            ///< 0: one per core
     std::string_view name = "mooncake-arena"; ///< seen in `/proc/<pid>/maps`
 };
 
-/// Memory for regions: a memfd, so that peers on this host can map it, in huge pages where there are any, touched before
-/// use, since the first touch of a page can cost a hundred times the copy that follows. Sealed against resizing: a peer
-/// that maps it cannot be killed by a truncation.
+/// Memory for regions, in huge pages where there are any, touched before use, since the first touch of a page can cost a
+/// hundred times the copy that follows. One to share is a memfd that is sealed against resizing: a peer that maps it
+/// cannot be killed by a truncation.
 class Arena {
   public:
     /// Errors: `invalid_argument` (no bytes), `out_of_memory` (more than the machine has available; the message says how
@@ -53,14 +60,14 @@ class Arena {
                                                   " bytes of memory are available; ask for less or free some");
         auto arena = std::shared_ptr<Arena>(new Arena);
         const auto bytes = round_up(config.bytes, Mapping::huge_page);
-        if (config.pages == PageKind::hugetlb && arena->map(bytes, config.name, MFD_HUGETLB).has_value()) {
+        if (config.pages == PageKind::hugetlb && arena->map(bytes, config, PageKind::hugetlb).has_value()) {
             arena->pages_ = PageKind::hugetlb;
-        } else if (auto mapped = arena->map(bytes, config.name, 0); !mapped) {
+        } else if (auto mapped = arena->map(bytes, config, PageKind::plain); !mapped) {
             return mapped.error();
         } else {
-            const auto advised =
-                config.pages != PageKind::plain && madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
-            arena->pages_ = advised ? PageKind::transparent : PageKind::plain;
+            const auto huge = config.pages != PageKind::plain && kernel_may_give_huge_pages(config.sharing) &&
+                              madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
+            arena->pages_ = huge ? PageKind::transparent : PageKind::plain;
         }
         if (auto faulted = prefault(arena->bytes(), config.prefault_threads); !faulted) return faulted.error();
         return arena;
@@ -68,9 +75,12 @@ class Arena {
 
     [[nodiscard]] MutableBytes bytes() const noexcept { return mapping_.bytes(); }
     [[nodiscard]] PageKind pages() const noexcept { return pages_; }
+    /// Whether other processes can map it.
+    [[nodiscard]] bool shareable() const noexcept { return static_cast<bool>(fd_); }
+    /// Of the memfd; -1 where there is none.
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
-    /// A second descriptor of the same memory through which nothing can be written.
+    /// A second descriptor of the same memory through which nothing can be written. Requires: it is shareable.
     /// Errors: `system`.
     [[nodiscard]] Result<FileDescriptor> read_only_fd() const {
         auto fd = FileDescriptor(open(("/proc/self/fd/" + std::to_string(fd_.get())).c_str(), O_RDONLY | O_CLOEXEC));
@@ -89,8 +99,26 @@ class Arena {
   private:
     Arena() = default;
 
-    Result<void> map(std::uint64_t bytes, std::string_view name, unsigned flags) {
-        auto fd = FileDescriptor(memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
+    /// Whether memory that asks for huge pages may get some; `madvise` succeeds either way. Such files say
+    /// `always madvise [never]`.
+    static bool kernel_may_give_huge_pages(ArenaSharing sharing) {
+        const auto choices = core::detail::read_text_file(sharing == ArenaSharing::host
+                                                              ? "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+                                                              : "/sys/kernel/mm/transparent_hugepage/enabled");
+        return choices.find('[') != std::string::npos && choices.find("[never]") == std::string::npos &&
+               choices.find("[deny]") == std::string::npos;
+    }
+
+    Result<void> map(std::uint64_t bytes, const ArenaConfig& config, PageKind pages) {
+        const auto hugetlb = pages == PageKind::hugetlb;
+        if (config.sharing == ArenaSharing::process) {
+            auto mapping = Mapping::anonymous(bytes, hugetlb ? MAP_HUGETLB : 0);
+            if (!mapping) return mapping.error();
+            mapping_ = std::move(*mapping);
+            return ok;
+        }
+        const auto flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugetlb ? MFD_HUGETLB : 0U);
+        auto fd = FileDescriptor(memfd_create(std::string(config.name).c_str(), flags));
         if (!fd) return errno_error("memfd_create", errno);
         if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return errno_error("ftruncate of a memfd", errno);
         if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)

@@ -34,7 +34,10 @@ class EmbeddedMaster {
     /// Errors: `out_of_memory`, `invalid_argument`.
     template <class Engine>
     Task<void> attach(Engine& engine) {
-        auto arena = Arena::create({.bytes = config_.capacity, .pages = config_.pages, .name = "mooncake-store"});
+        auto arena = Arena::create({.bytes = config_.capacity,
+                                    .pages = config_.pages,
+                                    .sharing = ArenaSharing::process,
+                                    .name = "mooncake-store"});
         if (!arena) co_return arena.error();
         const auto region = co_await engine.register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
         if (!region) co_return region.error();

@@ -16,7 +16,8 @@
 namespace mooncake {
 
 /// Choose this when: both processes run on one host. The peer's arena is mapped, after its key was shown, and bytes move
-/// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's is refused with `not_mapped`.
+/// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's, or a private one's, is refused
+/// with `not_mapped`.
 template <Copier C = AutoCopier>
 class BasicShmTransport {
   public:
@@ -138,7 +139,12 @@ class BasicShmTransport {
     }
 
     static asio::awaitable<Errc> map_region(transport::detail::ShmLink& link, Wanted wanted, Deadline deadline) {
+        const auto turn = co_await link.turn(deadline);
+        if (!turn) co_return turn.error().code();
         if (link.broken()) co_return Errc::connection_lost;
+        auto hint = std::size_t{0};
+        auto* ignored = static_cast<std::byte*>(nullptr);
+        if (locate(*link.windows(), hint, wanted, ignored) != Errc::not_mapped) co_return Errc::ok; // by now it is
         const auto mapped = co_await link.map(wanted.offset, wanted.key, deadline);
         co_return mapped ? Errc::ok : mapped.error().code();
     }

@@ -7,9 +7,12 @@
 #include <mooncake/transport/shm_wire.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <atomic>
+#include <cerrno>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,9 +34,12 @@ class ShmSession {
     void hang_up() const noexcept { shutdown(socket_.get(), SHUT_RDWR); }
     /// Gives 0 or errno.
     [[nodiscard]] int send(const ShmMessage& message) const noexcept { return send_message(socket_.get(), message); }
+    /// Waits a moment where the server has much to read: a notice that is lost keeps the region pinned. One that is gone
+    /// needs none.
     void notify_released(std::uint64_t offset) const noexcept {
         const auto notice = ShmMessage{.kind = ShmKind::released, .offset = offset};
-        (void)send(notice); // a server that is gone needs no notice
+        auto writable = pollfd{socket_.get(), POLLOUT, 0};
+        while (send(notice) == EAGAIN && poll(&writable, 1, 1'000) > 0) continue;
     }
     /// The same socket once more, for the coroutine that reads it. Errors: `system`.
     [[nodiscard]] Result<FileDescriptor> reading_end() const {
@@ -105,7 +111,40 @@ class BasicShmLink {
         return windows_;
     }
 
-    /// Maps the region that holds `offset`, unless it is mapped with that key already.
+    /// The right to ask for a region. One asks at a time, and those who come after look whether it is mapped by then: many
+    /// that begin at once would map the same region as often, and fill the socket.
+    class Turn {
+      public:
+        Turn() = default;
+        explicit Turn(BasicShmLink& link) noexcept : link_(&link) {}
+        Turn(Turn&& other) noexcept : link_(std::exchange(other.link_, nullptr)) {}
+        Turn& operator=(Turn&& other) noexcept {
+            std::swap(link_, other.link_);
+            return *this;
+        }
+        ~Turn() {
+            if (link_) link_->pass_turn();
+        }
+
+      private:
+        BasicShmLink* link_ = nullptr;
+    };
+
+    /// Lifetime: the link outlives the turn. Errors: `timed_out`, `cancelled`.
+    Task<Turn> turn(Deadline deadline) {
+        const auto throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto come = Event();
+        auto wake = Wake::set;
+        if (!take_turn(come)) wake = co_await come.wait(deadline);
+        const auto mine = wake == Wake::set || !give_up_turn(come);
+        co_await asio::this_coro::throw_if_cancelled(throws);
+        if (wake == Wake::set) co_return Turn(*this);
+        if (mine) pass_turn();
+        co_return to_errc(wake);
+    }
+
+    /// Maps the region that holds `offset`. Requires: a turn.
     /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
     Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
         const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
@@ -113,7 +152,7 @@ class BasicShmLink {
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
         const auto adopted = adopt(reply->message, reply->fd, key);
-        if (!adopted) give_back(*session_, reply->message);
+        if (!adopted) give_back(reply->message);
         co_return adopted;
     }
 
@@ -136,6 +175,26 @@ class BasicShmLink {
         Event answered;
         ShmReceived answer;
     };
+
+    /// Whether nobody has the turn; otherwise `come` is set when it comes.
+    bool take_turn(Event& come) {
+        const auto lock = std::lock_guard(mutex_);
+        if (std::exchange(taken_, true)) waiting_.push_back(&come);
+        else return true;
+        return false;
+    }
+    void pass_turn() {
+        const auto lock = std::lock_guard(mutex_);
+        taken_ = !waiting_.empty();
+        if (!taken_) return;
+        waiting_.front()->set();
+        waiting_.pop_front();
+    }
+    /// Whether it had yet to come.
+    bool give_up_turn(const Event& come) {
+        const auto lock = std::lock_guard(mutex_);
+        return std::erase(waiting_, &come) != 0;
+    }
 
     Task<void> greet(std::string address) {
         const auto hello = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = generation_};
@@ -166,14 +225,14 @@ class BasicShmLink {
             found->second->answered.set();
             asked_.erase(found);
         } else {
-            give_back(*session_, received.message); // nobody waits any more
+            give_back(received.message); // nobody waits any more
         }
         return true;
     }
 
     /// The server counts what it granted as mapped until it hears otherwise.
-    static void give_back(const ShmSession& session, const ShmMessage& reply) {
-        if (reply.status == 0 && reply.length != 0) session.notify_released(reply.offset);
+    void give_back(const ShmMessage& reply) const {
+        if (reply.status == 0 && reply.length != 0) session_->notify_released(reply.offset);
     }
 
     bool revoke(std::uint64_t offset) {
@@ -200,6 +259,7 @@ class BasicShmLink {
         const auto failed = session_->send(message);
         auto wake = Wake::set;
         if (failed == 0) wake = co_await question.answered.wait(deadline);
+        else close(); // known before `read_all` hears of it, so that a transfer can tell
         {
             const auto lock = std::lock_guard(mutex_);
             asked_.erase(message.id);
@@ -250,6 +310,8 @@ class BasicShmLink {
     std::map<std::uint64_t, Question*> asked_;
     std::set<std::uint64_t> revoked_; ///< offsets, which are never given to another region
     std::uint64_t next_id_ = wire_version;
+    std::deque<Event*> waiting_; ///< for their turn
+    bool taken_ = false;
 };
 
 using ShmLink = BasicShmLink<>;

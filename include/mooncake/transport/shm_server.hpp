@@ -131,7 +131,7 @@ class BasicShmServer {
         const auto& region = *found.region;
         const auto rights = region->rights_granted(message.key);
         if (rights == Rights::none) return refuse(Errc::access_denied);
-        if (!region->arena) return refuse(Errc::not_mapped);
+        if (!region->arena || !region->arena->shareable()) return refuse(Errc::not_mapped);
         // Read-only peers get a descriptor that cannot be mapped for writing.
         auto read_only = FileDescriptor();
         if (!includes(rights, Rights::write)) {
