@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -33,6 +34,30 @@ using Checksums = SmallVector<std::uint64_t, 1>;
 [[nodiscard]] inline std::uint64_t hash_text(std::string_view text, std::uint64_t seed = 0) noexcept {
     return hash_bytes(bytes_of(text), seed);
 }
+
+namespace core::detail {
+
+/// XXH3-64 of bytes that come in pieces. At most one at a time on a thread: they share its state.
+class PieceHasher {
+  public:
+    PieceHasher() noexcept { XXH3_64bits_reset(state()); }
+    void add(ConstBytes piece) noexcept {
+        static const auto update = &XXH3_64bits_update_dispatch ? &XXH3_64bits_update_dispatch : &XXH3_64bits_update;
+        update(state(), piece.data(), piece.size());
+    }
+    [[nodiscard]] std::uint64_t hash() const noexcept { return XXH3_64bits_digest(state()); }
+
+  private:
+    struct Free {
+        void operator()(XXH3_state_t* state) const noexcept { XXH3_freeState(state); }
+    };
+    static XXH3_state_t* state() noexcept {
+        thread_local const auto owner = std::unique_ptr<XXH3_state_t, Free>(XXH3_createState());
+        return owner.get();
+    }
+};
+
+} // namespace core::detail
 
 /// How many checksums an object of `bytes` bytes has; none for an empty one.
 [[nodiscard]] constexpr std::uint64_t chunks_of(std::uint64_t bytes) noexcept {

@@ -3,6 +3,7 @@
 #include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
 #include <mooncake/net/server.hpp>
+#include <mooncake/net/shared_links.hpp>
 #include <mooncake/rpc/client.hpp>
 #include <mooncake/rpc/service.hpp>
 
@@ -45,8 +46,8 @@ class PeerMetadata {
 
     /// Throws `address_in_use` when it cannot listen.
     explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {})
-        : runtime_(runtime), config_(std::move(config)), retired_(runtime.next_executor()), service_(make_service()),
-          server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}) {}
+        : runtime_(runtime), config_(std::move(config)), clients_(runtime.next_executor(), config_.connections),
+          service_(make_service()), server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}) {}
 
     void start() { server_.start(); }
 
@@ -85,25 +86,12 @@ class PeerMetadata {
     }
 
     asio::awaitable<void> close() {
-        auto clients = Clients();
-        {
-            const auto lock = std::lock_guard(mutex_);
-            closed_ = true;
-            clients.swap(clients_);
-        }
-        for (const auto& [peer, client] : clients) co_await client->close();
-        co_await retired_.join();
+        co_await clients_.close();
         co_await server_.close();
     }
 
   private:
-    using Client = std::shared_ptr<RpcClient<P>>;
-    using Clients = std::map<std::string, Client>;
-
-    static Task<void> retire(Client client) {
-        co_await client->close();
-        co_return ok;
-    }
+    using Client = RpcClient<P>;
 
     std::unique_ptr<RpcService> make_service() {
         auto service = std::make_unique<RpcService>();
@@ -126,31 +114,19 @@ class PeerMetadata {
         return found->second;
     }
 
-    Client client(const Endpoint& peer) {
-        const auto lock = std::lock_guard(mutex_);
-        if (closed_) return nullptr;
-        auto& client = clients_[to_string(peer)];
-        if (!client)
-            client = std::make_shared<RpcClient<P>>(
-                runtime_.next_executor(), RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
-        auto mine = client;
-        if (clients_.size() > config_.connections)
-            std::erase_if(clients_, [this](auto& entry) {
-                const auto unused = entry.second.use_count() == 1;
-                if (unused) (void)retired_.spawn(retire(std::move(entry.second)));
-                return unused;
-            });
-        return mine;
+    std::shared_ptr<Client> client(const Endpoint& peer) {
+        return clients_.find_or_make(to_string(peer), [&] {
+            return std::make_shared<Client>(runtime_.next_executor(),
+                                            RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
+        });
     }
 
     Runtime& runtime_;
     const PeerMetadataConfig config_;
-    TaskScope retired_;
-    mutable std::mutex mutex_; // of what follows
+    net::detail::SharedLinks<std::string, Client> clients_; ///< by address
+    mutable std::mutex mutex_;                              // of what follows
     std::map<std::string, Document> own_;
-    Clients clients_;
     std::uint64_t version_ = 0;
-    bool closed_ = false;
     std::unique_ptr<RpcService> service_;
     Server<P> server_;
 };

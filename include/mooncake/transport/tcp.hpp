@@ -5,15 +5,14 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/lane_slot.hpp>
 #include <mooncake/net/server.hpp>
+#include <mooncake/net/shared_links.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/tcp_service.hpp>
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +34,9 @@ template <StreamPolicy P>
 struct TcpPeer {
     TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes) : generation(config.hello.generation) {
         for (unsigned i = 0; i < lanes; ++i) slots.emplace_back(runtime.next_executor(), config);
+    }
+    asio::awaitable<void> close() {
+        for (auto& slot : slots) co_await slot.close();
     }
     const std::uint64_t generation;
     std::deque<LaneSlot<P>> slots;
@@ -111,7 +113,7 @@ class TcpTransport {
 
     explicit TcpTransport(TransportContext context, Config config = {})
         : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
-          server_(context_.runtime, service_, server_config()), retired_(context_.runtime.next_executor()) {}
+          server_(context_.runtime, service_, server_config()), links_(context_.runtime.next_executor(), 0) {}
 
     void start() { server_.start(); }
 
@@ -125,13 +127,11 @@ class TcpTransport {
         auto config = LaneConfig{.peer = std::move(*endpoint),
                                  .hello = {.service = "transfer", .generation = peer.generation},
                                  .connect_within = config_.connect_within};
-        const auto lock = std::lock_guard(mutex_);
-        if (closed_) co_return Errc::closed;
-        auto& link = links_[{std::move(peer.description), peer.generation}];
-        if (!link) link = std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
-        auto mine = link;
-        retire_unused();
-        co_return mine;
+        auto link = links_.find_or_make({std::move(peer.description), peer.generation}, [&] {
+            return std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
+        });
+        if (!link) co_return Errc::closed;
+        co_return link;
     }
 
     Task<void> transfer(Link link, SliceGroup group) {
@@ -167,37 +167,11 @@ class TcpTransport {
     }
 
     asio::awaitable<void> close() {
-        auto links = Links();
-        {
-            const auto lock = std::lock_guard(mutex_);
-            closed_ = true;
-            links.swap(links_);
-        }
-        for (const auto& [peer, link] : links) co_await close_link(link);
-        co_await retired_.join();
+        co_await links_.close();
         co_await server_.close();
     }
 
   private:
-    using Links = std::map<std::pair<std::string, std::uint64_t>, Link>; ///< by address and generation
-
-    static asio::awaitable<void> close_link(Link link) {
-        for (auto& slot : link->slots) co_await slot.close();
-    }
-    static Task<void> retire(Link link) {
-        co_await close_link(std::move(link));
-        co_return ok;
-    }
-
-    /// Lets go of the links that nobody holds any more: of peers that are gone, most likely. Requires: the lock is held.
-    void retire_unused() {
-        std::erase_if(links_, [this](auto& entry) {
-            const auto unused = entry.second.use_count() == 1;
-            if (unused) (void)retired_.spawn(retire(std::move(entry.second)));
-            return unused;
-        });
-    }
-
     static Config checked(Config config) {
         if (config.lanes < 1 || config.lanes > 64)
             throw_error({Errc::invalid_argument,
@@ -230,10 +204,8 @@ class TcpTransport {
     const Config config_;
     transport::detail::TcpService service_;
     Server<P> server_;
-    TaskScope retired_;
-    std::mutex mutex_; // of what follows
-    Links links_;
-    bool closed_ = false;
+    net::detail::SharedLinks<std::pair<std::string, std::uint64_t>, transport::detail::TcpPeer<P>>
+        links_; ///< by address and generation
 };
 
 } // namespace mooncake

@@ -188,7 +188,7 @@ class Space {
     /// Whether there were any. Requires: its shard is locked, or it is in none.
     bool drop_dead_extents(Object& object) {
         auto& extents = object.extents;
-        const auto dead = std::stable_partition(extents.begin(), extents.end(), [](const Extent& extent) {
+        const auto dead = std::partition(extents.begin(), extents.end(), [](const Extent& extent) {
             return extent.segment->alive.load(std::memory_order_relaxed);
         });
         if (dead == extents.end()) return false;

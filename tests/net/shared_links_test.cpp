@@ -1,0 +1,82 @@
+// labels: coroutine
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/net/shared_links.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <set>
+#include <string>
+
+using namespace mooncake;
+
+namespace {
+
+/// Leaves its name behind when it is closed.
+struct Link {
+    std::string name;
+    std::multiset<std::string>& closed;
+    asio::awaitable<void> close() {
+        closed.insert(name);
+        co_return;
+    }
+};
+
+struct Links {
+    std::multiset<std::string> closed;
+    int made = 0;
+    Runtime runtime = Runtime({.threads = 1});
+    net::detail::SharedLinks<std::string, Link> shared;
+
+    explicit Links(std::size_t keep) : shared(runtime.executor(), keep) {}
+    ~Links() { close(); }
+
+    std::shared_ptr<Link> get(const std::string& name) {
+        return shared.find_or_make(name, [&] {
+            ++made;
+            return std::shared_ptr<Link>(new Link{name, closed});
+        });
+    }
+    void close() { CHECK(runtime.run(close_all(&shared)).has_value()); }
+    static Task<void> close_all(net::detail::SharedLinks<std::string, Link>* links) {
+        co_await links->close();
+        co_return ok;
+    }
+};
+
+} // namespace
+
+TEST_CASE("shared links: whoever asks for the same peer gets the same link, as long as somebody uses it") {
+    auto links = Links(0);
+    auto first = links.get("a");
+    CHECK(links.get("a") == first);
+    CHECK(links.made == 1);
+    const auto b = links.get("b"); // a is in use, and stays
+    CHECK(links.get("a") == first);
+    first.reset();
+    const auto c = links.get("c"); // nobody uses a: it goes
+    const auto again = links.get("a");
+    CHECK(links.made == 4);
+    links.close();
+    CHECK(links.closed == std::multiset<std::string>{"a", "a", "b", "c"});
+}
+
+TEST_CASE("shared links: unused ones stay until there are more than are to be kept") {
+    auto links = Links(3);
+    for (const auto* name : {"a", "b", "c", "a", "b", "c"}) (void)links.get(name);
+    CHECK(links.made == 3);
+    (void)links.get("d");
+    (void)links.get("a");
+    CHECK(links.made == 5);
+}
+
+TEST_CASE("shared links: once closed there are none, and closing again does nothing") {
+    auto links = Links(3);
+    const auto held = links.get("a");
+    links.close();
+    CHECK(links.closed == std::multiset<std::string>{"a"});
+    CHECK(links.get("a") == nullptr);
+    CHECK(links.get("b") == nullptr);
+    links.close();
+    CHECK(links.closed.size() == 1);
+}
