@@ -74,6 +74,16 @@ std::uint64_t default_capacity(std::uint64_t block_bytes) {
     return std::clamp<std::uint64_t>(mooncake::Arena::available_memory() / 4 / block_bytes, 1, 30'000);
 }
 
+Result<void> fits_in_memory(const cluster::ClusterConfig& config) {
+    const auto available = mooncake::Arena::available_memory();
+    if (config.capacity_blocks <= available / config.block_bytes) return mooncake::ok;
+    return Error(Errc::out_of_memory, "--capacity-blocks " + std::to_string(config.capacity_blocks) + " of " +
+                                          std::to_string(config.block_bytes) + " bytes do not fit in the " +
+                                          std::to_string(available) +
+                                          " bytes of memory that are available; give at most " +
+                                          std::to_string(available / config.block_bytes));
+}
+
 int print(cluster::Totals& totals, nlohmann::ordered_json json, bool as_json) {
     if (as_json) std::printf("%s\n", json.dump(2).c_str());
     else cluster::print_table(totals);
@@ -182,6 +192,7 @@ int replay(Options options) {
         trace->resize(options.requests);
     if (options.cluster.capacity_blocks == 0)
         options.cluster.capacity_blocks = default_capacity(options.cluster.block_bytes);
+    if (const auto fits = fits_in_memory(options.cluster); !fits) return cluster::fail("mooncake_replay", fits.error());
     if (!options.json)
         std::fprintf(stderr, "%s\n",
                      mooncake::compare(options.trace.empty() ? "this workload" : "this trace",

@@ -162,7 +162,10 @@ TEST_CASE("cluster: bad input is answered with what was wrong and what would be 
     const auto cases = std::vector<Case>{
         {{"mooncake_replay", "--trace", "/no/such/file"}, "/no/such/file"},
         {{"mooncake_replay", "--trace", trace}, "line 1: field \"input_length\""},
+        {{"mooncake_replay", "--trace", "/tmp"}, "/tmp: Is a directory"},
         {{"mooncake_replay", "--block-bytes", "7"}, "--block-bytes is '7'"},
+        {{"mooncake_replay", "--capacity-blocks", "4000000000"}, "are available; give at most "},
+        {{"mooncake_replay", "--worker", "127.0.0.1:1"}, "127.0.0.1:1: Connection refused"},
         {{"mooncake_replay", "--blok-bytes", "7"}, "there is no option '--blok-bytes'"},
         {{"mooncake_node", "--master", "127.0.0.1:1", "--name", "n", "--bytes", "4096"},
          "127.0.0.1:1: Connection refused"},

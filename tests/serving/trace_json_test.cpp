@@ -69,8 +69,19 @@ TEST_CASE("trace json: an error names the line, the field, and what would be rig
     refuses("{\"input_length\": 1, \"timestamp\": " + std::string(500'000, '[') + std::string(500'000, ']') + "}",
             R"("timestamp" is an array; expected)");
     refuses(R"({"timestamp": 0,)", "not JSON");
+    refuses("\x1b[2Jx", R"(not JSON: '\x1b[2Jx')");
     CHECK(error_of("").context() == "t.jsonl holds no request");
     CHECK(error_of("\n\n").context() == "t.jsonl holds no request");
+}
+
+TEST_CASE("trace json: a file that is not there, or is a folder, is an error that names it") {
+    for (const auto* const path : {"/no/such/file", "/tmp"}) {
+        const auto trace = read_trace_file(path);
+        REQUIRE(trace.has_error());
+        CHECK(trace.error() == Errc::system);
+        CHECK(trace.error().message().find(path) != std::string::npos);
+    }
+    CHECK(read_trace_file("/tmp").error().message().find("Is a directory") != std::string::npos);
 }
 
 TEST_CASE("trace json: a request of too many blocks is refused, and one of a million before it is parsed") {
@@ -91,13 +102,6 @@ TEST_CASE("trace json: a request of too many blocks is refused, and one of a mil
     const auto huge = error_of(std::string(good) + "\n" + digits + "\n" + good);
     CHECK(huge == Errc::too_large);
     CHECK(huge.context().find("line 2: longer than") != std::string_view::npos);
-}
-
-TEST_CASE("trace json: a file that is not there is a system error that names it") {
-    const auto trace = read_trace_file("/no/such/trace.jsonl");
-    REQUIRE(trace.has_error());
-    CHECK(trace.error() == Errc::system);
-    CHECK(trace.error().context().find("/no/such/trace.jsonl: No such file") != std::string_view::npos);
 }
 
 TEST_CASE("trace json: the real trace is read whole, and costs what the reference says") {

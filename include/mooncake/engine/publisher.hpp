@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/event.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/log.hpp>
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/metadata/concept.hpp>
@@ -69,7 +70,7 @@ class Publisher {
         const auto forgotten = co_await metadata_->remove(name, Deadline(std::chrono::seconds(1)));
         if (!forgotten)
             log_(Severity::warning,
-                 "the record of '" + name + "' could not be removed: " + forgotten.error().message());
+                 "the record of " + in_quotes(name, 256) + " could not be removed: " + forgotten.error().message());
     }
 
   private:
@@ -100,7 +101,7 @@ class Publisher {
             stored = co_await metadata_->compare_and_swap(name, known, std::move(document), Deadline());
         else stored = co_await metadata_->put(name, std::move(document), Deadline());
         if (!stored && stored.error() == Errc::conflict)
-            co_return Error(Errc::conflict, "another process holds the name '" + name + "' (" +
+            co_return Error(Errc::conflict, "another process holds the name " + in_quotes(name, 256) + " (" +
                                                 std::string(stored.error().context()) +
                                                 "); choose another EngineConfig::name");
         if (!stored) co_return stored.error();

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/combine.hpp>
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/engine/batch.hpp>
 #include <mooncake/engine/paths.hpp>
 #include <mooncake/engine/plan.hpp>
@@ -126,7 +127,8 @@ class TransferEngine {
         const auto document = co_await metadata_->get(locator, deadline);
         if (!document) co_return document.error();
         auto record = decode<SegmentRecord>(document->value);
-        if (!record) co_return Error(Errc::protocol_error, "the record of '" + locator + "' could not be decoded");
+        if (!record)
+            co_return Error(Errc::protocol_error, "the record of " + in_quotes(locator, 256) + " could not be decoded");
         auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
         std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
         auto state = std::make_shared<State>();
@@ -136,8 +138,8 @@ class TransferEngine {
             for (const auto& endpoint : state->record.endpoints) offers += " " + endpoint.protocol;
             auto has = std::string();
             for (const auto known : Pool::names) has += " " + std::string(known);
-            co_return Error(Errc::no_path, "segment '" + locator + "' offers" + offers + "; this engine has" + has +
-                                               ", and none of them gets there");
+            co_return Error(Errc::no_path, "segment " + in_quotes(locator, 256) + " offers" + offers +
+                                               "; this engine has" + has + ", and none of them gets there");
         }
         co_return Segment(std::move(state));
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/event.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
 
@@ -33,7 +34,7 @@ class BasicMemoryMetadata {
         const auto lock = std::lock_guard(mutex_);
         expire();
         const auto found = entries_.find(key);
-        if (found == entries_.end()) co_return Error(Errc::not_found, "there is no record of '" + key + "'");
+        if (found == entries_.end()) co_return Error(Errc::not_found, "there is no record of " + in_quotes(key, 256));
         co_return found->second.document;
     }
 
@@ -50,8 +51,8 @@ class BasicMemoryMetadata {
         const auto found = entries_.find(key);
         const auto current = found == entries_.end() ? 0 : found->second.document.version;
         if (current != version)
-            co_return Error(Errc::conflict, "'" + key + "' is at version " + std::to_string(current) + ", not " +
-                                                std::to_string(version));
+            co_return Error(Errc::conflict, in_quotes(key, 256) + " is at version " + std::to_string(current) +
+                                                ", not " + std::to_string(version));
         co_return store(std::move(key), std::move(value), 0);
     }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
 #include <mooncake/net/server.hpp>
@@ -73,8 +74,8 @@ class PeerMetadata {
         if (deadline.is_never()) deadline = Deadline(config_.answer_within);
         auto reply = co_await client->call(std::move(request), deadline);
         if (!reply && reply.error() == Errc::timed_out)
-            co_return Error(Errc::timed_out,
-                            to_string(*peer) + " did not tell its record of '" + key.substr(0, at) + "' in time");
+            co_return Error(Errc::timed_out, to_string(*peer) + " did not tell its record of " +
+                                                 in_quotes(std::string_view(key).substr(0, at), 256) + " in time");
         if (!reply) co_return reply.error();
         co_return Document{.value = std::move(reply->value), .version = reply->version};
     }
@@ -110,7 +111,7 @@ class PeerMetadata {
         const auto found = own_.find(key);
         if (found == own_.end())
             return Error(Errc::not_found,
-                         "there is no record of '" + key.substr(0, 256) + "' at " + to_string(server_.endpoint()));
+                         "there is no record of " + in_quotes(key, 256) + " at " + to_string(server_.endpoint()));
         return found->second;
     }
 

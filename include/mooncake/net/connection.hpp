@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/with_deadline.hpp>
@@ -120,8 +121,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
                                                 ", the peer " + std::to_string(hello->version) +
                                                 "; build both from the same release"};
         if (hello->service != service_.name())
-            return {Errc::protocol_error, "this address serves '" + std::string(service_.name()) + "', not '" +
-                                              hello->service.substr(0, 64) + "'"};
+            return {Errc::protocol_error,
+                    "this address serves '" + std::string(service_.name()) + "', not " + in_quotes(hello->service)};
         if (hello->generation != 0 && hello->generation != service_.generation())
             return {Errc::stale_generation, "the segment was restarted since its record was read; open it again"};
         return {};

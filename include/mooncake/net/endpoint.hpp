@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 
 #include <charconv>
@@ -25,8 +26,8 @@ struct Endpoint {
 /// Errors: `invalid_argument`, with what was wrong and what would be right.
 [[nodiscard]] inline Result<Endpoint> parse_endpoint(std::string_view text) {
     const auto wrong = [text](std::string_view why) {
-        return Error(Errc::invalid_argument, "'" + std::string(text.substr(0, 256)) + "' is no address: " +
-                                                 std::string(why) + "; write host:port, or [address]:port for IPv6");
+        return Error(Errc::invalid_argument, in_quotes(text, 256) + " is no address: " + std::string(why) +
+                                                 "; write host:port, or [address]:port for IPv6");
     };
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos) return wrong("the port is missing");

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/errc.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/serving/trace.hpp>
 
 #include <nlohmann/json.hpp>
@@ -102,8 +103,7 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
         if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
         const auto line = nlohmann::json::parse(text, nullptr, false);
         if (line.is_discarded())
-            return at_line(Errc::invalid_argument,
-                           "not JSON: '" + text.substr(0, 60) + "'; expected one object a line");
+            return at_line(Errc::invalid_argument, "not JSON: " + in_quotes(text, 60) + "; expected one object a line");
         auto request = detail::request_of(line);
         if (!request) return at_line(request.error().code(), request.error().context());
         requests.push_back(*std::move(request));
@@ -117,7 +117,11 @@ inline constexpr std::size_t max_trace_line = 2 * MiB;
     errno = 0;
     auto file = std::ifstream(path, std::ios::binary);
     if (!file) return errno_error("open trace " + path, errno);
-    return read_trace(file, path);
+    try {
+        return read_trace(file, path);
+    } catch (const std::ios_base::failure&) { // a folder opens as a file does, and throws when it is read
+        return errno_error("read trace " + path, errno);
+    }
 }
 
 } // namespace mooncake

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/messages.hpp>
 
@@ -126,10 +127,11 @@ namespace detail {
     if (message.endpoint.size() > limits.max_key_bytes || message.host.size() > limits.max_key_bytes)
         return Error(Errc::too_large,
                      "SegmentMount: endpoint and host have at most " + std::to_string(limits.max_key_bytes) + " bytes");
-    if (message.bytes == 0) return Error(Errc::invalid_argument, "SegmentMount: '" + message.name + "' lends no bytes");
+    if (message.bytes == 0)
+        return Error(Errc::invalid_argument, "SegmentMount: " + in_quotes(message.name, 256) + " lends no bytes");
     if (message.bytes > ~std::uint64_t{0} - message.offset)
         return Error(Errc::out_of_range,
-                     "SegmentMount: the window of '" + message.name + "' ends beyond the offset space");
+                     "SegmentMount: the window of " + in_quotes(message.name, 256) + " ends beyond the offset space");
     return ok;
 }
 

@@ -43,6 +43,8 @@ class StoreNode {
     Task<void> start() {
         auto arena = Arena::create(config_.memory);
         if (!arena) co_return arena.error();
+        config_.log(Severity::info, "lends " + std::to_string(config_.memory.bytes) + " bytes in " +
+                                        std::string(to_string((*arena)->pages())) + " pages");
         auto region = co_await engine_.register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
         if (!region) co_return region.error();
         region_ = std::move(*region);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/options.hpp>
@@ -257,7 +258,7 @@ class Store {
 
     /// A public error from a bare outcome: with the sentence that came with it, or at least the key.
     static Error sentence(Errc outcome, const Error& failure, std::string_view key) {
-        auto text = "object '" + std::string(key.substr(0, 64)) + "'";
+        auto text = "object " + in_quotes(key);
         if (!failure.context().empty()) text += ": " + std::string(failure.context());
         return {outcome, std::move(text)};
     }

@@ -29,7 +29,6 @@ class SegmentCache {
     using Map = std::unordered_map<std::uint32_t, Known>;
 
   public:
-
     /// What one operation knows of the segments: as they were when it asked, and without a lock.
     class Opened {
       public:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/clock.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/allocator/concept.hpp>
 #include <mooncake/store/master/object.hpp>
@@ -31,13 +32,14 @@ class SegmentTable {
             const auto& info = mounted->info;
             if (info.name != wanted.name) continue;
             if (info.generation != wanted.generation)
-                return Error(Errc::conflict, "segment '" + info.name + "' is mounted by generation " +
-                                                 std::to_string(info.generation) + " at " + info.endpoint +
-                                                 ", which is alive; generation " + std::to_string(wanted.generation) +
-                                                 " at " + wanted.endpoint +
+                return Error(Errc::conflict, "segment " + in_quotes(info.name, 256) + " is mounted by generation " +
+                                                 std::to_string(info.generation) + " at " +
+                                                 in_quotes(info.endpoint, 256) + ", which is alive; generation " +
+                                                 std::to_string(wanted.generation) + " at " +
+                                                 in_quotes(wanted.endpoint, 256) +
                                                  " needs another name, or to wait until the first is gone");
             if (info.offset != wanted.offset || info.bytes != wanted.bytes)
-                return Error(Errc::conflict, "segment '" + info.name + "' of this generation lends [" +
+                return Error(Errc::conflict, "segment " + in_quotes(info.name, 256) + " of this generation lends [" +
                                                  window(info.offset, info.bytes) + ") already; [" +
                                                  window(wanted.offset, wanted.bytes) + ") needs another name");
             mounted->heartbeat = now;
@@ -167,7 +169,7 @@ class SegmentTable {
             const auto& info = mounted_[i]->info;
             if (info.segment != segment) continue;
             if (info.generation == generation) return i;
-            return Error(Errc::stale_generation, "segment '" + info.name + "' is mounted by generation " +
+            return Error(Errc::stale_generation, "segment " + in_quotes(info.name, 256) + " is mounted by generation " +
                                                      std::to_string(info.generation) + ", not " +
                                                      std::to_string(generation));
         }
