@@ -354,8 +354,8 @@ TEST_CASE("segment: the same name and generation is the same segment, another ge
     auto refused = f.master.mount(again);
     REQUIRE(refused.has_error());
     CHECK(refused.error() == Errc::conflict);
-    CHECK(refused.error().context().find("generation 1 at node-1:1") != std::string_view::npos);
-    CHECK(refused.error().context().find("generation 2 at elsewhere:1") != std::string_view::npos);
+    CHECK(refused.error().context().find("generation 1 at 'node-1:1'") != std::string_view::npos);
+    CHECK(refused.error().context().find("generation 2 at 'elsewhere:1'") != std::string_view::npos);
     again.generation = 1;
     CHECK(f.master.mount(again).error() == Errc::conflict); // another window
     f.put("a");
