@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -40,7 +41,7 @@ class SegmentCache {
             return known != nullptr && known->segment ? &known->segment : nullptr;
         }
 
-        /// The segments of replicas of `objects` that have yet to be opened, each once.
+        /// The segments of replicas of `objects` that have yet to be opened, each once, by id.
         template <class Objects>
         [[nodiscard]] std::vector<std::uint32_t> missing(const Objects& objects) const {
             auto ids = std::vector<std::uint32_t>();
@@ -76,23 +77,34 @@ class SegmentCache {
         return Opened(known_);
     }
 
-    /// Opens the segments, all at once, for those who call `opened` after it. Those that fail stay shut.
+    /// Opens the segments `ids`, which are in order, all at once, for those who call `opened` after it. Those that fail stay shut. Of those that were
+    /// open, the ones that the master no longer knows are let go, and their connections with them.
     /// Errors: the master's, if it could not be asked.
     Task<void> open(std::vector<std::uint32_t> ids, Deadline deadline) {
-        auto message = Segments{.segments = std::move(ids)};
-        const auto reply = co_await master_.call(message, deadline);
+        const auto before = opened();
+        auto message = Segments{.segments = ids};
+        for (const auto& [id, known] : *before.known_) message.segments.push_back(id);
+        const auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
+        auto wanted = std::vector<SegmentInfo>();
+        auto alive = std::set<std::uint32_t>();
+        for (const auto& info : reply->segments) {
+            alive.insert(info.segment);
+            if (std::binary_search(ids.begin(), ids.end(), info.segment)) wanted.push_back(info);
+        }
         auto tasks = std::vector<Task<Segment>>();
         const auto within = deadline.or_sooner(Deadline(patience));
-        for (const auto& info : reply->segments) tasks.push_back(engine_.open(info.endpoint, within));
+        for (const auto& info : wanted) tasks.push_back(engine_.open(info.endpoint, within));
         auto opened = co_await all_settled(std::move(tasks));
         const auto retry_at = SteadyClock{}.now() + rest;
         const auto lock = std::lock_guard(mutex_);
         auto known = std::make_shared<Map>(*known_);
-        for (const auto id : message.segments) (*known)[id].retry_at = retry_at;
-        for (std::size_t i = 0; i < opened.size(); ++i)
-            if (opened[i] && opened[i]->generation() == reply->segments[i].generation)
-                (*known)[reply->segments[i].segment].segment = std::move(*opened[i]);
+        for (const auto& [id, old] : *before.known_)
+            if (!alive.contains(id)) known->erase(id);
+        for (const auto id : ids) (*known)[id].retry_at = retry_at;
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+            if (opened[i] && opened[i]->generation() == wanted[i].generation)
+                (*known)[wanted[i].segment].segment = std::move(*opened[i]);
         known_ = std::move(known);
         co_return ok;
     }
