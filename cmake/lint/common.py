@@ -29,7 +29,7 @@ def sources(*folders, root=ROOT):
     """The C++ files below `folders`. What tests/lint holds is wrong on purpose."""
     for folder in folders:
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in (".hpp", ".cpp") and not path.is_relative_to(root / "tests/lint"):
+            if path.suffix in (".hpp", ".cpp", ".h", ".cc", ".cxx") and not path.is_relative_to(root / "tests/lint"):
                 yield path
 
 

@@ -15,6 +15,8 @@
 
 namespace mooncake {
 
+inline std::ostream& operator<<(std::ostream& out, Errc code) { return out << to_string(code); }
+
 /// A code, and a sentence of context: which segment or key, what was expected, what to do.
 /// A bare code costs no allocation; batches answer with those and the sentence is made at the public boundary.
 class [[nodiscard]] Error {

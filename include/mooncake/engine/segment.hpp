@@ -35,7 +35,8 @@ struct SegmentState {
 
 } // namespace engine::detail
 
-/// A peer's segment, opened. Cheap to copy; keeps nothing alive but itself.
+/// A peer's segment, opened. Cheap to copy; keeps nothing alive but itself. One that was made empty answers only whether it
+/// is: the rest requires that it was opened.
 template <class Transports>
 class BasicSegment {
   public:

@@ -80,7 +80,7 @@ class TransferEngine {
     [[nodiscard]] const std::string& name() const noexcept { return config_.name; }
     [[nodiscard]] std::uint64_t generation() const noexcept { return regions_->generation(); }
     [[nodiscard]] Runtime& runtime() const noexcept { return runtime_; }
-    /// What others pass to `open` to get at this engine's segment.
+    /// What others pass to `open` to get at this engine's segment; with `PeerMetadata` it is `name@host:port`.
     [[nodiscard]] std::string locator() const { return metadata_->locator(config_.name); }
     [[nodiscard]] std::vector<TransportStatistics> statistics() const { return transports_.statistics(); }
 
@@ -121,9 +121,10 @@ class TransferEngine {
         co_return published;
     }
 
-    /// Looks a segment up and finds the ways to it.
+    /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.
     /// Errors: `not_found`, `unreachable`, `timed_out`; `no_path` (names what the segment offers and what this engine has).
     Task<Segment> open(std::string locator, Deadline deadline = {}) {
+        if (deadline.passed()) co_return Error(Errc::timed_out, "opening segment " + in_quotes(locator, 256));
         const auto document = co_await metadata_->get(locator, deadline);
         if (!document) co_return document.error();
         auto record = decode<SegmentRecord>(document->value);
@@ -146,14 +147,15 @@ class TransferEngine {
 
     [[nodiscard]] Batch batch() noexcept { return Batch(*this); }
 
-    /// Reads `local.size()` bytes of the segment from `offset` on. The report's outcome says how it went.
+    /// Reads `local.size()` bytes of the segment from `offset` on. A report that comes back is of a success.
+    /// Errors: those that `submit` has in its reports, with a sentence; `invalid_argument` (no segment).
     Task<TransferReport> read(MutableBytes local, Segment segment, std::uint64_t offset, TransferOptions options = {}) {
         auto one = batch();
         one.read(local, segment, offset);
         co_return co_await submit_one(std::move(one), options);
     }
 
-    /// Writes `local` to the segment from `offset` on.
+    /// Writes `local` to the segment from `offset` on. As `read`.
     Task<TransferReport> write(ConstBytes local, Segment segment, std::uint64_t offset, TransferOptions options = {}) {
         auto one = batch();
         one.write(local, segment, offset);
@@ -192,9 +194,10 @@ class TransferEngine {
 
     /// `length` bytes of the segment from `offset` on as memory of this process, where a transport can do that: no copy.
     /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
-    /// Errors: `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
+    /// Errors: `invalid_argument` (no segment), `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
     Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
                            std::uint64_t key = 0, Deadline deadline = {}) {
+        if (!segment) co_return Error(Errc::invalid_argument, "the segment is empty; open one first");
         auto request = engine::detail::WindowRequest{.offset = offset,
                                                      .length = length,
                                                      .key = key != 0 ? key : segment.key_for(offset, direction),
@@ -216,7 +219,7 @@ class TransferEngine {
         co_return why;
     }
 
-    /// What the cheapest way to the segment costs, for choosing between replicas.
+    /// What the cheapest way to the segment costs, for choosing between replicas. Requires: it was opened.
     [[nodiscard]] unsigned cost(const Segment& segment) const {
         auto best = std::numeric_limits<unsigned>::max();
         const auto lock = std::lock_guard(segment.state()->mutex);
@@ -278,7 +281,11 @@ class TransferEngine {
         if (request.outcome == Errc::ok) co_return std::move(request);
         const auto way_failed = engine::detail::retryable(request.outcome) && !(report->failure == Errc::ok);
         if (way_failed) co_return report->failure;
-        co_return request.outcome;
+        const auto& asked = one.requests().front();
+        co_return Error(request.outcome, (asked.direction == Direction::read ? "reading " : "writing ") +
+                                             std::to_string(asked.bytes) + " bytes at offset " +
+                                             std::to_string(asked.offset) + " of segment " +
+                                             in_quotes(asked.segment.record().name, 256));
     }
 
     /// Over one path after another, until every slice has arrived or has been refused for good.

@@ -38,7 +38,7 @@ enum class ArenaSharing : std::uint8_t {
 };
 
 struct ArenaConfig {
-    std::uint64_t bytes = 0;            ///< 1 … what the machine has free; rounded up to whole pages
+    std::uint64_t bytes = 0; ///< 1 … what the machine has free; rounded up to whole 2 MiB, all of which are the arena's
     PageKind pages = PageKind::hugetlb; ///< the best to try; what cannot be had falls to the next
     ArenaSharing sharing = ArenaSharing::host;
     unsigned prefault_threads = 0;            ///< 0: one per core

@@ -62,10 +62,17 @@ class PeerMetadata {
     }
 
     /// `key`: one of this process's own, or a locator of somebody else's.
-    /// Errors: `not_found` (the peer has no such record), `unreachable`, `timed_out`, `invalid_argument` (no address).
+    /// Errors: `not_found` (no such record there, or here), `unreachable`, `timed_out`, `invalid_argument` (no address).
     Task<Document> get(std::string key, Deadline deadline) {
         const auto at = key.rfind('@');
-        if (at == std::string::npos) co_return own(key);
+        if (at == std::string::npos) {
+            auto found = own(key);
+            if (!found)
+                co_return Error(Errc::not_found, in_quotes(key, 256) +
+                                                     " is no record of this process, and no locator of " +
+                                                     "somebody else's: such are name@host:port");
+            co_return found;
+        }
         const auto peer = parse_endpoint(std::string_view(key).substr(at + 1));
         if (!peer) co_return peer.error();
         const auto client = this->client(*peer);

@@ -7,6 +7,7 @@
 #include <mooncake/store/master_link.hpp>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace mooncake {
@@ -34,6 +35,10 @@ class EmbeddedMaster {
     /// Errors: `out_of_memory`, `invalid_argument`.
     template <class Engine>
     Task<void> attach(Engine& engine) {
+        if (config_.capacity < Traits::Allocator::granularity)
+            co_return Error(Errc::invalid_argument, "EmbeddedMasterConfig::capacity is " +
+                                                        std::to_string(config_.capacity) + "; give at least " +
+                                                        std::to_string(Traits::Allocator::granularity));
         auto arena = Arena::create({.bytes = config_.capacity,
                                     .pages = config_.pages,
                                     .sharing = ArenaSharing::process,
@@ -57,6 +62,7 @@ class EmbeddedMaster {
 
     template <RpcRequest Message>
     Task<typename Message::Reply> call(Message message, Deadline deadline) {
+        if (deadline.passed()) co_return Errc::timed_out;
         if constexpr (std::same_as<Message, store::WaitFor>)
             co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
         else co_return store::detail::answer(master_, message);

@@ -26,9 +26,12 @@ class RemoteMaster {
         : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc)) {}
 
     /// Makes sure that there is a master, and that it speaks this version.
-    /// Errors: `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).
+    /// Errors: `invalid_argument` (no address), `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).
     template <class Engine>
     Task<void> attach(Engine&) {
+        if (client_.server().host.empty() || client_.server().port == 0)
+            co_return Error(Errc::invalid_argument,
+                            "RemoteMasterConfig::rpc.server is empty; give the address of the master");
         const auto described = co_await call(store::Describe(), Deadline());
         if (!described) co_return described.error();
         co_return ok;

@@ -142,6 +142,9 @@ class Store {
         const auto asked = SteadyClock{}.now();
         const auto message = store::Renew{.lease = lease};
         const auto renewed = co_await master_.call(message, deadline);
+        if (!renewed && renewed.error() == Errc::lease_expired)
+            co_return Error(Errc::lease_expired,
+                            "lease " + std::to_string(lease) + " is over, or never was; get a new one");
         if (!renewed) co_return renewed.error();
         co_return LeaseHandle{.id = lease, .trusted_until = store::detail::trusted_until(asked, renewed->ttl_ms)};
     }
@@ -171,6 +174,9 @@ class Store {
     Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline) {
         auto message = store::WaitFor{.keys = strings(keys)};
         const auto done = co_await master_.call(std::move(message), deadline);
+        if (!done && done.error() == Errc::timed_out)
+            co_return Error(Errc::timed_out,
+                            "not all of " + std::to_string(keys.size()) + " objects were visible in time");
         if (!done) co_return done.error();
         co_return ok;
     }
@@ -195,6 +201,10 @@ class Store {
                       Deadline deadline = {}) {
         const auto removed = co_await remove_batch(one(key), mode, deadline);
         if (!removed) co_return removed.error();
+        if (removed->front() == Errc::conflict)
+            co_return sentence(
+                Errc::conflict,
+                Error(Errc::conflict, "it is leased or being written; RemoveMode::force removes it all the same"), key);
         if (removed->front() != Errc::ok) co_return sentence(removed->front(), {}, key);
         co_return ok;
     }

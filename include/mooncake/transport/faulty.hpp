@@ -47,7 +47,7 @@ class FaultControl {
 
     struct Fate {
         bool drop = false, fail = false;
-        std::optional<std::uint64_t> shuffle; ///< the seed
+        std::optional<std::uint64_t> shuffle{}; ///< the seed
         std::chrono::milliseconds delay{0};
     };
     [[nodiscard]] Fate next() {

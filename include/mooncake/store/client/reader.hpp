@@ -71,6 +71,10 @@ class Reader {
                                       : fits                     ? Errc::lost
                                                                  : Errc::too_large);
             if (report.outcomes.back() == Errc::lost) pending.push_back({.object = i});
+            if (report.outcomes.back() == Errc::too_large)
+                failure_ =
+                    Error(Errc::too_large, "it has " + std::to_string(object.size) + " bytes, and the memory for it " +
+                                               std::to_string(items[i].into.size()));
         }
         while (!pending.empty()) {
             auto batch = engine_.batch();

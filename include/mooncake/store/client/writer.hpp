@@ -35,6 +35,10 @@ class Writer {
         if (started->objects.size() != items.size())
             co_return Error(Errc::protocol_error, "the master answered for other keys");
         if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
+        for (std::size_t i = 0; i < items.size(); ++i)
+            if (started->objects[i].outcome == Errc::too_large)
+                failure_ = Error(Errc::too_large, "it has " + std::to_string(items[i].value.size()) +
+                                                      " bytes, and no segment is so large");
         const auto& spaces = started->objects;
         co_await open_segments(spaces, deadline);
 
