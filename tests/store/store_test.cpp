@@ -192,3 +192,31 @@ TEST_CASE("store: wait_for returns when the object comes, and by its deadline wh
     CHECK(f.run(put_and_wait(f.store)).has_value());
     CHECK(f.run(wait(f.store, "never", Deadline(20ms))).error() == Errc::timed_out);
 }
+
+TEST_CASE("store: first mistakes are answered with what was wrong and what would be right") {
+    auto runtime = Runtime({.threads = 1});
+    const auto says = [](const auto& result, Errc code, std::string_view text) {
+        REQUIRE(result.has_error());
+        CHECK(result.error() == code);
+        CHECK_MESSAGE(result.error().message().find(text) != std::string::npos, result.error().message());
+    };
+    auto config = EmbeddedStore<>::Config();
+    config.master.capacity = 10;
+    CHECK_THROWS_WITH_AS(EmbeddedStore<>(runtime, config), doctest::Contains("capacity is 10; give at least 64"),
+                         boost::system::system_error);
+    CHECK_THROWS_WITH_AS(ClusterStore(runtime, {}), doctest::Contains("give the address of the master"),
+                         boost::system::system_error);
+    config.master.capacity = 4096;
+    auto store = EmbeddedStore<>(runtime, config);
+    const auto large = std::vector<std::byte>(8192);
+    says(runtime.run(store.put("large", large)), Errc::too_large, "it has 8192 bytes, and no segment is so large");
+    REQUIRE(runtime.run(store.put("k", bytes_of("value"))).has_value());
+    auto small = std::vector<std::byte>(2);
+    says(runtime.run(store.get_into("k", small)), Errc::too_large, "it has 5 bytes, and the memory for it 2");
+    says(runtime.run(store.exists("k", Deadline(SteadyClock{}.now()))), Errc::timed_out, "timed_out");
+    says(runtime.run(store.renew(4711)), Errc::lease_expired, "lease 4711 is over");
+    const auto view = runtime.run(store.view("k"));
+    REQUIRE(view.has_value());
+    says(runtime.run(store.remove("k")), Errc::conflict, "RemoveMode::force");
+    says(runtime.run(store.engine().map({}, 0, 1, Direction::read)), Errc::invalid_argument, "open one first");
+}
