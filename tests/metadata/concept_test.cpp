@@ -1,5 +1,5 @@
 #include <mooncake/metadata/concept.hpp>
-#include <mooncake/net/stream.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/rpc/concept.hpp>
 #include <mooncake/testing/metadata_conformance.hpp>
 
@@ -57,10 +57,18 @@ struct LacksAccept : PlainTcp {
 struct LacksStream : PlainTcp {
     using Stream = int;
 };
+struct LacksListener : PlainTcp {
+    using Listener = int;
+};
+struct LacksListen : PlainTcp {
+    static void listen(Executor, ListenConfig);
+};
 static_assert(StreamPolicy<PlainTcp>);
 static_assert(!StreamPolicy<LacksConnect>);
 static_assert(!StreamPolicy<LacksAccept>);
 static_assert(!StreamPolicy<LacksStream>);
+static_assert(!StreamPolicy<LacksListener>);
+static_assert(!StreamPolicy<LacksListen>);
 
 struct Answer {
     int number = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/net/lane.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 
 #include "raw_peer.hpp"

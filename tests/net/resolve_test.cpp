@@ -3,6 +3,7 @@
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/net/lane.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/resolve.hpp>
 
 #include "net/raw_peer.hpp"

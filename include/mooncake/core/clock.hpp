@@ -1,14 +1,13 @@
 #pragma once
 
+#include <mooncake/core/environment.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <concepts>
 #include <memory>
 
 namespace mooncake {
-
-using Duration = std::chrono::nanoseconds;
-using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 /// Where a policy or a state machine gets the time from.
 ///
@@ -20,9 +19,13 @@ concept Clock = std::copyable<C> && requires(const C& clock) {
     { clock.now() } noexcept -> std::same_as<TimePoint>;
 };
 
-/// Choose this when: always, outside of tests and simulations. `CLOCK_MONOTONIC`.
+/// Choose this when: always, outside of tests. `CLOCK_MONOTONIC`, or what the thread's `Environment` says.
 struct SteadyClock {
-    [[nodiscard]] TimePoint now() const noexcept { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] TimePoint now() const noexcept {
+        if (auto* const environment = Environment::current()) [[unlikely]]
+            return environment->now();
+        return std::chrono::steady_clock::now();
+    }
 };
 
 /// Choose this when: time is part of the test. Copies share the hand; starts at one hour, so that subtraction is safe.

@@ -5,14 +5,39 @@
 
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/system_executor.hpp>
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 
 namespace mooncake::core::detail {
 
-/// One coarse timer wheel (ticks of 1 ms) per execution context, driven by a single Asio timer that is armed only while
+/// What wakes a `DeadlineService`: rings once, at the time it was set to last.
+class Alarm {
+  public:
+    virtual ~Alarm() = default;
+    virtual void set(TimePoint at, std::function<void()> ring) = 0;
+};
+
+/// Asio's own timer.
+template <class Ex>
+class TimerAlarm final : public Alarm {
+  public:
+    explicit TimerAlarm(const Ex& executor) : timer_(executor) {}
+    void set(TimePoint at, std::function<void()> ring) override {
+        timer_.expires_at(at);
+        timer_.async_wait([ring = std::move(ring)](const boost::system::error_code& error) {
+            if (!error) ring();
+        });
+    }
+
+  private:
+    boost::asio::steady_timer timer_;
+};
+
+/// One coarse timer wheel (ticks of 1 ms) per execution context, driven by a single alarm that is set only while
 /// somebody waits. A node fires up to one tick late, never early. Callbacks run under the lock: they post and return.
 class DeadlineService final : public boost::asio::execution_context::service {
   public:
@@ -23,7 +48,9 @@ class DeadlineService final : public boost::asio::execution_context::service {
         void (*expire)(Node&) noexcept = nullptr;
     };
 
-    explicit DeadlineService(boost::asio::execution_context& context) : service(context) {}
+    /// `alarm`: another than Asio's timer, for contexts that have none.
+    explicit DeadlineService(boost::asio::execution_context& context, std::unique_ptr<Alarm> alarm = nullptr)
+        : service(context), alarm_(std::move(alarm)) {}
 
     /// `executor`: one of this context's. `expire` may come before `add` returns if the deadline has passed.
     template <class Ex>
@@ -31,7 +58,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
         const auto lock = std::lock_guard(mutex_);
         if (wheel_.size() == 0) wheel_.advance(tick_of(SteadyClock{}.now()), [](auto&) {});
         wheel_.add(node, tick_of(deadline.at()) + 1);
-        if (!timer_) timer_.emplace(executor);
+        if (!alarm_) alarm_ = std::make_unique<TimerAlarm<Ex>>(executor);
         arm();
     }
 
@@ -42,7 +69,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
     }
 
   private:
-    void shutdown() noexcept override { timer_.reset(); }
+    void shutdown() noexcept override { alarm_.reset(); }
 
     [[nodiscard]] std::uint64_t tick_of(TimePoint at) const noexcept {
         return at <= start_ ? 0 : static_cast<std::uint64_t>((at - start_) / std::chrono::milliseconds{1});
@@ -53,10 +80,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
         const auto next = wheel_.next();
         if (!next || (armed_ && *armed_ <= *next)) return;
         armed_ = next;
-        timer_->expires_at(start_ + std::chrono::milliseconds{*next});
-        timer_->async_wait([this](const boost::system::error_code& error) {
-            if (!error) tick();
-        });
+        alarm_->set(start_ + std::chrono::milliseconds{*next}, [this] { tick(); });
     }
 
     template <class = void>
@@ -74,7 +98,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
     TimerWheel wheel_;
     TimePoint start_ = SteadyClock{}.now();
     std::optional<std::uint64_t> armed_;
-    std::optional<boost::asio::steady_timer> timer_;
+    std::unique_ptr<Alarm> alarm_;
 };
 
 } // namespace mooncake::core::detail

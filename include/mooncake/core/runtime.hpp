@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
+#include <mooncake/core/signals.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -51,37 +54,45 @@ struct RuntimeConfig {
     Pin pin = Pin::no;    ///< whether thread i stays on the i-th of those cores
 };
 
-/// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands.
+/// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands. Its threads take none
+/// of the application's signals.
 /// Lifetime: first made, last destroyed: engines and stores that use it are closed before.
 class Runtime {
   public:
+    /// Throws `boost::system::system_error`: `invalid_argument`, `system` (the system gives no more threads).
     explicit Runtime(RuntimeConfig config = {}) {
         const auto cores = usable_cores();
         if (config.threads > 1024)
             throw_error({Errc::invalid_argument, "RuntimeConfig::threads is " + std::to_string(config.threads) +
                                                      "; give 1 to 1024, or 0 for one per core"});
         const auto count = config.threads ? config.threads : static_cast<unsigned>(cores.size());
-        for (unsigned i = 0; i < count; ++i) loops_.push_back(std::make_unique<Loop>());
         for (unsigned i = 0; i < count; ++i) {
-            loops_[i]->thread = std::thread([loop = loops_[i].get()] { loop->context.run(); });
-            if (config.pin == Pin::one_core_each) pin(loops_[i]->thread, cores[i % cores.size()]);
+            loops_.push_back(std::make_unique<Loop>());
+            executors_.push_back(loops_.back()->context.get_executor());
+        }
+        for (unsigned i = 0; i < count; ++i) {
+            auto refused = start(*loops_[i]);
+            if (!refused && config.pin == Pin::one_core_each) refused = pin(loops_[i]->thread, cores[i % cores.size()]);
+            if (!refused) continue;
+            stop();
+            throw_error({Errc::system, "thread " + std::to_string(i + 1) + " of the " + std::to_string(count) +
+                                           " of a Runtime: " + std::generic_category().message(refused) +
+                                           "; raise the limit of processes (ulimit -u, pids.max), or give "
+                                           "RuntimeConfig::threads a smaller number"});
         }
     }
     Runtime(const Runtime&) = delete;
     Runtime& operator=(const Runtime&) = delete;
-    ~Runtime() {
-        for (auto& loop : loops_) loop->context.stop();
-        for (auto& loop : loops_) loop->thread.join();
-    }
+    virtual ~Runtime() { stop(); }
 
-    [[nodiscard]] std::size_t size() const noexcept { return loops_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return executors_.size(); }
     [[nodiscard]] Executor executor(std::size_t index = 0) const noexcept {
-        return loops_[index % loops_.size()]->context.get_executor();
+        return executors_[index % executors_.size()];
     }
-    /// The `index`-th of the executors that are not `own`, for spreading work. Requires more than one thread.
+    /// The `index`-th of the executors that are not `own`, for spreading work. Requires more than one.
     [[nodiscard]] Executor other_executor(const Executor& own, std::size_t index) const noexcept {
-        for (std::size_t i = 0; i < loops_.size(); ++i)
-            if (executor(i) == own) return executor(i + 1 + index % (loops_.size() - 1));
+        for (std::size_t i = 0; i < size(); ++i)
+            if (executors_[i] == own) return executor(i + 1 + index % (size() - 1));
         return executor(index);
     }
     /// The executors in turn.
@@ -89,6 +100,7 @@ class Runtime {
 
     /// Whether the calling thread is one of this runtime's.
     [[nodiscard]] bool on_own_thread() const noexcept {
+        if (environment_ != nullptr) return Environment::current() == environment_;
         return std::any_of(loops_.begin(), loops_.end(),
                            [](const auto& loop) { return loop->thread.get_id() == std::this_thread::get_id(); });
     }
@@ -98,6 +110,11 @@ class Runtime {
     Result<T> run(Task<T> task) {
         return sync_wait(executor(0), std::move(task));
     }
+
+  protected:
+    /// For a runtime whose executors, at least one, are turned by somebody else, who has put `environment` in place then.
+    Runtime(Environment& environment, std::vector<Executor> executors)
+        : environment_(&environment), executors_(std::move(executors)) {}
 
   private:
     struct Loop {
@@ -117,15 +134,33 @@ class Runtime {
         return cores;
     }
 
-    static void pin(std::thread& thread, int core) {
-        auto set = cpu_set_t();
-        CPU_ZERO(&set);
-        CPU_SET(core, &set);
-        if (const auto error = pthread_setaffinity_np(thread.native_handle(), sizeof set, &set); error != 0)
-            throw_error(errno_error("pthread_setaffinity_np", error));
+    /// Gives 0, or the error number of the system's refusal.
+    static int start(Loop& loop) {
+        const auto quiet = core::detail::SignalsBlocked();
+        try {
+            loop.thread = std::thread([&loop] { loop.context.run(); });
+        } catch (const std::system_error& refused) {
+            return refused.code().value();
+        }
+        return 0;
     }
 
+    void stop() noexcept {
+        for (auto& loop : loops_) loop->context.stop();
+        for (auto& loop : loops_)
+            if (loop->thread.joinable()) loop->thread.join();
+    }
+
+    static int pin(std::thread& thread, int core) {
+        auto set = cpu_set_t();
+        CPU_ZERO(&set);
+        CPU_SET(static_cast<unsigned>(core), &set);
+        return pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+    }
+
+    Environment* environment_ = nullptr; ///< null: the threads are our own
     std::vector<std::unique_ptr<Loop>> loops_;
+    std::vector<Executor> executors_; // die first: they name the loops
     std::atomic<std::size_t> turn_ = 0;
 };
 

@@ -1,10 +1,7 @@
 #pragma once
 
-#include <mooncake/core/result.hpp>
+#include <mooncake/core/secret.hpp>
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <cstdint>
 
 namespace mooncake {
@@ -33,19 +30,12 @@ struct AccessKeys {
 /// Whether everybody who reads the segment's record gets the keys of a region, or only whom the owner tells.
 enum class KeySharing : std::uint8_t { in_record, secret };
 
-/// 64 unpredictable bits, never 0, from the kernel. Throws when it has none.
-[[nodiscard]] inline std::uint64_t random_secret() {
-    auto secret = std::uint64_t{0};
-    while (secret == 0)
-        if (getrandom(&secret, sizeof secret, 0) != sizeof secret && errno != EINTR)
-            throw_error(errno_error("getrandom", errno));
-    return secret;
-}
-
 /// Keys for a region with these rights.
 [[nodiscard]] inline AccessKeys make_keys(Rights rights) {
-    return {.read = includes(rights, Rights::read) ? random_secret() : 0,
-            .write = includes(rights, Rights::write) ? random_secret() : 0};
+    auto keys = AccessKeys();
+    if (includes(rights, Rights::read)) keys.read = random_secret();
+    if (includes(rights, Rights::write)) keys.write = random_secret();
+    return keys;
 }
 
 } // namespace mooncake

@@ -46,9 +46,9 @@ class PeerMetadata {
     static constexpr auto capabilities = MetadataCapabilities{};
 
     /// Throws `address_in_use` when it cannot listen.
-    explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {})
-        : runtime_(runtime), config_(std::move(config)), clients_(runtime.next_executor(), config_.connections),
-          service_(make_service()), server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}) {}
+    explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {}, P policy = {})
+        : runtime_(runtime), config_(std::move(config)), policy_(std::move(policy)), clients_(runtime.next_executor(), config_.connections),
+          service_(make_service()), server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}, policy_) {}
 
     void start() { server_.start(); }
 
@@ -125,12 +125,14 @@ class PeerMetadata {
     std::shared_ptr<Client> client(const Endpoint& peer) {
         return clients_.find_or_make(to_string(peer), [&] {
             return std::make_shared<Client>(runtime_.next_executor(),
-                                            RpcClientConfig{.server = peer, .connect_within = config_.answer_within});
+                                            RpcClientConfig{.server = peer, .connect_within = config_.answer_within},
+                                            policy_);
         });
     }
 
     Runtime& runtime_;
     const PeerMetadataConfig config_;
+    const P policy_;
     net::detail::SharedLinks<std::string, Client> clients_; ///< by address
     mutable std::mutex mutex_;                              // of what follows
     std::map<std::string, Document> own_;

@@ -34,10 +34,13 @@ namespace net::detail {
 template <StreamPolicy P>
 class Connection final : public ReplyChannel, public std::enable_shared_from_this<Connection<P>> {
   public:
-    Connection(Executor executor, FrameService& service, const ConnectionConfig& config, Log log)
-        : scope_(std::move(executor)), service_(service), config_(config), log_(std::move(log)) {}
+    using Incoming = mooncake::Connected<typename P::Incoming>;
 
-    void start(asio::ip::tcp::socket socket) { (void)scope_.spawn(run(this->shared_from_this(), std::move(socket))); }
+    Connection(Executor executor, FrameService& service, const ConnectionConfig& config, Log log, P policy)
+        : scope_(std::move(executor)), service_(service), config_(config), log_(std::move(log)),
+          policy_(std::move(policy)) {}
+
+    void start(Incoming incoming) { (void)scope_.spawn(run(this->shared_from_this(), std::move(incoming))); }
 
     [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
 
@@ -74,9 +77,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         std::uint64_t head_sent = 0; ///< of header and message
     };
 
-    static Task<void> run(std::shared_ptr<Connection> self, asio::ip::tcp::socket socket) {
+    static Task<void> run(std::shared_ptr<Connection> self, Incoming incoming) {
         const auto within = Deadline(self->config_.hello_within);
-        const auto greeted = co_await with_deadline(self->greet(std::move(socket)), within);
+        const auto greeted = co_await with_deadline(self->greet(std::move(incoming)), within);
         auto outcome = greeted ? Error() : greeted.error();
         if (greeted) {
             (void)self->scope_.spawn(write_all(self));
@@ -89,11 +92,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         co_return ok;
     }
 
-    Task<void> greet(asio::ip::tcp::socket socket) {
-        auto unknown = boost::system::error_code();
-        const auto remote = socket.remote_endpoint(unknown);
-        if (!unknown) peer_ = remote.address().to_string() + ":" + std::to_string(remote.port());
-        auto accepted = co_await P::accept(std::move(socket));
+    Task<void> greet(Incoming incoming) {
+        if (!incoming.peer.empty()) peer_ = std::move(incoming.peer);
+        auto accepted = co_await policy_.accept(std::move(*incoming.stream));
         if (!accepted) co_return accepted.error();
         stream_.emplace(std::move(*accepted->stream));
         reader_.emplace(*stream_);
@@ -247,6 +248,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     FrameService& service_;
     const ConnectionConfig config_;
     const Log log_;
+    const P policy_;
     std::string peer_ = "a peer";
     std::optional<typename P::Stream> stream_;
     std::optional<FrameReader<typename P::Stream>> reader_;

@@ -31,7 +31,8 @@ struct LaneConfig {
 template <StreamPolicy P>
 class Lane : public std::enable_shared_from_this<Lane<P>> {
   public:
-    Lane(Executor executor, LaneConfig config) : scope_(std::move(executor)), config_(std::move(config)) {}
+    Lane(Executor executor, LaneConfig config, P policy = {})
+        : scope_(std::move(executor)), config_(std::move(config)), policy_(std::move(policy)) {}
 
     /// An operation that was submitted, for waiting and for giving up.
     struct Ticket {
@@ -135,7 +136,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     }
 
     Task<void> connect() {
-        auto connected = co_await P::connect(scope_.executor(), config_.peer);
+        auto connected = co_await policy_.connect(scope_.executor(), config_.peer);
         if (!connected) co_return connected.error();
         stream_.emplace(std::move(*connected->stream));
         reader_.emplace(*stream_);
@@ -380,6 +381,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     TaskScope scope_;
     const LaneConfig config_;
+    const P policy_;
     std::optional<typename P::Stream> stream_;
     std::optional<net::detail::FrameReader<typename P::Stream>> reader_;
 

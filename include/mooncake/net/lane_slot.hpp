@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/secret.hpp>
 #include <mooncake/health/backoff.hpp>
 #include <mooncake/net/lane.hpp>
 
@@ -14,8 +15,8 @@ namespace mooncake {
 template <StreamPolicy P>
 class LaneSlot {
   public:
-    LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {})
-        : config_(std::move(config)), backoff_(backoff, reinterpret_cast<std::uintptr_t>(this)),
+    LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {}, P policy = {})
+        : config_(std::move(config)), policy_(std::move(policy)), backoff_(backoff, random_secret()),
           retired_(std::move(executor)) {}
 
     /// The lane to use now. Errors: `closed`; the last lane's failure while it is too early to try again.
@@ -30,7 +31,7 @@ class LaneSlot {
             (void)retired_.spawn(retire(std::move(lane_)));
         }
         if (!backoff_.may_try(now)) return failure_;
-        lane_ = std::make_shared<Lane<P>>(retired_.executor(), config_);
+        lane_ = std::make_shared<Lane<P>>(retired_.executor(), config_, policy_);
         lane_->start();
         return lane_;
     }
@@ -60,6 +61,7 @@ class LaneSlot {
     }
 
     const LaneConfig config_;
+    const P policy_;
     mutable std::mutex mutex_;
     std::shared_ptr<Lane<P>> lane_;
     Error failure_;

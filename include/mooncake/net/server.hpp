@@ -5,8 +5,6 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/net/connection.hpp>
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include <atomic>
 #include <list>
 #include <memory>
@@ -28,11 +26,10 @@ struct ServerConfig {
 template <StreamPolicy P>
 class Server {
   public:
-    Server(Runtime& runtime, FrameService& service, ServerConfig config)
-        : runtime_(runtime), service_(service), config_(std::move(config)), scope_(runtime.next_executor()),
-          acceptor_(scope_.executor()) {
-        listen();
-    }
+    Server(Runtime& runtime, FrameService& service, ServerConfig config, P policy = {})
+        : runtime_(runtime), service_(service), config_(std::move(config)), policy_(std::move(policy)),
+          scope_(runtime.next_executor()), listener_(policy_.listen(scope_.executor(), config_.listen)),
+          endpoint_(listener_.endpoint()) {}
 
     /// Where peers reach this server.
     [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
@@ -50,86 +47,67 @@ class Server {
             connections.swap(connections_);
         }
         for (const auto& connection : connections) co_await connection->close();
-        auto ignored = boost::system::error_code();
-        acceptor_.close(ignored);
+        listener_.close();
         co_await asio::this_coro::throw_if_cancelled(throws);
     }
 
   private:
     using Connection = net::detail::Connection<P>;
 
-    void listen() {
-        const auto& bind = config_.listen.bind;
-        auto error = boost::system::error_code();
-        const auto address = asio::ip::make_address(bind.host == "localhost" ? "127.0.0.1" : bind.host, error);
-        if (error)
-            throw_error({Errc::invalid_argument, "cannot listen on '" + to_string(bind) +
-                                                     "': the host to bind is an IP address, such as 0.0.0.0 or ::1"});
-        const auto target = asio::ip::tcp::endpoint(address, bind.port);
-        acceptor_.open(target.protocol(), error);
-        if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-        if (!error) acceptor_.bind(target, error);
-        if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-        if (error == asio::error::address_in_use)
-            throw_error({Errc::address_in_use,
-                         to_string(bind) + " is taken by another process; choose another port, or 0 for any free one"});
-        if (error) throw_error({Errc::system, "cannot listen on " + to_string(bind) + ": " + error.message()});
-        const auto& advertise = config_.listen.advertise;
-        endpoint_ = {advertise.host.empty() ? bind.host : advertise.host,
-                     advertise.port == 0 ? acceptor_.local_endpoint().port() : advertise.port};
-    }
-
     Task<void> accept_all() {
         for (;;) {
             const auto cancellation = co_await asio::this_coro::cancellation_state;
             if (core::detail::stopping(cancellation)) co_return ok;
             const auto executor = runtime_.next_executor();
-            auto [error, socket] = co_await acceptor_.async_accept(executor, as_result);
-            if (error == asio::error::operation_aborted) co_return ok;
-            if (error) {
+            auto accepted = co_await listener_.accept(executor);
+            if (!accepted && accepted.error() != Errc::system) co_return ok;
+            if (!accepted) {
                 // Most likely out of descriptors: existing connections go on, and may end.
-                config_.log(Severity::warning,
-                            "accepting a connection on " + to_string(endpoint_) + " failed: " + error.message());
+                config_.log(Severity::warning, "accepting a connection on " + to_string(endpoint_) +
+                                                   " failed: " + accepted.error().message());
                 auto pause = Event();
                 const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
-            co_await reap();
-            admit(executor, std::move(socket));
+            reap();
+            admit(executor, std::move(*accepted));
         }
     }
 
-    void admit(const Executor& executor, asio::ip::tcp::socket socket) {
+    void admit(const Executor& executor, typename Connection::Incoming incoming) {
         const auto lock = std::lock_guard(mutex_);
         if (connections_.size() >= config_.most_connections) {
             config_.log(Severity::warning,
                         "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
-        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, config_.log));
-        connections_.back()->start(std::move(socket));
+        connections_.push_back(
+            std::make_shared<Connection>(executor, service_, config_.connection, config_.log, policy_));
+        connections_.back()->start(std::move(incoming));
     }
 
-    /// Lets go of the connections that are over.
-    asio::awaitable<void> reap() {
-        auto over = std::list<std::shared_ptr<Connection>>();
-        {
-            const auto lock = std::lock_guard(mutex_);
-            for (auto at = connections_.begin(); at != connections_.end();) {
-                const auto connection = at++;
-                if ((*connection)->over()) over.splice(over.end(), connections_, connection);
-            }
-        }
-        for (const auto& connection : over) co_await connection->close();
+    /// Lets go of the connections that are over, without waiting for what still uses them.
+    void reap() {
+        const auto lock = std::lock_guard(mutex_);
+        std::erase_if(connections_, [this](std::shared_ptr<Connection>& connection) {
+            const auto over = connection->over();
+            if (over) (void)scope_.spawn(retire(std::move(connection)));
+            return over;
+        });
+    }
+    static Task<void> retire(std::shared_ptr<Connection> connection) {
+        co_await connection->close();
+        co_return ok;
     }
 
     Runtime& runtime_;
     FrameService& service_;
     const ServerConfig config_;
+    const P policy_;
     TaskScope scope_;
-    core::detail::later<asio::ip::tcp::acceptor, P> acceptor_;
-    Endpoint endpoint_;
+    typename P::Listener listener_;
+    const Endpoint endpoint_;
     std::mutex mutex_; // of `connections_`
     std::list<std::shared_ptr<Connection>> connections_;
 };

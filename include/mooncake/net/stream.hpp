@@ -1,14 +1,10 @@
 #pragma once
 
-#include <mooncake/core/later.hpp>
 #include <mooncake/core/task.hpp>
-#include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/endpoint.hpp>
-#include <mooncake/net/resolve.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <concepts>
@@ -30,58 +26,45 @@ concept AsyncStream =
         stream.close();
     };
 
-/// How connections come to be, and with which security.
-///
-/// | expression | effect | errors | cancellation |
-/// |---|---|---|---|
-/// | `P::connect(executor, endpoint)` | a `Task<P::Stream>` that is ready for frames | `unreachable` | terminal |
-/// | `P::accept(socket)` | the same for the server's end of an accepted socket | `connection_lost`, `access_denied` | terminal |
-template <class P>
-concept StreamPolicy =
-    AsyncStream<typename P::Stream> && requires(Executor executor, Endpoint endpoint, asio::ip::tcp::socket socket) {
-        { P::connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
-        { P::accept(std::move(socket)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>>>;
-    };
-
-/// A stream on its way out of a task, which needs an empty state where Asio's sockets have none.
+/// What a stream value or a listener gives on its way out of a task, which needs an empty state where sockets have none.
 template <class S>
 struct Connected {
     std::optional<S> stream;
+    std::string peer{}; ///< who is at the other end, for the log
 };
+
+/// Where connections come in.
+///
+/// | expression | effect | errors | cancellation |
+/// |---|---|---|---|
+/// | `l.endpoint()` | where peers reach it: the address to advertise | | |
+/// | `l.accept(executor)` | the next connection, as it comes, on `executor` | `system` (out of descriptors: try again later), `cancelled`, `closed` | terminal |
+/// | `l.close()` | accepts no more | | |
+template <class L, class Incoming>
+concept StreamListener = std::movable<L> && requires(L& listener, const L& constant, Executor executor) {
+    { constant.endpoint() } -> std::same_as<Endpoint>;
+    { listener.accept(executor) } -> std::same_as<asio::awaitable<Result<Connected<Incoming>>, Executor>>;
+    { listener.close() } -> std::same_as<void>;
+};
+
+/// How connections come to be, over which network and with which security: a value, which is copied to whoever connects or
+/// listens, and may hold certificates and the like.
+///
+/// | expression | effect | errors | cancellation |
+/// |---|---|---|---|
+/// | `p.listen(executor, config)` | a `P::Listener` that is bound | throws `boost::system::system_error`: `address_in_use`, `invalid_argument`, `system` | |
+/// | `p.connect(executor, endpoint)` | looks the name up, connects and greets: a stream that is ready for frames | `unreachable` | terminal |
+/// | `p.accept(incoming)` | greets at the server's end of what a listener gave | `connection_lost`, `access_denied` | terminal |
+template <class P>
+concept StreamPolicy =
+    std::copyable<P> && std::default_initializable<P> && AsyncStream<typename P::Stream> &&
+    StreamListener<typename P::Listener, typename P::Incoming> &&
+    requires(const P& policy, Executor executor, Endpoint endpoint, ListenConfig config, typename P::Incoming incoming) {
+        { policy.listen(executor, config) } -> std::same_as<typename P::Listener>;
+        { policy.connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
+        { policy.accept(std::move(incoming)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
+    };
 
 inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
-/// Choose this when: the network is trusted. Plain TCP, without Nagle's delay.
-struct PlainTcp {
-    using Stream = asio::ip::tcp::socket;
-    using Connected = mooncake::Connected<Stream>;
-
-    // Templates, so that a translation unit that makes no connection does not pay for compiling them.
-    template <class S = Stream>
-    static Task<Connected> connect(Executor executor, Endpoint endpoint) {
-        const auto targets = co_await net::detail::resolve<core::detail::later<asio::ip::tcp::resolver, S>>(endpoint);
-        if (!targets) co_return targets.error();
-        auto why = std::string("no address");
-        for (const auto& target : *targets) {
-            auto connected = mooncake::Connected<S>{S(executor)};
-            auto [error] = co_await connected.stream->async_connect(target, as_result);
-            if (!error) {
-                connected.stream->set_option(asio::ip::tcp::no_delay(true), error);
-                co_return connected;
-            }
-            if (error == asio::error::operation_aborted) co_return Errc::cancelled;
-            why = error.message();
-        }
-        co_return Error(Errc::unreachable,
-                        to_string(endpoint) + ": " + why + "; is the process there running, and is the address right?");
-    }
-
-    template <class S = Stream>
-    static Task<Connected> accept(S socket) {
-        auto ignored = boost::system::error_code();
-        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        co_return mooncake::Connected<S>{std::move(socket)};
-    }
-};
 
 } // namespace mooncake

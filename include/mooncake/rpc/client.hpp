@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/net/lane_slot.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/rpc/concept.hpp>
 
 #include <chrono>
@@ -22,8 +23,8 @@ struct RpcClientConfig {
 template <StreamPolicy P = PlainTcp>
 class RpcClient {
   public:
-    RpcClient(Executor executor, RpcClientConfig config)
-        : server_(config.server), slot_(std::move(executor), lane_config(config), config.backoff) {}
+    RpcClient(Executor executor, RpcClientConfig config, P policy = {})
+        : server_(config.server), slot_(std::move(executor), lane_config(config), config.backoff, std::move(policy)) {}
 
     /// Errors: what the server's handler answered, with its sentence; `unreachable`, `connection_lost`, `timed_out`,
     /// `cancelled`, `closed`, `unknown_method`, `version_mismatch`, `protocol_error`.

@@ -13,10 +13,10 @@
 
 namespace mooncake {
 
-template <EngineTraits Traits>
+template <EngineTraits Traits, StreamPolicy P = PlainTcp>
 struct StoreNodeConfig {
     EngineConfig<Traits> engine = {}; ///< its name is the segment's name in the cluster
-    RemoteMasterConfig master = {};
+    BasicRemoteMasterConfig<P> master = {};
     ArenaConfig memory = {}; ///< what it lends
     std::string host = {};   ///< failure domain: replicas avoid sharing it
     /// How long to go on asking when the name is taken: the previous incarnation of this node may not be dead yet.
@@ -29,10 +29,10 @@ struct StoreNodeConfig {
 ///
 /// The constructor binds and takes the memory, and throws `boost::system::system_error` when it cannot. Close it before it
 /// dies; `close` unmounts, so that the cluster need not wait for heartbeats that do not come.
-template <EngineTraits Traits = DefaultEngineTraits>
+template <EngineTraits Traits = DefaultEngineTraits, StreamPolicy P = PlainTcp>
 class StoreNode {
   public:
-    using Config = StoreNodeConfig<Traits>;
+    using Config = StoreNodeConfig<Traits, P>;
 
     StoreNode(Runtime& runtime, Config config)
         : config_(std::move(config)), engine_(runtime, config_.engine), master_(runtime, config_.master),
@@ -110,7 +110,7 @@ class StoreNode {
 
     const Config config_;
     TransferEngine<Traits> engine_;
-    RemoteMaster<> master_;
+    RemoteMaster<P> master_;
     TaskScope scope_;
     RegionPin region_;
     std::atomic<std::uint32_t> segment_ = 0;

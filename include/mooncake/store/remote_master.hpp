@@ -9,21 +9,24 @@
 
 namespace mooncake {
 
-struct RemoteMasterConfig {
+template <StreamPolicy P>
+struct BasicRemoteMasterConfig {
     RpcClientConfig rpc = {};
     std::chrono::milliseconds answer_within{
         10'000}; ///< most a call without a deadline of its own may take; `WaitFor` excepted
+    P stream = {}; ///< the network, and its security
 };
+using RemoteMasterConfig = BasicRemoteMasterConfig<PlainTcp>;
 
 /// Choose this when: a master serves a cluster. Its policies are its own and are set where it is started, not here.
 template <StreamPolicy P = PlainTcp>
 class RemoteMaster {
   public:
     static constexpr bool in_process = false;
-    using Config = RemoteMasterConfig;
+    using Config = BasicRemoteMasterConfig<P>;
 
     RemoteMaster(Runtime& runtime, Config config)
-        : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc)) {}
+        : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc), std::move(config.stream)) {}
 
     /// Makes sure that there is a master, and that it speaks this version.
     /// Errors: `invalid_argument` (no address), `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).

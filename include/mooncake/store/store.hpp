@@ -42,15 +42,18 @@ class Store {
 
     /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
     /// Thread: none of the runtime's; it waits for the master.
-    explicit Store(Runtime& runtime, Config config = {})
-        : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)),
-          keeper_(runtime.next_executor(), master_), segments_(engine_, master_) {
-        const auto attached = sync_wait(runtime.executor(), master_.attach(engine_));
+    explicit Store(Runtime& runtime, Config config = {}) : Store(Unattached(), runtime, std::move(config)) {
+        const auto attached = sync_wait(runtime.executor(), attach(this));
         if (!attached) {
             (void)sync_wait(runtime.executor(), close_all(this));
             throw_error(attached.error());
         }
-        keeper_.start();
+    }
+
+    /// The same from a coroutine, on any executor. Lifetime: the runtime outlives the store. Errors: what the constructor
+    /// throws when the master cannot be had; it still throws what concerns this process (`address_in_use`).
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config = {}) {
+        return open_attached(std::unique_ptr<Store>(new Store(Unattached(), runtime, std::move(config))));
     }
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -251,6 +254,25 @@ class Store {
   private:
     using Reader = store::detail::Reader<Engine, Master>;
     using Writer = store::detail::Writer<Engine, Master>;
+
+    struct Unattached {};
+
+    Store(Unattached, Runtime& runtime, Config config)
+        : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)),
+          keeper_(runtime.next_executor(), master_), segments_(engine_, master_) {}
+
+    static Task<void> attach(Store* self) {
+        const auto attached = co_await self->master_.attach(self->engine_);
+        if (!attached) co_return attached.error();
+        self->keeper_.start();
+        co_return ok;
+    }
+    static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store) {
+        const auto attached = co_await attach(store.get());
+        if (attached) co_return store;
+        co_await store->close();
+        co_return attached.error();
+    }
 
     static Task<void> close_all(Store* self) {
         co_await self->close();

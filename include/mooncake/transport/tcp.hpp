@@ -4,6 +4,7 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/lane_slot.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/net/shared_links.hpp>
 #include <mooncake/transport/concept.hpp>
@@ -19,21 +20,26 @@
 
 namespace mooncake {
 
-struct TcpTransportConfig {
+template <StreamPolicy P>
+struct BasicTcpTransportConfig {
     ListenConfig listen = {};                        ///< where this process serves its segment
     unsigned lanes = 2;                              ///< connections to each peer, 1 … 64, on different threads
     std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
     std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
     ConnectionConfig connection = {};                ///< limits towards peers that connect here
+    P stream = {};                                   ///< the network, and its security
 };
+using TcpTransportConfig = BasicTcpTransportConfig<PlainTcp>;
 
 namespace transport::detail {
 
 /// The lanes to one peer.
 template <StreamPolicy P>
 struct TcpPeer {
-    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes) : generation(config.hello.generation) {
-        for (unsigned i = 0; i < lanes; ++i) slots.emplace_back(runtime.next_executor(), config);
+    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes, const P& stream)
+        : generation(config.hello.generation) {
+        for (unsigned i = 0; i < lanes; ++i)
+            slots.emplace_back(runtime.next_executor(), config, BackoffConfig(), stream);
     }
     asio::awaitable<void> close() {
         for (auto& slot : slots) co_await slot.close();
@@ -108,12 +114,12 @@ class TcpTransport {
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;
 
-    using Config = TcpTransportConfig;
+    using Config = BasicTcpTransportConfig<P>;
     using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;
 
     explicit TcpTransport(TransportContext context, Config config = {})
         : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
-          server_(context_.runtime, service_, server_config()), links_(context_.runtime.next_executor(), 0) {}
+          server_(context_.runtime, service_, server_config(), config_.stream), links_(context_.runtime.next_executor(), 0) {}
 
     void start() { server_.start(); }
 
@@ -128,7 +134,8 @@ class TcpTransport {
                                  .hello = {.service = "transfer", .generation = peer.generation},
                                  .connect_within = config_.connect_within};
         auto link = links_.find_or_make({std::move(peer.description), peer.generation}, [&] {
-            return std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes);
+            return std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes,
+                                                                   config_.stream);
         });
         if (!link) co_return Errc::closed;
         co_return link;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/runtime.hpp>
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/service.hpp>
 #include <mooncake/store/master/answer.hpp>
@@ -11,12 +12,13 @@
 
 namespace mooncake {
 
-template <MasterTraitsLike Traits>
+template <MasterTraitsLike Traits, StreamPolicy P = PlainTcp>
 struct MasterServerConfig {
     ListenConfig listen = {};
     MasterConfig master = {};
     MasterParts<Traits> parts = {};
     Log log = {};
+    P stream = {}; ///< the network, and its security
 };
 
 /// A master that serves a cluster: its handlers behind a port, and a hand that turns its clock.
@@ -24,13 +26,13 @@ struct MasterServerConfig {
 template <MasterTraitsLike Traits = DefaultMasterTraits, StreamPolicy P = PlainTcp>
 class MasterServer {
   public:
-    using Config = MasterServerConfig<Traits>;
+    using Config = MasterServerConfig<Traits, P>;
 
     MasterServer(Runtime& runtime, Config config)
         : period_(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10},
                                        std::chrono::seconds{1})),
           log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
-          server_(runtime, service_, {.listen = config.listen, .log = config.log}) {
+          server_(runtime, service_, {.listen = config.listen, .log = config.log}, config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
                store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::Remove, store::List,
                store::Stats, store::Describe>();
