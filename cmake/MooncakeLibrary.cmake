@@ -66,7 +66,7 @@ foreach(layer IN LISTS MOONCAKE_LAYERS)
 endforeach()
 
 set(default_layers ${MOONCAKE_LAYERS})
-list(REMOVE_ITEM default_layers testing)
+list(REMOVE_ITEM default_layers testing simulation)
 list(TRANSFORM default_layers PREPEND mooncake:: OUTPUT_VARIABLE default_layers)
 file(GLOB umbrella CONFIGURE_DEPENDS "${include_dir}/mooncake/mooncake.hpp")
 mooncake_add_interface(mooncake HEADERS ${umbrella} LINK ${default_layers})

@@ -63,8 +63,8 @@ def check_header(path, name, layers, leaves):
                 yield line, f"<{target}> is an opt-in leaf: no other header includes it"
             elif "/" not in below:
                 yield line, f"<{target}>: a header includes the parts that it needs"
-            elif layer is None and below.startswith("testing/"):
-                yield line, "the umbrella does not include `testing`"
+            elif layer is None and below.startswith(("testing/", "simulation/")):
+                yield line, f"the umbrella does not include `{below.partition('/')[0]}`"
             elif layer is not None and (to := below.partition("/")[0]) not in [layer, *layers[layer]]:
                 yield line, f"<{target}>: `{layer}` may not include `{to}`"
 

@@ -47,8 +47,9 @@ class PeerMetadata {
 
     /// Throws `address_in_use` when it cannot listen.
     explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {}, P policy = {})
-        : runtime_(runtime), config_(std::move(config)), policy_(std::move(policy)), clients_(runtime.next_executor(), config_.connections),
-          service_(make_service()), server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}, policy_) {}
+        : runtime_(runtime), config_(std::move(config)), policy_(std::move(policy)),
+          clients_(runtime.next_executor(), config_.connections), service_(make_service()),
+          server_(runtime, *service_, {.listen = config_.listen, .log = config_.log}, policy_) {}
 
     void start() { server_.start(); }
 

@@ -33,8 +33,8 @@ namespace net::detail {
 
 /// How soon a host that vanished is noticed. Without these a connection that went silent is kept for hours.
 struct TcpPatience {
-    std::chrono::milliseconds silence{5'000}; ///< of an idle peer, before it is asked for a sign of life
-    std::chrono::milliseconds sign{2'000};    ///< to wait for each of three signs
+    std::chrono::milliseconds silence{5'000};         ///< of an idle peer, before it is asked for a sign of life
+    std::chrono::milliseconds sign{2'000};            ///< to wait for each of three signs
     std::chrono::milliseconds unacknowledged{12'000}; ///< most that sent bytes may stay so
 
     void apply(int socket) const noexcept {
@@ -114,7 +114,8 @@ struct ConnectRace {
     auto found = std::string();
     if (getifaddrs(&list) == 0) {
         for (const auto* at = list; at != nullptr && found.empty(); at = at->ifa_next) {
-            if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_UP) == 0 || (at->ifa_flags & IFF_LOOPBACK) != 0) continue;
+            if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_UP) == 0 || (at->ifa_flags & IFF_LOOPBACK) != 0)
+                continue;
             if (at->ifa_addr->sa_family != (v6 ? AF_INET6 : AF_INET)) continue;
             auto endpoint = asio::ip::tcp::endpoint();
             const auto size = v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
@@ -154,7 +155,7 @@ class PlainTcpListener {
                          to_string(bind) + " is taken by another process; choose another port, or 0 for any free one"});
         if (error) throw_error({Errc::system, "cannot listen on " + to_string(bind) + ": " + error.message()});
         const auto& advertise = config.advertise;
-        endpoint_.host = !advertise.host.empty()  ? advertise.host
+        endpoint_.host = !advertise.host.empty()    ? advertise.host
                          : address.is_unspecified() ? reachable_address(address.is_v6())
                                                     : bind.host;
         endpoint_.port = advertise.port == 0 ? acceptor_.local_endpoint().port() : advertise.port;
@@ -208,7 +209,8 @@ struct PlainTcp {
     using Listener = net::detail::PlainTcpListener<>;
 
     net::detail::TcpPatience patience = {};
-    std::chrono::milliseconds next_address{250}; ///< silence of an address after which the host's next one is tried, too
+    std::chrono::milliseconds next_address{
+        250}; ///< silence of an address after which the host's next one is tried, too
 
     [[nodiscard]] Listener listen(const Executor& executor, const ListenConfig& config) const {
         return Listener(executor, config, patience);

@@ -56,14 +56,18 @@ concept StreamListener = std::movable<L> && requires(L& listener, const L& const
 /// | `p.connect(executor, endpoint)` | looks the name up, connects and greets: a stream that is ready for frames | `unreachable` | terminal |
 /// | `p.accept(incoming)` | greets at the server's end of what a listener gave | `connection_lost`, `access_denied` | terminal |
 template <class P>
-concept StreamPolicy =
-    std::copyable<P> && std::default_initializable<P> && AsyncStream<typename P::Stream> &&
-    StreamListener<typename P::Listener, typename P::Incoming> &&
-    requires(const P& policy, Executor executor, Endpoint endpoint, ListenConfig config, typename P::Incoming incoming) {
-        { policy.listen(executor, config) } -> std::same_as<typename P::Listener>;
-        { policy.connect(executor, endpoint) } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
-        { policy.accept(std::move(incoming)) } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
-    };
+concept StreamPolicy = std::copyable<P> && std::default_initializable<P> && AsyncStream<typename P::Stream> &&
+                       StreamListener<typename P::Listener, typename P::Incoming> &&
+                       requires(const P& policy, Executor executor, Endpoint endpoint, ListenConfig config,
+                                typename P::Incoming incoming) {
+                           { policy.listen(executor, config) } -> std::same_as<typename P::Listener>;
+                           {
+                               policy.connect(executor, endpoint)
+                           } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
+                           {
+                               policy.accept(std::move(incoming))
+                           } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
+                       };
 
 inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 

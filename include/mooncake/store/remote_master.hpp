@@ -13,7 +13,7 @@ template <StreamPolicy P>
 struct BasicRemoteMasterConfig {
     RpcClientConfig rpc = {};
     std::chrono::milliseconds answer_within{
-        10'000}; ///< most a call without a deadline of its own may take; `WaitFor` excepted
+        10'000};   ///< most a call without a deadline of its own may take; `WaitFor` excepted
     P stream = {}; ///< the network, and its security
 };
 using RemoteMasterConfig = BasicRemoteMasterConfig<PlainTcp>;
@@ -26,7 +26,8 @@ class RemoteMaster {
     using Config = BasicRemoteMasterConfig<P>;
 
     RemoteMaster(Runtime& runtime, Config config)
-        : answer_within_(config.answer_within), client_(runtime.next_executor(), std::move(config.rpc), std::move(config.stream)) {}
+        : answer_within_(config.answer_within),
+          client_(runtime.next_executor(), std::move(config.rpc), std::move(config.stream)) {}
 
     /// Makes sure that there is a master, and that it speaks this version.
     /// Errors: `invalid_argument` (no address), `unreachable`, `version_mismatch`, `protocol_error` (something else listens there).

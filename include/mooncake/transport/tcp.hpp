@@ -119,7 +119,8 @@ class TcpTransport {
 
     explicit TcpTransport(TransportContext context, Config config = {})
         : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
-          server_(context_.runtime, service_, server_config(), config_.stream), links_(context_.runtime.next_executor(), 0) {}
+          server_(context_.runtime, service_, server_config(), config_.stream),
+          links_(context_.runtime.next_executor(), 0) {}
 
     void start() { server_.start(); }
 

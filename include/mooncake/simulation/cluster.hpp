@@ -1,0 +1,590 @@
+#pragma once
+
+#include <mooncake/simulation/faults.hpp>
+#include <mooncake/simulation/oracle.hpp>
+#include <mooncake/simulation/stream.hpp>
+#include <mooncake/store/master/server.hpp>
+#include <mooncake/store/node.hpp>
+#include <mooncake/store/store.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake::simulation {
+
+/// The engine of simulated processes: tcp over the simulated network. Loopback and shm know nothing of simulated processes
+/// and would cut through them.
+struct SimulatedEngineTraits {
+    using Transports = TransportSet<TcpTransport<SimulatedNetwork>>;
+    using Metadata = PeerMetadata<SimulatedNetwork>;
+};
+struct SimulatedStoreTraits {
+    using Engine = SimulatedEngineTraits;
+    using Master = RemoteMaster<SimulatedNetwork>;
+};
+
+struct ClusterConfig {
+    unsigned nodes = 4;
+    unsigned clients = 6;
+    std::uint64_t node_bytes = 2 * MiB;
+    std::size_t object_bytes = 16 * KiB; ///< most an object has; half of them have a tenth
+    std::uint32_t keys = 1'000;          ///< that clients choose from
+    std::uint32_t replicas = 2;
+    double operations_per_second = 100; ///< of each client
+    Duration length = std::chrono::seconds{60};
+    bool faults = true;
+    bool say = false; ///< whether the programs' logs are printed with the trace
+};
+
+/// A cluster of real masters, nodes and clients in a simulated world, under load and faults, and the promises that are
+/// checked meanwhile. One object is one run.
+///
+/// `Traits`: the master's, with policies of your own if you like. Thread: one.
+template <MasterTraitsLike Traits = DefaultMasterTraits>
+class ClusterSimulation {
+  public:
+    using Server = MasterServer<Traits, SimulatedNetwork>;
+    using Node = StoreNode<SimulatedEngineTraits, SimulatedNetwork>;
+    using Client = Store<SimulatedStoreTraits>;
+
+    explicit ClusterSimulation(std::uint64_t seed, ClusterConfig config = {})
+        : config_(config), world_(seed), network_(world_), oracle_(world_) {}
+
+    ClusterSimulation(const ClusterSimulation&) = delete;
+    ClusterSimulation& operator=(const ClusterSimulation&) = delete;
+    /// What was killed, or never came to an end, is leaked.
+    ~ClusterSimulation() {
+        for (auto* const members : {&masters_, &nodes_, &clients_})
+            for (auto& member : *members) abandon(*member);
+    }
+
+    [[nodiscard]] World& world() noexcept { return world_; }
+    [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
+    [[nodiscard]] std::uint64_t successes() const noexcept { return successes_; }
+
+    /// The whole run: start, load under faults, then peace, in which everything must work again and nothing be left over.
+    /// The world has the fault, if there was one.
+    void run() {
+        start();
+        if (world_.fault().empty() && config_.faults) schedule_faults();
+        go_on(config_.length);
+        make_peace();
+        go_on(settling);
+        check_liveness();
+        stop();
+    }
+
+  private:
+    enum class Role : std::uint8_t { master, node, client };
+
+    /// A process, what runs in it, and what is known of it.
+    struct Member {
+        Role role{};
+        std::string address;
+        std::uint64_t incarnation = 0;
+        std::unique_ptr<Process> process;
+        std::unique_ptr<Server> server;
+        std::unique_ptr<Node> node;
+        std::unique_ptr<Client> client;
+        bool ready = false;
+        bool starting_again = false; ///< somebody will
+        std::uint64_t stopped = 0;   ///< how often it was paused
+        unsigned working = 0;        ///< loops that run on it
+    };
+    using Members = std::vector<std::unique_ptr<Member>>;
+
+    static constexpr Duration settling = std::chrono::seconds{20};
+    static constexpr std::uint16_t master_port = 7000;
+    static constexpr unsigned loops = 4; ///< a client
+
+    // Beginning
+
+    void start() {
+        masters_.push_back(make(Role::master, 0));
+        for (unsigned i = 0; i < config_.nodes; ++i) nodes_.push_back(make(Role::node, i));
+        for (unsigned i = 0; i < config_.clients; ++i) clients_.push_back(make(Role::client, i));
+        for (auto* const members : {&masters_, &nodes_, &clients_})
+            for (auto& member : *members) launch(*member);
+        const auto all_ready = [this] {
+            for (auto* const members : {&masters_, &nodes_, &clients_})
+                for (auto& member : *members)
+                    if (!member->ready) return false;
+            return true;
+        };
+        world_.run(world_.now() + std::chrono::seconds{30}, [&] { return world_.fault().empty() && !all_ready(); });
+        if (!all_ready()) world_.report_fault("the cluster did not start");
+    }
+
+    std::unique_ptr<Member> make(Role role, unsigned index) {
+        auto member = std::make_unique<Member>();
+        member->role = role;
+        const auto host = (role == Role::master ? 1 : role == Role::node ? 10 : 100) + index;
+        member->address = "10.0.0." + std::to_string(host);
+        return member;
+    }
+
+    /// A new process, as at the beginning or after a crash.
+    void launch(Member& member) {
+        ++member.incarnation;
+        member.ready = false;
+        member.process = std::make_unique<Process>(world_, member.address, ++last_process_);
+        network_.join(*member.process);
+        const auto inside = Environment::Scope(member.process.get());
+        auto* const self = &member;
+        const auto incarnation = member.incarnation;
+        auto ready = [self, incarnation](bool there) {
+            if (self->incarnation == incarnation) self->ready = there;
+        };
+        if (member.role == Role::master) {
+            auto config = typename Server::Config();
+            config.listen.bind = {member.address, master_port};
+            config.log = log_of(member);
+            member.server = std::make_unique<Server>(member.process->runtime(), std::move(config));
+            member.server->start();
+            ready(true);
+        } else if (member.role == Role::node) {
+            auto config = typename Node::Config();
+            config.engine.name = "node-" + member.address;
+            config.master.rpc = rpc();
+            config.memory = {.bytes = config_.node_bytes,
+                             .pages = PageKind::plain,
+                             .sharing = ArenaSharing::process,
+                             .prefault_threads = 1};
+            config.host = member.address;
+            config.log = log_of(member);
+            member.node = std::make_unique<Node>(member.process->runtime(), std::move(config));
+            member.process->start(keep_starting(member.node.get()),
+                                  [ready](const Result<void>& started) { ready(started.has_value()); });
+        } else {
+            member.process->start(open_client(member.process.get(), client_config(member)),
+                                  [this, self, incarnation, ready](Result<std::unique_ptr<Client>> opened) {
+                                      if (!opened || self->incarnation != incarnation) return;
+                                      self->client = std::move(*opened);
+                                      ready(true);
+                                      for (unsigned i = 0; i < loops; ++i) begin_work(*self, i);
+                                  });
+        }
+    }
+
+    RpcClientConfig rpc() const { return {.server = {masters_.front()->address, master_port}}; }
+
+    typename Client::Config client_config(const Member& member) {
+        auto config = typename Client::Config();
+        config.engine.name = "client-" + member.address;
+        config.engine.log = log_of(member);
+        config.master.rpc = rpc();
+        return config;
+    }
+
+    Log log_of(const Member& member) {
+        if (!config_.say) return {};
+        return Log([this, address = member.address](Severity, std::string_view sentence) {
+            world_.note(address + ": " + std::string(sentence), {});
+        });
+    }
+
+    /// A program that is restarted by whoever watches it goes on trying.
+    static Task<void> keep_starting(Node* node) {
+        for (;;) {
+            const auto started = co_await node->start();
+            if (started) co_return ok;
+            auto pause = Event();
+            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds{500}));
+            if (wake == Wake::cancelled) co_return Errc::cancelled;
+        }
+    }
+    static Task<std::unique_ptr<Client>> open_client(Process* process, typename Client::Config config) {
+        for (;;) {
+            auto opened = co_await Client::open(process->runtime(), config);
+            if (opened) co_return std::move(*opened);
+            auto pause = Event();
+            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds{500}));
+            if (wake == Wake::cancelled) co_return Errc::cancelled;
+        }
+    }
+
+    // Load
+
+    void begin_work(Member& member, unsigned index) {
+        ++member.working;
+        member.process->start(
+            work(this, &member),
+            [self = &member, incarnation = member.incarnation](const Result<void>&) {
+                if (self->incarnation == incarnation) --self->working;
+            },
+            index);
+    }
+
+    static Task<void> work(ClusterSimulation* self, Member* member) {
+        const auto mean = std::chrono::duration_cast<Duration>(
+            std::chrono::duration<double>(static_cast<double>(loops) / self->config_.operations_per_second));
+        auto pause = Event();
+        while (self->working_) {
+            co_await pause.wait(Deadline(self->world_.between(Duration::zero(), 2 * mean)));
+            if (!self->working_) break;
+            ++self->operations_;
+            const auto deadline = self->draw_deadline();
+            const auto stopped = member->stopped;
+            const auto begun = self->world_.now();
+            co_await self->one_operation(*member, Deadline(deadline));
+            const auto took = self->world_.now() - begun;
+            if (took > deadline + patience && member->stopped == stopped)
+                self->world_.report_fault("an operation of " + member->address + " with " +
+                                          std::to_string(deadline.count() / 1'000'000) + " ms to go took " +
+                                          std::to_string(took.count() / 1'000'000) + " ms");
+        }
+        co_return ok;
+    }
+    static constexpr Duration patience = std::chrono::seconds{3};
+
+    Duration draw_deadline() {
+        if (world_.chance(0.1)) return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{5});
+        return world_.between(std::chrono::milliseconds{200}, std::chrono::seconds{3});
+    }
+
+    /// Some keys are wanted more often than others.
+    std::string draw_key() {
+        const auto most = 1 + world_.below(config_.keys);
+        return "key-" + std::to_string(world_.below(most));
+    }
+    std::size_t draw_size() {
+        const auto most = world_.chance(0.5) ? config_.object_bytes : config_.object_bytes / 10;
+        return Oracle::least_bytes + world_.below(most);
+    }
+
+    asio::awaitable<void> one_operation(Member& member, Deadline deadline) {
+        const auto dice = world_.below(100);
+        if (dice < 40) co_await get(member, deadline);
+        else if (dice < 70) co_await put(member, deadline);
+        else if (dice < 76) co_await get_batch(member, deadline);
+        else if (dice < 82) co_await put_batch(member, deadline);
+        else if (dice < 90) co_await view(member, deadline);
+        else if (dice < 94) co_await remove(member, deadline);
+        else if (dice < 97) co_await exists(member, deadline);
+        else co_await wait_for(member, deadline);
+    }
+
+    void count(const Error& outcome) {
+        if (outcome == Errc::ok) ++successes_;
+        else if (outcome == Errc::corrupt || outcome == Errc::protocol_error)
+            world_.report_fault("a client was told: " + outcome.message());
+    }
+
+    asio::awaitable<void> get(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
+        const auto options = GetOptions{.deadline = deadline};
+        const auto got = co_await member.client->get_into(key, into, options);
+        count(got.error());
+        if (got) oracle_.check_read(key, ConstBytes(into).first(*got), member.address);
+        oracle_.keep_buffer(std::move(into), member.address);
+    }
+
+    asio::awaitable<void> put(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        auto value = oracle_.make_value(key, draw_size());
+        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto done = co_await member.client->put(key, value, options);
+        count(done.error());
+        // The writer has its memory back, and may do with it what it likes.
+        std::fill(value.begin(), value.end(), std::byte{0xee});
+        oracle_.keep_buffer(std::move(value), member.address);
+    }
+
+    asio::awaitable<void> get_batch(Member& member, Deadline deadline) {
+        auto keys = std::vector<std::string>();
+        auto memory = std::vector<std::vector<std::byte>>();
+        auto items = std::vector<GetItem>();
+        const auto number = 1 + world_.below(16);
+        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
+        for (std::size_t i = 0; i < number; ++i) memory.emplace_back(Oracle::least_bytes + config_.object_bytes);
+        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
+        const auto options = GetOptions{.deadline = deadline};
+        const auto report = co_await member.client->get_batch(items, options);
+        count(report.error());
+        for (std::size_t i = 0; i < number; ++i) {
+            if (report && report->outcomes[i] == Errc::ok)
+                oracle_.check_read(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), member.address);
+            oracle_.keep_buffer(std::move(memory[i]), member.address);
+        }
+    }
+
+    asio::awaitable<void> put_batch(Member& member, Deadline deadline) {
+        auto keys = std::vector<std::string>();
+        auto values = std::vector<std::vector<std::byte>>();
+        auto items = std::vector<PutItem>();
+        const auto number = 1 + world_.below(16);
+        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
+        for (std::size_t i = 0; i < number; ++i) values.push_back(oracle_.make_value(keys[i], draw_size()));
+        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], values[i]});
+        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto report = co_await member.client->put_batch(items, options);
+        count(report.error());
+        for (auto& value : values) std::fill(value.begin(), value.end(), std::byte{0xee});
+    }
+
+    asio::awaitable<void> view(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        const auto options = ViewOptions{.deadline = deadline};
+        const auto view = co_await member.client->view(key, options);
+        count(view.error());
+        if (view) oracle_.check_read(key, view->bytes(), member.address);
+    }
+
+    asio::awaitable<void> remove(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        const auto mode = world_.chance(0.5) ? store::RemoveMode::force : store::RemoveMode::unless_in_use;
+        const auto done = co_await member.client->remove(key, mode, deadline);
+        count(done.error());
+    }
+
+    asio::awaitable<void> exists(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        const auto found = co_await member.client->exists(key, deadline);
+        count(found.error());
+    }
+
+    asio::awaitable<void> wait_for(Member& member, Deadline deadline) {
+        const auto key = draw_key();
+        const auto name = std::string_view(key);
+        const auto come = co_await member.client->wait_for(std::span(&name, 1), deadline);
+        count(come.error());
+    }
+
+    // Faults
+
+    void schedule_faults() {
+        mix_ = FaultMix::draw(world_);
+        auto& network = network_.config();
+        if (world_.chance(0.5)) network.partial_read = 0.3;
+        if (world_.chance(0.5)) network.partial_write = 0.3;
+        if (world_.chance(0.3)) network.slow_delivery = 0.002;
+        if (world_.chance(0.3)) network.dying = 0.0005;
+        if (world_.chance(0.2)) network.latency_most = std::chrono::milliseconds{5};
+        if (world_.chance(0.2)) network.buffer = 4 * KiB;
+        if (!mix_.kinds.empty()) next_fault();
+    }
+    void next_fault() {
+        world_.call_after(world_.between(Duration::zero(), 2 * mix_.pause), [this] {
+            if (peace_) return;
+            happen(mix_.kinds[world_.below(mix_.kinds.size())]);
+            next_fault();
+        });
+    }
+
+    Member& draw_member(Members& members) { return *members[world_.below(members.size())]; }
+    Member& draw_anybody() {
+        const auto at = world_.below(masters_.size() + nodes_.size() + clients_.size());
+        if (at < masters_.size()) return *masters_[at];
+        if (at < masters_.size() + nodes_.size()) return *nodes_[at - masters_.size()];
+        return *clients_[at - masters_.size() - nodes_.size()];
+    }
+    /// Mostly short, sometimes longer than any time to live.
+    Duration draw_outage() {
+        if (world_.chance(0.6)) return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{1'500});
+        return world_.between(std::chrono::milliseconds{500}, std::chrono::seconds{9});
+    }
+
+    void happen(Fault fault) {
+        world_.note(to_string(fault), {});
+        switch (fault) {
+        case Fault::pause_node: return pause(draw_member(nodes_));
+        case Fault::pause_client: return pause(draw_member(clients_));
+        case Fault::pause_master: return pause(draw_member(masters_));
+        case Fault::kill_node: return kill(draw_member(nodes_));
+        case Fault::kill_client: return kill(draw_member(clients_));
+        case Fault::kill_master: return kill(draw_member(masters_));
+        case Fault::partition_one_way: return cut(draw_anybody().address, draw_anybody().address, draw_outage());
+        case Fault::partition: {
+            const auto &one = draw_anybody().address, &other = draw_anybody().address;
+            const auto length = draw_outage();
+            cut(one, other, length);
+            return cut(other, one, length);
+        }
+        case Fault::isolate: {
+            const auto& one = draw_anybody().address;
+            const auto length = draw_outage();
+            for (const auto& other : addresses()) cut(one, other, length), cut(other, one, length);
+            return;
+        }
+        case Fault::swizzle: {
+            auto one = draw_anybody().address;
+            for (const auto& other : addresses()) {
+                const auto begin = world_.between(Duration::zero(), std::chrono::seconds{2});
+                const auto length = world_.between(std::chrono::milliseconds{1}, std::chrono::seconds{4});
+                world_.call_after(begin, [this, one, other, length] {
+                    if (!peace_) cut(one, other, length);
+                });
+            }
+            return;
+        }
+        case Fault::clock: {
+            auto& member = draw_anybody();
+            const auto ahead = world_.between(Duration::zero(), std::chrono::seconds{6});
+            const auto rate = 0.95 + 0.1 * static_cast<double>(world_.below(1'000)) / 1'000;
+            ++member.stopped; // what it measured meanwhile means nothing
+            if (!member.process->dead()) member.process->set_clock(world_.chance(0.5) ? ahead : Duration::zero(), rate);
+            return;
+        }
+        case Fault::slow_network: {
+            auto& network = network_.config();
+            network.latency_most *= 100;
+            world_.call_after(draw_outage(), [this] { network_.config().latency_most /= 100; });
+            return;
+        }
+        }
+    }
+
+    std::vector<std::string> addresses() const {
+        auto all = std::vector<std::string>();
+        for (const auto* const members : {&masters_, &nodes_, &clients_})
+            for (const auto& member : *members) all.push_back(member->address);
+        return all;
+    }
+
+    void pause(Member& member) {
+        if (member.process->dead() || member.process->paused()) return;
+        ++member.stopped;
+        member.process->pause();
+        world_.call_after(draw_outage(), [self = &member, incarnation = member.incarnation] {
+            if (self->incarnation != incarnation) return;
+            ++self->stopped;
+            self->process->resume();
+        });
+    }
+
+    void kill(Member& member) {
+        if (member.process->dead()) return;
+        ++member.stopped;
+        member.process->kill();
+        network_.drop(*member.process);
+        world_.call_after(draw_outage(), [this, self = &member] { start_again(*self); });
+    }
+    void start_again(Member& member) {
+        if (!member.process->dead()) return;
+        abandon(member);
+        launch(member);
+    }
+
+    void cut(const std::string& from, const std::string& to, Duration length) {
+        if (from == to) return;
+        network_.block(from, to);
+        world_.call_after(length, [this, from, to] { network_.heal(from, to); });
+    }
+
+    /// What was in the memory of a process that was killed is leaked.
+    void abandon(Member& member) {
+        if (!member.process) return;
+        const auto inside = Environment::Scope(member.process.get());
+        if (!finished_) member.process->kill();
+        if (member.process->dead()) {
+            (void)member.server.release();
+            (void)member.node.release();
+            (void)member.client.release();
+        }
+        member.server.reset();
+        member.node.reset();
+        member.client.reset();
+        member.working = 0;
+        member.process.reset();
+    }
+
+    // The end
+
+    void go_on(Duration length) {
+        world_.run(world_.now() + length, [this] { return world_.fault().empty(); });
+    }
+
+    void make_peace() {
+        if (!world_.fault().empty()) return;
+        world_.note("peace", {});
+        peace_ = true;
+        for (const auto& [from, to] : std::set(network_.blocked())) network_.heal(from, to);
+        network_.config() = NetworkConfig();
+        for (auto* const members : {&masters_, &nodes_, &clients_})
+            for (auto& member : *members) {
+                ++member->stopped;
+                member->process->resume();
+                start_again(*member);
+            }
+    }
+
+    /// Every client can put and get at once, and when nobody does anything any more, nothing is left over.
+    void check_liveness() {
+        if (!world_.fault().empty()) return;
+        working_ = false;
+        for (auto& member : clients_) {
+            if (!member->ready) return world_.report_fault(member->address + " could not be started again");
+            const auto lives = member->process->run(prove_alive(this, member.get()), std::chrono::seconds{5});
+            if (!lives)
+                return world_.report_fault(member->address +
+                                           " does not work after the faults: " + lives.error().message());
+        }
+        go_on(std::chrono::seconds{15});
+        oracle_.check_buffers();
+        const auto stats = masters_.front()->server->master().stats();
+        const auto left = [&](std::string_view what, std::uint64_t number) {
+            if (number != 0) world_.report_fault(std::to_string(number) + " " + std::string(what) + " are left over");
+        };
+        if (stats.segments != config_.nodes)
+            world_.report_fault(std::to_string(stats.segments) + " segments are mounted after the faults");
+        left("leases", stats.leases);
+        left("bytes being written", stats.writing_bytes);
+        left("bytes in quarantine", stats.quarantined_bytes);
+        for (auto& member : clients_) left("operations", member->working);
+    }
+
+    static Task<void> prove_alive(ClusterSimulation* self, Member* member) {
+        const auto key = "alive-" + member->address;
+        const auto value = self->oracle_.make_value(key, 1'000);
+        const auto put = PutOptions{.deadline = std::chrono::seconds{2}, .replicas = self->config_.replicas};
+        const auto done = co_await member->client->put(key, value, put);
+        if (!done) co_return done.error();
+        const auto get = GetOptions{.deadline = std::chrono::seconds{2}};
+        const auto got = co_await member->client->get(key, get);
+        if (!got) co_return got.error();
+        self->oracle_.check_read(key, *got, member->address);
+        co_return ok;
+    }
+
+    template <class T>
+    static Task<void> close(T* what) {
+        co_await what->close();
+        co_return ok;
+    }
+
+    void stop() {
+        if (!world_.fault().empty()) return;
+        for (auto* const members : {&clients_, &nodes_, &masters_})
+            for (auto& member : *members) {
+                auto closed = Result<void>(Errc::closed);
+                const auto within = std::chrono::seconds{20};
+                if (member->client) closed = member->process->run(close(member->client.get()), within);
+                if (member->node) closed = member->process->run(close(member->node.get()), within);
+                if (member->server) closed = member->process->run(close(member->server.get()), within);
+                if (!closed) return world_.report_fault(member->address + " could not be closed");
+            }
+        go_on(std::chrono::seconds{1});
+        if (const auto sockets = network_.sockets(); sockets != 0)
+            return world_.report_fault(std::to_string(sockets) + " sockets are left over");
+        finished_ = true;
+    }
+
+    const ClusterConfig config_;
+    World world_;
+    Network network_;
+    Oracle oracle_;
+    Members masters_, nodes_, clients_;
+    FaultMix mix_;
+    std::uint64_t last_process_ = 0;
+    std::uint64_t operations_ = 0, successes_ = 0;
+    bool working_ = true, peace_ = false, finished_ = false;
+};
+
+} // namespace mooncake::simulation

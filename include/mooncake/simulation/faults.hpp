@@ -1,0 +1,53 @@
+#pragma once
+
+#include <mooncake/simulation/world.hpp>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mooncake::simulation {
+
+/// What can happen to a cluster beyond what its network does to every packet.
+enum class Fault : std::uint8_t {
+    pause_node, ///< stopped for a while and continued
+    pause_client,
+    pause_master,
+    kill_node, ///< gone with all it had in memory; started again after a while
+    kill_client,
+    kill_master,
+    partition_one_way, ///< packets from one host to another do not arrive
+    partition,         ///< in neither direction
+    isolate,           ///< to and from one host nothing arrives
+    swizzle,           ///< links stop one after the other and come back in another order
+    clock,             ///< a process's clock jumps ahead and runs at another rate
+    slow_network,      ///< everything takes a hundred times as long for a while
+};
+inline constexpr std::size_t fault_kinds = 12;
+
+[[nodiscard]] constexpr std::string_view to_string(Fault fault) noexcept {
+    constexpr std::string_view names[] = {
+        "pause_node",        "pause_client", "pause_master", "kill_node", "kill_client", "kill_master",
+        "partition_one_way", "partition",    "isolate",      "swizzle",   "clock",       "slow_network"};
+    return names[static_cast<std::size_t>(fault)];
+}
+
+/// Which faults happen in one run, and how often: drawn, so that seeds differ in character.
+struct FaultMix {
+    std::vector<Fault> kinds;
+    Duration pause{}; ///< mean time between two
+
+    /// About a third of the kinds, at a rate between one in 300 ms and one in 6 s. One seed in sixteen has no faults.
+    [[nodiscard]] static FaultMix draw(World& world) {
+        auto mix = FaultMix();
+        if (world.chance(1.0 / 16)) return mix;
+        for (std::size_t kind = 0; kind < fault_kinds; ++kind)
+            if (world.chance(0.35)) mix.kinds.push_back(static_cast<Fault>(kind));
+        mix.pause = world.between(std::chrono::milliseconds{300}, std::chrono::seconds{6});
+        return mix;
+    }
+};
+
+} // namespace mooncake::simulation
