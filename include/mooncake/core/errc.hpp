@@ -39,6 +39,7 @@ enum class Errc : std::uint16_t {
     no_path = 43,          ///< no transport of this engine reaches that segment
     corrupt = 44,          ///< bytes do not match their checksum
     injected_fault = 45,   ///< a `FaultyTransport` did as it was told
+    stale_epoch = 46,      ///< the write came so late that its place may be somebody else's by now
 
     // metadata
     conflict = 60, ///< somebody else changed the record first, or holds the name
@@ -50,6 +51,8 @@ enum class Errc : std::uint16_t {
     lease_expired = 83, ///< the lease ended before the operation did
     not_mapped = 84,    ///< the bytes are not reachable as memory of this process
     lost = 85,          ///< the object was there, and every replica failed
+    stale_term = 86,    ///< the master was restarted meanwhile, and what the old one numbered means nothing to it
+    being_written = 87, ///< somebody else is writing the object just now
 };
 
 /// The enumerator's name.
@@ -76,6 +79,7 @@ enum class Errc : std::uint16_t {
     case Errc::no_path: return "no_path";
     case Errc::corrupt: return "corrupt";
     case Errc::injected_fault: return "injected_fault";
+    case Errc::stale_epoch: return "stale_epoch";
     case Errc::conflict: return "conflict";
     case Errc::not_found: return "not_found";
     case Errc::exists: return "exists";
@@ -83,6 +87,8 @@ enum class Errc : std::uint16_t {
     case Errc::lease_expired: return "lease_expired";
     case Errc::not_mapped: return "not_mapped";
     case Errc::lost: return "lost";
+    case Errc::stale_term: return "stale_term";
+    case Errc::being_written: return "being_written";
     }
     return "unknown error";
 }

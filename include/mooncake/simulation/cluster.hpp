@@ -480,7 +480,6 @@ class ClusterSimulation {
 
     /// What was in the memory of a process that was killed is leaked.
     void abandon(Member& member) {
-        if (!member.process) return;
         const auto inside = Environment::Scope(member.process.get());
         if (!finished_) member.process->kill();
         if (member.process->dead()) {
@@ -492,7 +491,8 @@ class ClusterSimulation {
         member.node.reset();
         member.client.reset();
         member.working = 0;
-        member.process.reset();
+        // What is due in the world may still name it.
+        graveyard_.push_back(std::move(member.process));
     }
 
     // The end
@@ -580,6 +580,7 @@ class ClusterSimulation {
     World world_;
     Network network_;
     Oracle oracle_;
+    std::vector<std::unique_ptr<Process>> graveyard_;
     Members masters_, nodes_, clients_;
     FaultMix mix_;
     std::uint64_t last_process_ = 0;

@@ -75,7 +75,8 @@ class Context final : public asio::execution_context, public Worker {
 /// and a kernel that pauses, continues and kills it. What a process that was killed had in memory is never destroyed, as in
 /// life; it is leaked.
 ///
-/// Thread: the world's. Lifetime: the world outlives it.
+/// Thread: the world's. Lifetime: the world outlives it; one that was killed lives on until nothing is due in the world that
+/// names it, which is as good as the world's end.
 class Process final : public Environment {
   public:
     /// `address`: its host's. `threads`: at least 1.

@@ -49,6 +49,7 @@ struct SegmentMount {
 struct SegmentMountReply {
     std::uint32_t segment = 0; ///< its id, never used again
     std::uint64_t ttl_ms = 0;  ///< a heartbeat must come within this, or everything in the segment is dropped
+    std::uint64_t term = 0;    ///< of the master, see `GetReply::term`
 };
 
 struct SegmentInfo {
@@ -89,6 +90,7 @@ struct Segments {
 };
 struct SegmentsReply {
     std::vector<SegmentInfo> segments{}; ///< those that are alive, by id
+    std::uint64_t term = 0;              ///< of the master, see `GetReply::term`
 };
 
 // Objects: said by clients.
@@ -141,6 +143,7 @@ struct PutSpace {
 struct PutStartReply {
     std::vector<PutSpace> objects{}; ///< one a key
     std::string no_space{};          ///< why, when an outcome is `no_space`
+    std::uint64_t term = 0;          ///< of the master, see `GetReply::term`
 };
 
 enum class LeaseWish : std::uint8_t { none, grant };
@@ -157,6 +160,7 @@ struct PutEnd {
 
     std::vector<WrittenObject> objects{};
     LeaseWish lease = LeaseWish::none;
+    std::uint64_t term = 0; ///< that `PutStartReply` named: versions mean nothing to another master; 0: not checked
 };
 struct PutEndReply {
     std::vector<Errc>
@@ -176,6 +180,7 @@ struct PutAbort {
     std::vector<std::string> keys{};
     std::vector<std::uint64_t> versions{}; ///< one a key
     WriterState writer = WriterState::unknown;
+    std::uint64_t term = 0; ///< as in `PutEnd`
 };
 struct PutAbortReply {
     std::vector<Errc> outcomes{}; ///< `ok`, `not_found`
@@ -198,6 +203,7 @@ struct GetReply {
     std::uint64_t lease = 0; ///< 0: nothing was found
     std::uint64_t ttl_ms = 0;
     std::vector<ObjectDescriptor> objects{};
+    std::uint64_t term = 0; ///< this leadership of the master: what it numbers (segments, versions) is of this term alone
 };
 
 /// Whether objects are there. Touches nothing, leases nothing.

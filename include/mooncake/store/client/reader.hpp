@@ -43,13 +43,14 @@ class Reader {
         if (!reply) co_return reply.error();
         objects_ = std::move(reply->objects);
         lease_ = {.id = reply->lease, .trusted_until = trusted_until(asked, reply->ttl_ms)};
-        opened_ = segments_.opened();
+        const auto term = reply->term;
+        opened_ = segments_.opened(term);
         auto missing = opened_.missing(objects_);
         if (missing.empty()) co_return ok;
         // A failure shows where a segment turns out not to be open.
-        const auto opened = co_await segments_.open(std::move(missing), deadline_);
+        const auto opened = co_await segments_.open(term, std::move(missing), deadline_);
         if (!opened) failure_ = opened.error();
-        opened_ = segments_.opened();
+        opened_ = segments_.opened(term);
         co_return ok;
     }
 

@@ -16,7 +16,8 @@
 namespace mooncake::store::detail {
 
 /// The segments that descriptors name, opened once. One that could not be opened is not tried again for a while, so that a
-/// dead node costs its readers one deadline and not one each.
+/// dead node costs its readers one deadline and not one each. Numbers of segments are of one term of the master: those of
+/// an earlier one are forgotten with it.
 template <class Engine, class Master>
 class SegmentCache {
   public:
@@ -72,20 +73,24 @@ class SegmentCache {
 
     SegmentCache(Engine& engine, Master& master) noexcept : engine_(engine), master_(master) {}
 
-    [[nodiscard]] Opened opened() const {
+    /// What is open of the segments that a reply of that term names.
+    [[nodiscard]] Opened opened(std::uint64_t term) {
         const auto lock = std::lock_guard(mutex_);
+        enter(term);
         return Opened(known_);
     }
 
     /// Opens the segments `ids`, which are in order, all at once, for those who call `opened` after it. Those that fail stay shut. Of those that were
     /// open, the ones that the master no longer knows are let go, and their connections with them.
     /// Errors: the master's, if it could not be asked.
-    Task<void> open(std::vector<std::uint32_t> ids, Deadline deadline) {
-        const auto before = opened();
+    Task<void> open(std::uint64_t term, std::vector<std::uint32_t> ids, Deadline deadline) {
+        const auto before = opened(term);
         auto message = Segments{.segments = ids};
         for (const auto& [id, known] : *before.known_) message.segments.push_back(id);
         const auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
+        if (reply->term != term)
+            co_return Error(Errc::stale_term, "the master was restarted meanwhile; what it said before counts no more");
         auto wanted = std::vector<SegmentInfo>();
         auto alive = std::set<std::uint32_t>();
         for (const auto& info : reply->segments) {
@@ -98,6 +103,7 @@ class SegmentCache {
         auto opened = co_await all_settled(std::move(tasks));
         const auto retry_at = SteadyClock{}.now() + rest;
         const auto lock = std::lock_guard(mutex_);
+        if (term_ != term) co_return ok; // somebody has heard of a later one meanwhile
         auto known = std::make_shared<Map>(*known_);
         for (const auto& [id, old] : *before.known_)
             if (!alive.contains(id)) known->erase(id);
@@ -113,9 +119,15 @@ class SegmentCache {
     static constexpr auto patience = std::chrono::seconds{2};
     static constexpr auto rest = std::chrono::milliseconds{500};
 
+    /// Requires: the lock is held.
+    void enter(std::uint64_t term) {
+        if (std::exchange(term_, term) != term) known_ = std::make_shared<Map>();
+    }
+
     Engine& engine_;
     Master& master_;
-    mutable std::mutex mutex_;
+    mutable std::mutex mutex_; // of what follows
+    std::uint64_t term_ = 0;
     std::shared_ptr<const Map> known_ = std::make_shared<Map>(); // replaced, never changed
 };
 

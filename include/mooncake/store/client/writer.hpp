@@ -40,7 +40,8 @@ class Writer {
                 failure_ = Error(Errc::too_large, "it has " + std::to_string(items[i].value.size()) +
                                                       " bytes, and no segment is so large");
         const auto& spaces = started->objects;
-        co_await open_segments(spaces, deadline);
+        const auto term = started->term;
+        co_await open_segments(term, spaces, deadline);
 
         auto report = PutBatchReport();
         report.replicas.resize(items.size());
@@ -53,8 +54,8 @@ class Writer {
         if (!moved) failure_ = moved.error();
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
 
-        auto end = PutEnd{.objects = {}, .lease = options.lease};
-        auto abort = PutAbort();
+        auto end = PutEnd{.objects = {}, .lease = options.lease, .term = term};
+        auto abort = PutAbort{.term = term};
         auto written = std::vector<std::size_t>();
         auto request = std::size_t{0};
         for (std::size_t i = 0; i < items.size(); ++i) {
@@ -102,13 +103,13 @@ class Writer {
         return message;
     }
 
-    asio::awaitable<void> open_segments(const std::vector<PutSpace>& spaces, Deadline deadline) {
-        opened_ = segments_.opened();
+    asio::awaitable<void> open_segments(std::uint64_t term, const std::vector<PutSpace>& spaces, Deadline deadline) {
+        opened_ = segments_.opened(term);
         auto missing = opened_.missing(spaces);
         if (missing.empty()) co_return;
-        const auto opened = co_await segments_.open(std::move(missing), deadline);
+        const auto opened = co_await segments_.open(term, std::move(missing), deadline);
         if (!opened) failure_ = opened.error();
-        opened_ = segments_.opened();
+        opened_ = segments_.opened(term);
     }
 
     template <class Batch>

@@ -48,7 +48,8 @@ class Master {
         const auto lock = std::lock_guard(domain().mutex);
         auto mounted = space_.segments.mount(message, now());
         if (!mounted) return mounted.error();
-        return store::SegmentMountReply{.segment = *mounted, .ttl_ms = milliseconds(config_.segment_ttl)};
+        return store::SegmentMountReply{
+            .segment = *mounted, .ttl_ms = milliseconds(config_.segment_ttl), .term = term_};
     }
 
     /// Errors: `not_found` (mount again), `stale_generation`.
@@ -71,7 +72,7 @@ class Master {
 
     [[nodiscard]] store::SegmentsReply segments(const store::Segments& message) {
         const auto lock = std::lock_guard(domain().mutex);
-        return {.segments = space_.segments.describe(message.segments)};
+        return {.segments = space_.segments.describe(message.segments), .term = term_};
     }
 
     // Objects
@@ -80,7 +81,7 @@ class Master {
     /// and `exists`; so does one that a living writer is writing.
     [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
-        auto reply = store::PutStartReply{};
+        auto reply = store::PutStartReply{.term = term_};
         reply.objects.resize(message.keys.size());
         auto writes = std::vector<Touch>();
         writes.reserve(message.keys.size());
@@ -112,6 +113,7 @@ class Master {
     /// What was written becomes visible, and those who wait for it are told. The same again is `ok` again.
     [[nodiscard]] Result<store::PutEndReply> put_end(const store::PutEnd& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
+        if (auto mine = of_this_term(message.term); !mine) return mine.error();
         auto reply = store::PutEndReply{};
         reply.outcomes.reserve(message.objects.size());
         auto covered = Covered();
@@ -141,6 +143,7 @@ class Master {
 
     [[nodiscard]] Result<store::PutAbortReply> put_abort(const store::PutAbort& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
+        if (auto mine = of_this_term(message.term); !mine) return mine.error();
         auto reply = store::PutAbortReply{};
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
@@ -162,7 +165,7 @@ class Master {
     /// Where the objects are. All that are found are touched, in order, and leased together.
     [[nodiscard]] Result<store::GetReply> get(const store::Get& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
-        auto reply = store::GetReply{};
+        auto reply = store::GetReply{.term = term_};
         reply.objects.reserve(message.keys.size());
         auto covered = Covered();
         covered.objects.reserve(message.keys.size());
@@ -305,6 +308,10 @@ class Master {
         return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
     }
     [[nodiscard]] TimePoint now() const noexcept { return space_.clock.now(); }
+    [[nodiscard]] Result<void> of_this_term(std::uint64_t term) const {
+        if (term == 0 || term == term_) return ok;
+        return Error(Errc::stale_term, "the master was restarted since the write began; put the objects again");
+    }
     [[nodiscard]] auto& domain() noexcept { return space_.domain; }
 
     [[nodiscard]] static Errc may_commit(const Object* object, const store::WrittenObject& wanted, TimePoint at) {
@@ -355,6 +362,7 @@ class Master {
     }
 
     const MasterConfig config_;
+    const std::uint64_t term_ = random_secret();
     store::detail::Space<Traits> space_;
 };
 
