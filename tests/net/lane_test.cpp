@@ -150,14 +150,118 @@ TEST_CASE("lane: a reply that comes too late, or is given up halfway, touches no
     std::fill(memory.begin(), memory.end(), 'n');
     staged.peer->say(half.substr(50'000));
     auto next = call(1, "next");
+    auto told = std::optional<FrameHeader>();
     auto answer = std::jthread([&] {
+        told = staged.peer->listen();
         const auto asked = staged.peer->listen();
         if (asked) staged.peer->say(Staged::reply(asked->id, "next"));
     });
     CHECK(staged.execute(next, 10s) == Errc::ok);
+    answer.join();
     CHECK(next.reply == "next");
     CHECK(memory == std::string(100'000, 'n'));
     CHECK_FALSE(staged.lane->failed());
+    REQUIRE(told);
+    CHECK(told->kind == FrameKind::cancel); // the server hears that nobody waits any more
+    CHECK(told->id == 1);
+}
+
+TEST_CASE("lane: requests say for how long they are waited for") {
+    auto staged = Staged();
+    auto waits = std::vector<std::uint16_t>();
+    auto listener = std::jthread([&] {
+        for (auto i = 0; i < 3;) {
+            const auto asked = staged.peer->listen();
+            if (!asked) return;
+            if (asked->kind != FrameKind::request) continue;
+            waits.push_back(asked->status);
+            staged.peer->say(Staged::reply(asked->id));
+            ++i;
+        }
+    });
+    for (const auto deadline : {Deadline(2s), Deadline(), Deadline(10min)}) {
+        auto operation = call(1);
+        CHECK(staged.execute(operation, deadline) == Errc::ok);
+    }
+    listener.join();
+    REQUIRE(waits.size() == 3);
+    CHECK(waits[0] > 1'000);
+    CHECK(waits[0] <= 2'000);
+    CHECK(waits[1] == 0);
+    CHECK(waits[2] == 0);
+}
+
+TEST_CASE("lane: cancelled and late requests beside it harm no other") {
+    auto echo = EchoServer();
+    const auto lane = echo.lane();
+    const auto bulk = std::string(1 * MiB, 'b');
+    const auto payload = std::array{bytes_of(bulk)};
+    auto over = std::atomic<bool>(false);
+    auto storm = std::jthread([&] {
+        for (auto i = 0; i < 400; ++i) {
+            auto operation = call(1);
+            operation.payload = payload;
+            auto into = std::string(bulk.size(), '\0');
+            operation.sinks.push_back(std::as_writable_bytes(std::span(into)));
+            (void)echo.runtime.run(run(lane.get(), &operation, std::chrono::microseconds(i * 10)));
+        }
+        over = true;
+    });
+    auto steady = 0, failed = 0;
+    while (!over) {
+        auto operation = call(1, "steady");
+        (void)echo.runtime.run(run(lane.get(), &operation, 30s));
+        ++steady;
+        failed += operation.error != Errc::ok || operation.reply != "steady";
+    }
+    CHECK(steady > 10);
+    CHECK(failed == 0);
+    CHECK_FALSE(lane->failed());
+    echo.close(lane);
+}
+
+TEST_CASE("lane: a message over the limit is refused before it is on its way, and the lane goes on") {
+    auto echo = EchoServer();
+    const auto lane = echo.lane();
+    auto large = call(1, std::string(FrameLimits().meta_bytes + 1, 'l'));
+    (void)echo.runtime.run(run(lane.get(), &large, 10s));
+    CHECK(large.error == Errc::too_large);
+    CHECK(large.error.message().find("16777217") != std::string::npos);
+    auto next = call(1, "next");
+    (void)echo.runtime.run(run(lane.get(), &next, 10s));
+    CHECK(next.error == Errc::ok);
+    CHECK_FALSE(lane->failed());
+    echo.close(lane);
+}
+
+TEST_CASE("lane: a server that takes and says nothing any more is left, one that is slow is not") {
+    auto runtime = Runtime({.threads = 2});
+    auto server = SilentServer();
+    const auto lane = std::make_shared<Lane<PlainTcp>>(
+        runtime.executor(), LaneConfig{.peer = server.endpoint(), .hello = {.service = "echo"}, .silence = 200ms});
+    lane->start();
+    auto peer = RawPeer(server.acceptor);
+    if (peer.listen()) peer.say(Staged::reply(0));
+    auto slow = std::jthread([&] {
+        const auto asked = peer.listen();
+        for (auto pings = 0; pings < 4;) { // alive, and busy
+            const auto heard = peer.listen();
+            if (heard && heard->kind == FrameKind::ping) peer.say(Staged::reply(0)), ++pings;
+        }
+        if (asked) peer.say(Staged::reply(asked->id, "at last"));
+        while (peer.listen()) continue; // and then nothing
+    });
+    auto operation = call(1);
+    (void)runtime.run(run(lane.get(), &operation, 10s));
+    CHECK(operation.error == Errc::ok);
+    CHECK(operation.reply == "at last");
+    const auto begun = SteadyClock{}.now();
+    auto unanswered = call(1);
+    (void)runtime.run(run(lane.get(), &unanswered, 10s));
+    CHECK(unanswered.error == Errc::connection_lost);
+    CHECK(unanswered.error.message().find("sign of life") != std::string::npos);
+    CHECK(SteadyClock{}.now() - begun < 2s);
+    (void)runtime.run(closing(lane.get()));
 }
 
 TEST_CASE("lane: a request that is given up half sent takes the lane down") {
@@ -237,7 +341,7 @@ TEST_CASE("lane: replies that nobody asked for, or that do not fit, end the lane
 TEST_CASE("lane: a server that refuses the hello says why") {
     auto echo = EchoServer();
     for (auto [hello, expected, text] :
-         {std::tuple(Hello{.version = 99, .service = "echo"}, Errc::version_mismatch, "wire version 1"),
+         {std::tuple(Hello{.version = 99, .service = "echo"}, Errc::version_mismatch, "wire version 2"),
           std::tuple(Hello{.service = "other"}, Errc::protocol_error, "not 'other'"),
           std::tuple(Hello{.service = "echo", .generation = 3}, Errc::stale_generation, "open it again")}) {
         const auto lane = echo.lane(hello);
@@ -246,7 +350,7 @@ TEST_CASE("lane: a server that refuses the hello says why") {
         CHECK(operation.error.code() == expected);
         CHECK(operation.error.message().find(text) != std::string::npos);
         CHECK(operation.error.message().find(to_string(echo.server.endpoint())) != std::string::npos);
-        CHECK_FALSE(lane->has_connected());
+        CHECK_FALSE(lane->has_served());
         echo.close(lane);
     }
 }
@@ -315,4 +419,32 @@ TEST_CASE("lane: a slot makes a new lane when the server comes back, and pauses 
     CHECK(ask() == Errc::closed);
     (void)runtime.run(closing(&slot));
     (void)runtime.run(closing(&again));
+}
+
+TEST_CASE("lane slot: a server that hangs up after its hello is not asked again and again") {
+    auto runtime = Runtime({.threads = 1});
+    auto server = SilentServer();
+    auto connections = std::atomic<int>(0);
+    auto stop = std::atomic<bool>(false);
+    auto hanging_up = std::jthread([&] {
+        while (!stop) {
+            auto peer = RawPeer(server.acceptor);
+            ++connections;
+            if (peer.listen()) peer.say(Staged::reply(0));
+        }
+    });
+    auto slot = LaneSlot<PlainTcp>(runtime.executor(), {.peer = server.endpoint(), .hello = {.service = "echo"}},
+                                   {.first = 50ms, .most = 200ms});
+    for (const auto until = Deadline(1s); !until.passed();) {
+        auto operation = call(1, "x");
+        const auto lane = slot.lane();
+        if (lane) (void)runtime.run(run(lane->get(), &operation, 1s));
+    }
+    CHECK(connections < 30);
+    CHECK(connections > 2);
+    stop = true;
+    {
+        auto last = RawPeer(server.endpoint());
+    } // lets the accepting thread see it
+    (void)runtime.run(closing(&slot));
 }

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace mooncake {
@@ -21,6 +22,21 @@ Task<T> entry(Task<T> task) {
     co_await asio::this_coro::throw_if_cancelled(false);
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     co_return co_await std::move(task);
+}
+
+/// Runs `task`; an exception of its is said to `broken` instead of being thrown on.
+template <class Broken>
+Task<void> guarded(Task<void> task, Broken broken) {
+    auto what = std::string();
+    try {
+        co_return co_await std::move(task);
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {
+        what = "an exception of unknown type";
+    }
+    broken(std::move(what));
+    co_return Errc::system;
 }
 
 } // namespace core::detail
@@ -36,7 +52,8 @@ class TaskScope {
     TaskScope& operator=(const TaskScope&) = delete;
     ~TaskScope() { assert(state_->count() == 0 && "close a TaskScope before it dies"); }
 
-    /// Starts `task`, whose result nobody looks at: it deals with its own errors.
+    /// Starts `task`, whose result nobody looks at: it deals with its own errors, and its exceptions (see `guarded`). One that
+    /// gets out all the same ends the task and nothing else.
     /// Errors: `closed` when the scope is closing; the task is dropped unstarted.
     template <class = void>
     Result<void> spawn(Task<void> task) {
@@ -44,10 +61,7 @@ class TaskScope {
         if (!child) return Errc::closed;
         // On the executor, where `cancel` looks for what to cancel: a signal has no lock of its own.
         asio::dispatch(state_->executor, [state = state_, at = *child, task = std::move(task)]() mutable {
-            auto over = [state, at](const std::exception_ptr& failure, const Result<void>&) {
-                state->remove(at);
-                if (failure) std::rethrow_exception(failure);
-            };
+            auto over = [state, at](const std::exception_ptr&, const Result<void>&) { state->remove(at); };
             const auto slot = at->signal.slot();
             const auto& executor = state->executor;
             asio::co_spawn(executor, core::detail::entry(std::move(task)),

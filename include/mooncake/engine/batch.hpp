@@ -23,6 +23,7 @@ class Batch {
         Segment segment;
         std::uint64_t offset = 0;   ///< in the segment
         std::uint64_t key = 0;      ///< access key; 0: the one that the segment's record shows
+        std::uint64_t epoch = 0;    ///< of the allocation that is written to; 0: none
         std::size_t first_span = 0; ///< of `spans`
         std::size_t span_count = 0;
         std::uint64_t bytes = 0;
@@ -42,9 +43,13 @@ class Batch {
               std::uint64_t key = 0) {
         add(Direction::read, locals, segment, offset, key);
     }
-    void write(ConstBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
+    /// `epoch`: where the space belongs to one writer at a time, the number of this turn; a write that comes after the fence
+    /// was raised to it is refused with `stale_epoch`.
+    void write(ConstBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0,
+               std::uint64_t epoch = 0) {
         const auto writable = without_const(local);
         add(Direction::write, std::span(&writable, 1), segment, offset, key);
+        requests_.back().epoch = epoch;
     }
     void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset,
                std::uint64_t key = 0) {

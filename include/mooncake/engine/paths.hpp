@@ -19,7 +19,8 @@ namespace mooncake::engine::detail {
     case Errc::invalid_argument:
     case Errc::out_of_range:
     case Errc::access_denied:
-    case Errc::stale_generation: return false;
+    case Errc::stale_generation:
+    case Errc::stale_epoch: return false;
     default: return true;
     }
 }

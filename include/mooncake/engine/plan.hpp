@@ -109,8 +109,12 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
         for (auto span : batch.spans(request)) {
             while (!span.empty()) {
                 const auto length = std::min<std::uint64_t>(span.size(), cut);
-                plan.slices.push_back(
-                    {.local = span.data(), .length = length, .remote = remote, .key = key, .outcome = Errc::no_path});
+                plan.slices.push_back({.local = span.data(),
+                                       .length = length,
+                                       .remote = remote,
+                                       .key = key,
+                                       .epoch = request.epoch,
+                                       .outcome = Errc::no_path});
                 plan.owners.push_back(static_cast<std::uint32_t>(i));
                 remote += length;
                 span = span.subspan(length);
@@ -137,6 +141,7 @@ std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename
         } else if (report.outcome == Errc::ok) {
             report.outcome = slice.outcome;
         }
+        report.settled &= slice.settled;
         if (plan.moved_by[i] != moved_by_none) report.transport = names[plan.moved_by[i]];
     }
     for (auto& report : reports)

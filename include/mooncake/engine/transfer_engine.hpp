@@ -121,6 +121,13 @@ class TransferEngine {
         co_return published;
     }
 
+    /// No write of `epoch`, or of an older one, to these bytes of the own segment begins any more; whether none that had
+    /// begun is under way, so that the space can be somebody else's. Ask again while it is false.
+    [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
+        regions_->fence().raise(offset, length, epoch);
+        return regions_->fence().quiet(offset, length, epoch);
+    }
+
     /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.
     /// Errors: `not_found`, `unreachable`, `timed_out`; `no_path` (names what the segment offers and what this engine has).
     Task<Segment> open(std::string locator, Deadline deadline = {}) {

@@ -2,6 +2,7 @@
 
 #include <mooncake/memory/access.hpp>
 #include <mooncake/memory/arena.hpp>
+#include <mooncake/memory/write_fence.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -83,6 +84,8 @@ class RegionTable {
         : generation_(generation), regions_(std::make_shared<RegionSnapshot::Regions>()) {}
 
     [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+    /// Which writes still count. Every transport asks it before bytes go into a region, and holds what it gives meanwhile.
+    [[nodiscard]] WriteFence& fence() noexcept { return fence_; }
 
     /// Appends `region` behind all others and gives its offset.
     /// Errors: `invalid_argument` (empty), `out_of_range` (the offset space is used up).
@@ -129,6 +132,7 @@ class RegionTable {
     static constexpr std::uint64_t alignment = 2 * MiB;
 
     const std::uint64_t generation_;
+    WriteFence fence_;
     mutable std::mutex mutex_;
     std::shared_ptr<const RegionSnapshot::Regions> regions_;
     std::vector<std::pair<const void*, RemovalListener>> listeners_;

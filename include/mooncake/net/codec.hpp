@@ -79,6 +79,8 @@ class Encoder {
 
 class Decoder {
   public:
+    static constexpr std::size_t most_items = 262'144; ///< of lists of more than numbers, in one message
+
     explicit Decoder(std::string_view in) noexcept : in_(in) {}
 
     [[nodiscard]] bool failed() const noexcept { return failed_; }
@@ -95,12 +97,15 @@ class Decoder {
         } else if constexpr (is_vector<T>) {
             using Item = typename T::value_type;
             const auto items = count(least_size<Item>());
+            // A small text can announce a list whose items take ten times its size: they are counted over the whole message.
+            if (!Number<Item> && items > items_left_) failed_ = true;
             if (failed_) return;
             if constexpr (Number<Item>) {
                 const auto bytes = take(items * sizeof(Item));
                 value.resize(items);
                 if (items != 0) std::memcpy(value.data(), bytes.data(), bytes.size());
             } else {
+                items_left_ -= items;
                 value.clear();
                 for (std::size_t i = 0; i < items && !failed_; ++i) get(value.emplace_back());
             }
@@ -129,6 +134,7 @@ class Decoder {
     }
 
     std::string_view in_;
+    std::size_t items_left_ = most_items;
     bool failed_ = false;
 };
 

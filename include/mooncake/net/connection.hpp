@@ -12,8 +12,10 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace mooncake {
@@ -21,8 +23,11 @@ namespace mooncake {
 struct ConnectionConfig {
     FrameLimits limits = {};
     std::chrono::milliseconds hello_within{5'000}; ///< a peer that says nothing is gone after this
-    /// A payload comes in at most this, and 1 s more for each MiB; a peer that takes nothing of a reply for so long is gone.
+    /// A frame that has begun comes in at most this, and 1 s more for each MiB; a peer that takes nothing of a reply for so
+    /// long is gone.
     std::chrono::milliseconds stall{30'000};
+    std::uint64_t most_request_bytes =
+        16 * MiB; ///< of messages of requests that are being served, above which no more are read
     std::uint64_t most_reply_bytes = 256 * MiB; ///< queued replies above which no more requests are read
     std::size_t most_exchanges = 4096;          ///< the same for requests that are being served
 };
@@ -40,7 +45,21 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         : scope_(std::move(executor)), service_(service), config_(config), log_(std::move(log)),
           policy_(std::move(policy)) {}
 
-    void start(Incoming incoming) { (void)scope_.spawn(run(this->shared_from_this(), std::move(incoming))); }
+    void start(Incoming incoming) {
+        auto self = this->shared_from_this();
+        (void)scope_.spawn(core::detail::guarded(run(self, std::move(incoming)), breakdown()));
+    }
+
+    /// Whether the peer has said what it wants here.
+    [[nodiscard]] bool greeted() const noexcept { return greeted_.load(std::memory_order_acquire); }
+    /// Since when nothing of it is being served; never: something is.
+    [[nodiscard]] TimePoint idle_since() const noexcept {
+        return TimePoint{Duration{idle_since_.load(std::memory_order_acquire)}};
+    }
+    /// Ends it soon. Thread: any.
+    void shed() {
+        asio::post(scope_.executor(), [self = this->shared_from_this()] { self->end(); });
+    }
 
     [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
 
@@ -50,8 +69,19 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     }
 
     void send(std::unique_ptr<Exchange> exchange) override {
-        if (serving_-- >= config_.most_exchanges) drained_.set();
+        --serving_;
+        held_bytes_ -= exchange->message.size();
+        drained_.set();
+        if (serving_ == 0) idle_since_.store(SteadyClock{}.now().time_since_epoch().count(), std::memory_order_release);
+        on_cancel_.erase(exchange->request.id);
         if (over()) return;
+        if (exchange->reply.size() > config_.limits.meta_bytes) {
+            exchange->status = Errc::too_large;
+            exchange->reply = "the reply has " + std::to_string(exchange->reply.size()) +
+                              " bytes, and a message at most " + std::to_string(config_.limits.meta_bytes) +
+                              ": ask for less at once";
+            exchange->payload = {};
+        }
         auto header = FrameHeader();
         header.kind = FrameKind::reply;
         header.status = static_cast<std::uint16_t>(exchange->status);
@@ -59,6 +89,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         header.meta_bytes = static_cast<std::uint32_t>(exchange->reply.size());
         header.id = exchange->request.id;
         header.payload_bytes = total_bytes(std::span<const ConstBytes>(exchange->payload));
+        // The request is done with; what it came with, and holds, would otherwise stay until the peer has read the reply.
+        exchange->message = {};
+        exchange->sinks = {};
+        if (exchange->payload.empty()) exchange->keep.clear();
         auto& reply = replies_.emplace_back();
         encode_header(header, reply.header);
         queued_bytes_ += FrameHeader::size + header.meta_bytes + header.payload_bytes;
@@ -67,6 +101,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         ready_.set();
     }
 
+    void on_cancel(const Exchange& exchange, std::function<void()> stop) override {
+        on_cancel_.insert_or_assign(exchange.request.id, std::move(stop));
+    }
     [[nodiscard]] TaskScope& scope() noexcept override { return scope_; }
 
   private:
@@ -82,7 +119,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         const auto greeted = co_await with_deadline(self->greet(std::move(incoming)), within);
         auto outcome = greeted ? Error() : greeted.error();
         if (greeted) {
-            (void)self->scope_.spawn(write_all(self));
+            self->greeted_.store(true, std::memory_order_release);
+            (void)self->scope_.spawn(core::detail::guarded(write_all(self), self->breakdown()));
             while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
         }
         const auto breach =
@@ -98,12 +136,12 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         if (!accepted) co_return accepted.error();
         stream_.emplace(std::move(*accepted->stream));
         reader_.emplace(*stream_);
-        auto exchange = co_await read_head();
+        auto exchange = co_await read_head(FrameLimits{.meta_bytes = most_hello_bytes, .payload_bytes = 0});
         if (!exchange) co_return exchange.error();
         auto verdict = judge(**exchange);
         (*exchange)->status = verdict.code();
         (*exchange)->reply = verdict == Errc::ok ? std::string(service_.name()) : std::string(verdict.context());
-        ++serving_;
+        begin_serving(**exchange);
         send(std::move(*exchange));
         while (!replies_.empty()) {
             const auto error = co_await write_some();
@@ -129,40 +167,67 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         return {};
     }
 
-    /// A request's header and message.
-    Task<std::unique_ptr<Exchange>> read_head() {
+    /// A request's header and message. Nothing comes for as long as the peer likes; what has begun has to come in time.
+    Task<std::unique_ptr<Exchange>> read_head(FrameLimits limits) {
+        if (const auto error = co_await reader_->wait(); error) co_return Error(Errc::connection_lost, error.message());
+        const auto begun = Watched(*this, 0);
         auto raw = std::array<std::byte, FrameHeader::size>();
         if (const auto error = co_await reader_->read_header(raw); error)
             co_return Error(Errc::connection_lost, error.message());
-        const auto header = decode_header(raw, FrameKind::request, config_.limits);
+        const auto header = decode_header(raw, FrameKind::request, limits);
         if (!header) co_return header.error();
         auto exchange = std::make_unique<Exchange>();
         exchange->request = *header;
+        exchange->deadline = deadline_from_wire(header->status);
+        begun.extend(header->meta_bytes);
         if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
             co_return Error(Errc::connection_lost, error.message());
         co_return exchange;
     }
 
+    void begin_serving(const Exchange& exchange) {
+        ++serving_;
+        held_bytes_ += exchange.message.size();
+        idle_since_.store(TimePoint::max().time_since_epoch().count(), std::memory_order_release);
+    }
+
+    /// Signs of life, and requests that nobody waits for any more. Whether it was one of those.
+    bool is_control(const Exchange& exchange) {
+        const auto& request = exchange.request;
+        if (request.kind == FrameKind::request) return false;
+        if (request.kind == FrameKind::cancel) {
+            const auto stop = on_cancel_.find(request.id);
+            if (stop != on_cancel_.end()) stop->second();
+            return true;
+        }
+        auto sign = std::make_unique<Exchange>();
+        sign->request = request;
+        begin_serving(*sign);
+        send(std::move(sign));
+        return true;
+    }
+
     asio::awaitable<Error> read_one() {
-        while (queued_bytes_ > config_.most_reply_bytes || serving_ >= config_.most_exchanges) {
+        while (queued_bytes_ > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
+               held_bytes_ > config_.most_request_bytes) {
             if (over()) co_return Errc::closed;
             const auto wake = co_await drained_.wait();
             if (wake == Wake::cancelled) co_return Errc::cancelled;
         }
-        auto read = co_await read_head();
+        auto read = co_await read_head(config_.limits);
         if (!read) co_return read.error();
         auto& exchange = **read;
+        if (is_control(exchange)) co_return Error();
         if (const auto accepted = service_.accept(exchange); !accepted) co_return accepted.error();
         if (exchange.request.payload_bytes != 0) {
             if (total_bytes(std::span<const MutableBytes>(exchange.sinks)) != exchange.request.payload_bytes)
                 co_return Error(Errc::protocol_error, "a payload does not fit its request");
             auto cursor = SpanCursor<std::byte>(exchange.sinks);
-            watch(reading_, exchange.request.payload_bytes);
+            const auto begun = Watched(*this, exchange.request.payload_bytes);
             const auto error = co_await reader_->read_payload(cursor, [] { return true; });
-            unwatch(reading_);
             if (error) co_return Error(Errc::connection_lost, error.message());
         }
-        ++serving_;
+        begin_serving(exchange);
         service_.serve(std::move(*read), this->shared_from_this());
         co_return Error();
     }
@@ -177,7 +242,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             const auto error = co_await self->write_some();
             self->unwatch(self->writing_);
             if (error) self->end();
-            else if (self->queued_bytes_ <= self->config_.most_reply_bytes) self->drained_.set();
+            else self->drained_.set();
         }
         self->replies_.clear(); // and with them go of the memory that they name
         co_return ok;
@@ -239,10 +304,37 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         asio::use_service<core::detail::DeadlineService>(context).add(scope_.executor(), watchdog, Deadline(within));
     }
 
+    /// Reading, which has to be over in time.
+    class Watched {
+      public:
+        Watched(Connection& connection, std::uint64_t bytes) : connection_(connection) {
+            connection.watch(connection.reading_, bytes);
+        }
+        Watched(const Watched&) = delete;
+        Watched& operator=(const Watched&) = delete;
+        ~Watched() { connection_.unwatch(connection_.reading_); }
+        void extend(std::uint64_t bytes) const {
+            connection_.unwatch(connection_.reading_);
+            connection_.watch(connection_.reading_, bytes);
+        }
+
+      private:
+        Connection& connection_;
+    };
+
+    std::function<void(std::string)> breakdown() {
+        return [self = this->shared_from_this()](std::string what) {
+            self->log_(Severity::error, "a connection from " + self->peer_ + " ends: " + what);
+            self->end();
+        };
+    }
+
     void unwatch(Watchdog& watchdog) {
         auto& context = asio::query(scope_.executor(), asio::execution::context);
         asio::use_service<core::detail::DeadlineService>(context).remove(watchdog);
     }
+
+    static constexpr std::uint32_t most_hello_bytes = 4 * KiB;
 
     TaskScope scope_;
     FrameService& service_;
@@ -253,11 +345,14 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::optional<typename P::Stream> stream_;
     std::optional<FrameReader<typename P::Stream>> reader_;
     std::deque<Reply> replies_;
-    std::uint64_t queued_bytes_ = 0;
+    std::uint64_t queued_bytes_ = 0; ///< of replies
+    std::uint64_t held_bytes_ = 0;   ///< of messages that are being served
     std::size_t serving_ = 0;
+    std::unordered_map<std::uint64_t, std::function<void()>> on_cancel_; ///< by request
     Event ready_, drained_;
     Watchdog reading_, writing_;
-    std::atomic<bool> over_ = false;
+    std::atomic<bool> over_ = false, greeted_ = false;
+    std::atomic<Duration::rep> idle_since_ = TimePoint::max().time_since_epoch().count();
 };
 
 } // namespace net::detail

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <mooncake/core/deadline.hpp>
 #include <mooncake/core/result.hpp>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,9 +15,14 @@
 namespace mooncake {
 
 /// The version of everything this library puts on a wire. Peers of another version are refused at the first frame.
-inline constexpr std::uint32_t wire_version = 1;
+inline constexpr std::uint32_t wire_version = 2;
 
-enum class FrameKind : std::uint8_t { request = 1, reply = 2 };
+enum class FrameKind : std::uint8_t {
+    request = 1,
+    reply = 2,
+    cancel = 3, ///< of the requester: nobody waits for the reply to request `id` any more
+    ping = 4,   ///< of the requester: a sign of life is wanted, which is a reply of that id
+};
 
 /// What stands before every frame, 32 bytes: then `meta_bytes` of message, then `payload_bytes` of bulk data that go
 /// from and to registered memory without a stop.
@@ -25,8 +33,8 @@ struct FrameHeader {
     std::uint32_t magic = magic_number;
     FrameKind kind = FrameKind::request;
     std::uint8_t reserved = 0;
-    std::uint16_t status = 0;     ///< an `Errc`; 0 in requests
-    std::uint32_t method = 0;     ///< which call; 0 is the hello
+    std::uint16_t status = 0; ///< of a reply: an `Errc`; of a request: for how many ms it is waited for, 0: no limit
+    std::uint32_t method = 0; ///< which call; 0 is the hello
     std::uint32_t meta_bytes = 0; ///< limited by `FrameLimits`
     std::uint64_t id = 0;         ///< chosen by the requester; the reply repeats it
     std::uint64_t payload_bytes = 0;
@@ -35,12 +43,27 @@ static_assert(sizeof(FrameHeader) == FrameHeader::size && std::has_unique_object
               "no padding: what is sent is what was set");
 
 struct FrameLimits {
-    std::uint32_t meta_bytes = 64U << 20;     ///< most a message may have
+    std::uint32_t meta_bytes = 16U << 20;     ///< most a message may have
     std::uint64_t payload_bytes = 1ULL << 33; ///< most a bulk transfer may have
 };
 
 inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameHeader::size> out) noexcept {
     std::memcpy(out.data(), &header, FrameHeader::size);
+}
+
+/// The time that is left until `deadline` as a request's `status` has it.
+[[nodiscard]] inline std::uint16_t wait_on_wire(Deadline deadline, TimePoint now) noexcept {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(now)).count();
+    return left > 0xffff ? std::uint16_t{0} : static_cast<std::uint16_t>(std::max<std::int64_t>(left, 1));
+}
+[[nodiscard]] inline Deadline deadline_from_wire(std::uint16_t wait) noexcept {
+    return wait == 0 ? Deadline::never() : Deadline(std::chrono::milliseconds{wait});
+}
+
+/// Whether a frame of that kind may come where `expected` is due: requesters say more than requests.
+[[nodiscard]] constexpr bool may_come(FrameKind kind, FrameKind expected) noexcept {
+    return kind == expected ||
+           (expected == FrameKind::request && (kind == FrameKind::cancel || kind == FrameKind::ping));
 }
 
 /// Errors: `protocol_error` (not a frame of ours, or of the wrong kind), `too_large`.
@@ -51,10 +74,13 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
     if (header.magic != FrameHeader::magic_number)
         return Error(Errc::protocol_error, "the peer does not speak this protocol: the frame begins with " +
                                                std::to_string(header.magic) + " instead of the magic number");
-    if (header.kind != expected)
+    if (!may_come(header.kind, expected))
         return Error(Errc::protocol_error, "a frame of kind " + std::to_string(static_cast<unsigned>(header.kind)) +
                                                " came where kind " + std::to_string(static_cast<unsigned>(expected)) +
                                                " was due");
+    if ((header.kind == FrameKind::cancel || header.kind == FrameKind::ping) &&
+        (header.meta_bytes != 0 || header.payload_bytes != 0))
+        return Error(Errc::protocol_error, "a frame that is a header and nothing more came with a message");
     if (header.meta_bytes > limits.meta_bytes)
         return Error(Errc::too_large, "a message of " + std::to_string(header.meta_bytes) + " bytes; the limit is " +
                                           std::to_string(limits.meta_bytes));

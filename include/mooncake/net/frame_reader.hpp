@@ -20,6 +20,12 @@ class FrameReader {
   public:
     explicit FrameReader(S& stream) : stream_(stream), buffer_(std::make_unique<std::byte[]>(capacity)) {}
 
+    /// Until a frame has begun.
+    asio::awaitable<boost::system::error_code> wait() {
+        if (begin_ != end_) co_return boost::system::error_code();
+        co_return co_await fill();
+    }
+
     /// The next frame's first 32 bytes; `asio::error::eof` between frames is an orderly end.
     asio::awaitable<boost::system::error_code> read_header(std::span<std::byte, FrameHeader::size> out) {
         while (end_ - begin_ < FrameHeader::size) {
@@ -57,6 +63,7 @@ class FrameReader {
             if (whole) buffers[count++] = asio::buffer(buffer_.get(), capacity);
             const auto all = std::span(buffers).first(count);
             const auto [error, read] = co_await stream_.async_read_some(all, as_result);
+            received_ += read;
             end_ = cursor.advance(read);
             if (error) co_return error;
         }
@@ -76,6 +83,9 @@ class FrameReader {
         co_return boost::system::error_code();
     }
 
+    /// Bytes that have come so far, of whatever.
+    [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+
   private:
     static constexpr std::size_t capacity = 64 * KiB;
 
@@ -90,12 +100,14 @@ class FrameReader {
         auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity - end_)};
         const auto [error, read] = co_await stream_.async_read_some(std::span<asio::mutable_buffer>(room), as_result);
         end_ += read;
+        received_ += read;
         co_return error;
     }
 
     S& stream_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t begin_ = 0, end_ = 0;
+    std::uint64_t received_ = 0;
 };
 
 } // namespace mooncake::net::detail

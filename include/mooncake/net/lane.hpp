@@ -1,13 +1,17 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
+#include <mooncake/health/liveness.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/frame_reader.hpp>
-#include <mooncake/net/lane_operation.hpp>
+#include <mooncake/net/send_queue.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 
 #include <atomic>
 #include <chrono>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,11 +25,14 @@ struct LaneConfig {
     Endpoint peer = {};
     Hello hello = {};
     std::chrono::milliseconds connect_within{5'000}; ///< connection and hello together
-    FrameLimits limits = {};
+    /// A server that takes and gives nothing for so long, although it was asked for a sign of life half way, is gone.
+    std::chrono::milliseconds silence{3'000};
+    FrameLimits limits = {}; ///< of what comes, and of what is sent: more is refused before it is on its way
 };
 
 /// One connection to a server with many requests on their way at once. It connects by itself; what is submitted before
-/// waits. Any failure ends the lane and everything on it with `connection_lost` or `unreachable`; the owner makes another.
+/// waits. Any failure of the connection ends the lane and everything on it with `connection_lost` or `unreachable`; the owner
+/// makes another. What is wrong with one request, or its owner's patience, concerns no other.
 ///
 /// Thread: `execute` from any executor; everything else happens on the lane's own. Close it before it dies.
 template <StreamPolicy P>
@@ -40,17 +47,18 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         std::uint64_t id = 0;
     };
 
-    void start() { (void)scope_.spawn(run(this->shared_from_this())); }
+    void start() { (void)scope_.spawn(core::detail::guarded(run(this->shared_from_this()), breakdown())); }
 
     [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
-    /// Whether it ever got as far as the server's hello.
-    [[nodiscard]] bool has_connected() const noexcept { return connected_.load(std::memory_order_acquire); }
+    /// Whether a request was ever answered: a server that hangs up after its hello is none to come back to at once.
+    [[nodiscard]] bool has_served() const noexcept { return served_.load(std::memory_order_acquire); }
     /// Bytes submitted and not yet answered: what to choose the idlest of several lanes by.
     [[nodiscard]] std::uint64_t bytes_in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
 
     /// Waits until the lanes are done with all operations, whose number `latch` was made with.
     /// Cancellation and deadline: the operations that are not done end with `cancelled` or `timed_out`. By then nothing
-    /// reads or writes their memory: replies on their way are dropped, and a request that was half sent takes the lane down.
+    /// reads or writes their memory: replies on their way are dropped, and the rest of a request that was half sent is
+    /// finished from a copy. The server is told.
     static asio::awaitable<void> wait_all(std::span<const Ticket> tickets, net::detail::Latch& latch,
                                           Deadline deadline) {
         const auto throws = co_await asio::this_coro::throw_if_cancelled();
@@ -67,6 +75,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     asio::awaitable<void> execute(LaneOperation& operation, Deadline deadline) {
         auto latch = net::detail::Latch(1);
         operation.latch = &latch;
+        operation.deadline = deadline;
         const auto ticket = submit(operation);
         co_await wait_all(std::span(&ticket, 1), latch, deadline);
     }
@@ -77,11 +86,13 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         operation.unsent = net::detail::SpanCursor<const std::byte>(operation.payload);
         auto header = FrameHeader();
         header.method = operation.method;
+        header.status = wait_on_wire(operation.deadline, SteadyClock{}.now());
         header.meta_bytes = static_cast<std::uint32_t>(operation.meta.size());
         header.id = operation.id;
         header.payload_bytes = net::detail::total_bytes(operation.payload);
         encode_header(header, operation.header);
-        {
+        operation.error = check_size(operation, header.payload_bytes);
+        if (operation.error == Errc::ok) {
             const auto lock = std::lock_guard(mutex_);
             if (!failed()) {
                 operation.weight = weight_of(operation);
@@ -111,11 +122,27 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
   private:
     using Operation = LaneOperation;
 
+    Error check_size(const Operation& operation, std::uint64_t payload_bytes) const {
+        const auto& limits = config_.limits;
+        if (operation.meta.size() <= limits.meta_bytes && payload_bytes <= limits.payload_bytes) return {};
+        return {Errc::too_large, "a request to " + to_string(config_.peer) + " has a message of " +
+                                     std::to_string(operation.meta.size()) + " and a payload of " +
+                                     std::to_string(payload_bytes) + " bytes; the limits are " +
+                                     std::to_string(limits.meta_bytes) + " and " +
+                                     std::to_string(limits.payload_bytes) + ": ask in several requests"};
+    }
+
     static std::uint64_t weight_of(const Operation& operation) noexcept {
         auto bytes =
             std::uint64_t{FrameHeader::size} + operation.meta.size() + net::detail::total_bytes(operation.payload);
         for (const auto& sink : operation.sinks) bytes += sink.size();
         return bytes;
+    }
+
+    /// What an exception in a coroutine of this lane does.
+    std::function<void(std::string)> breakdown() {
+        return
+            [self = this->shared_from_this()](std::string what) { self->fail(Error(Errc::system, std::move(what))); };
     }
 
     static Task<void> run(std::shared_ptr<Lane> self) {
@@ -129,8 +156,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             self->fail(std::move(error));
             co_return ok;
         }
-        self->connected_.store(true, std::memory_order_release);
-        (void)self->scope_.spawn(write_all(self));
+        (void)self->scope_.spawn(core::detail::guarded(write_all(self), self->breakdown()));
+        (void)self->scope_.spawn(core::detail::guarded(watch(self), self->breakdown()));
         co_await self->read_all();
         co_return ok;
     }
@@ -190,11 +217,14 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     /// The rest of a reply: to the operation that asked for it, or, if that was abandoned, nowhere.
     asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
+        if (header.id == 0 && header.payload_bytes == 0) co_return Error(); // a sign of life
+        served_.store(true, std::memory_order_release);
         const auto found = sent_.find(header.id);
         auto left = header.payload_bytes;
-        if (found != sent_.end() && found->second->answered)
+        const auto wanted_still = found != sent_.end() && !found->second->given_up;
+        if (wanted_still && found->second->answered)
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request twice");
-        if (found != sent_.end()) {
+        if (wanted_still) {
             receiving_ = found->second;
             if (accept_reply(*receiving_, header, meta) != Errc::ok) {
                 receiving_ = nullptr;
@@ -241,65 +271,68 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 continue;
             }
             auto buffers = std::array<asio::const_buffer, net::detail::most_buffers>();
-            const auto count = lane.gather(buffers);
+            const auto count = lane.sending_.gather(buffers);
             const auto all = std::span(buffers).first(count);
-            const auto [error, sent] = co_await lane.stream_->async_write_some(all, as_result);
+            auto token = asio::bind_cancellation_slot(lane.stop_writing_.slot(), as_result);
+            const auto [error, sent] = co_await lane.stream_->async_write_some(all, std::move(token));
             if (lane.failed()) break;
-            lane.advance(sent);
-            lane.gathered_ = 0;
-            // `cancel`, by which the reader leaves a buffer that is wanted back, also ends writes: they go on.
-            if (error && error != asio::error::operation_aborted) lane.fail(lane.lost(error));
+            lane.sent_bytes_ += sent;
+            if (!lane.advance(sent)) lane.fail(lane.given_up_half_sent());
+            // A write also ends because what it points to is wanted back: the others go on.
+            else if (error && error != asio::error::operation_aborted) lane.fail(lane.lost(error));
         }
         co_return ok;
+    }
+
+    /// Looks whether the server lives, as long as somebody waits for it.
+    static Task<void> watch(std::shared_ptr<Lane> self) {
+        auto& lane = *self;
+        auto pause = Event();
+        auto liveness = Liveness();
+        while (!lane.failed()) {
+            const auto wake = co_await pause.wait(Deadline(lane.config_.silence / 2));
+            if (wake == Wake::cancelled) break;
+            const auto progress = lane.reader_->received() + lane.sent_bytes_;
+            const auto verdict = liveness.look(progress, FrameHeader::size, !lane.sent_.empty());
+            if (verdict == Liveness::Verdict::ask) lane.send_control(FrameKind::ping, 0);
+            if (verdict == Liveness::Verdict::gone)
+                lane.fail(Error(Errc::connection_lost, to_string(lane.config_.peer) + " gave no sign of life for " +
+                                                           std::to_string(lane.config_.silence.count()) + " ms"));
+        }
+        co_return ok;
+    }
+
+    void send_control(FrameKind kind, std::uint64_t id) {
+        auto header = FrameHeader();
+        header.kind = kind;
+        header.id = id;
+        auto frame = std::array<std::byte, FrameHeader::size>();
+        encode_header(header, frame);
+        sending_.push(std::string(text_of(frame)));
+        wake_.set();
     }
 
     void take_inbox() {
         const auto lock = std::lock_guard(mutex_);
         for (auto* operation : inbox_) {
-            sending_.push_back(operation);
+            sending_.push(*operation);
             sent_.emplace(operation->id, operation);
         }
         inbox_.clear();
     }
 
-    std::size_t gather(std::array<asio::const_buffer, net::detail::most_buffers>& out) {
-        auto count = std::size_t{0};
-        gathered_ = 0;
-        for (auto* operation : sending_) {
-            if (count + 3 > out.size()) break;
-            ++gathered_;
-            const auto header_sent = std::min<std::uint64_t>(operation->head_sent, FrameHeader::size);
-            const auto meta_sent = operation->head_sent - header_sent;
-            if (header_sent < FrameHeader::size)
-                out[count++] = {operation->header.data() + header_sent, FrameHeader::size - header_sent};
-            if (meta_sent < operation->meta.size())
-                out[count++] = {operation->meta.data() + meta_sent, operation->meta.size() - meta_sent};
-            count = operation->unsent.gather(out, count, out.size());
-        }
-        return count;
-    }
-
-    static bool all_sent(const Operation& operation) noexcept {
-        return operation.head_sent == FrameHeader::size + operation.meta.size() && operation.unsent.done();
-    }
-
     /// A reply may come before the write that sent its request has resumed: until then the writer points to it.
     void answered(Operation& operation) {
         operation.answered = true;
-        if (all_sent(operation)) finish(operation, {});
+        if (net::detail::SendQueue::all_sent(operation)) finish(operation, {});
     }
 
-    void advance(std::size_t sent) {
-        while (!sending_.empty()) {
-            auto& operation = *sending_.front();
-            const auto head =
-                std::min<std::uint64_t>(sent, FrameHeader::size + operation.meta.size() - operation.head_sent);
-            operation.head_sent += head;
-            sent = operation.unsent.advance(sent - head);
-            if (!all_sent(operation)) return;
-            sending_.pop_front();
+    [[nodiscard]] bool advance(std::size_t sent) {
+        const auto out = [this](Operation& operation) {
             if (operation.answered) finish(operation, {});
-        }
+        };
+        const auto released = [this](Operation& operation) { let_go(operation); };
+        return sending_.advance(sent, out, released);
     }
 
     /// Each lane drops all of its operations at once: if it has to end over one of them, the others do not fail by that.
@@ -319,33 +352,47 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     void drop_all(const std::vector<std::uint64_t>& ids, Errc why) {
         take_inbox();
-        auto half_sent = false;
+        auto stuck = false;
         for (const auto id : ids)
-            if (const auto found = sent_.find(id); found != sent_.end()) half_sent |= drop(*found->second, why);
-        if (half_sent)
-            fail(Error(Errc::connection_lost, "a request to " + to_string(config_.peer) + " was given up half sent"));
+            if (const auto found = sent_.find(id); found != sent_.end()) stuck |= !drop(*found->second, why);
+        if (stuck) fail(given_up_half_sent());
     }
 
-    /// Whether the lane cannot go on without it.
+    [[nodiscard]] Error given_up_half_sent() const {
+        return {Errc::connection_lost, "a large request to " + to_string(config_.peer) + " was given up half sent"};
+    }
+
+    /// Whether the lane can go on without it.
     bool drop(Operation& operation, Errc why) {
-        const auto place = std::find(sending_.begin(), sending_.end(), &operation);
-        if (place != sending_.end()) {
-            const auto in_hand = static_cast<std::size_t>(place - sending_.begin()) < gathered_;
-            if (in_hand || operation.head_sent != 0) {
-                // Half of it is out: the frame cannot be finished without the caller's memory, so the lane ends here.
-                close_stream();
-                finish(operation, why);
-                return true;
-            }
-            sending_.erase(place);
-        }
+        using net::detail::SendQueue;
+        if (operation.given_up) return true;
+        operation.given_up = true;
+        operation.error = why;
         if (receiving_ == &operation) {
             receiving_ = nullptr;
             auto ignored = boost::system::error_code();
             stream_->cancel(ignored);
         }
-        finish(operation, why);
-        return false;
+        if (!SendQueue::all_sent(operation)) {
+            const auto dropped = sending_.drop(operation);
+            if (dropped == SendQueue::Drop::in_hand) {
+                stop_writing_.emit(asio::cancellation_type::terminal); // and the writer lets it go
+                return true;
+            }
+            if (dropped == SendQueue::Drop::stuck) {
+                close_stream();
+                finish(operation, why);
+                return false;
+            }
+        }
+        let_go(operation);
+        return true;
+    }
+
+    /// Nothing points to an operation that was given up any more.
+    void let_go(Operation& operation) {
+        if (operation.maybe_sent && !operation.answered) send_control(FrameKind::cancel, operation.id);
+        finish(operation, operation.answered ? Error() : operation.error);
     }
 
     void finish(Operation& operation, Error error) {
@@ -373,7 +420,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         receiving_ = nullptr;
         while (!sent_.empty()) {
             auto& operation = *sent_.begin()->second;
-            finish(operation, operation.answered ? Error() : failure_);
+            finish(operation, operation.answered ? Error() : operation.given_up ? operation.error : failure_);
         }
         wake_.set();
         scope_.cancel();
@@ -388,13 +435,14 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     mutable std::mutex mutex_; // of `inbox_` and `failure_`
     std::vector<Operation*> inbox_;
     Error failure_;
-    std::atomic<bool> failed_ = false, connected_ = false;
+    std::atomic<bool> failed_ = false, served_ = false;
     std::atomic<std::uint64_t> next_id_ = 1;
     std::atomic<std::uint64_t> in_flight_ = 0;
     Event wake_;
 
-    std::deque<Operation*> sending_;
-    std::size_t gathered_ = 0; ///< how many at the front of `sending_` the write in progress points to
+    net::detail::SendQueue sending_;
+    asio::cancellation_signal stop_writing_;
+    std::uint64_t sent_bytes_ = 0;
     std::unordered_map<std::uint64_t, Operation*> sent_;
     Operation* receiving_ = nullptr;
 };

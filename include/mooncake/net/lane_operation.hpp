@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/core/deadline.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/net/frame.hpp>
 #include <mooncake/net/latch.hpp>
@@ -21,6 +22,7 @@ struct LaneOperation {
     std::uint32_t method = 0;
     std::string meta;
     std::span<const ConstBytes> payload;
+    Deadline deadline; ///< told to the server, which need not answer later
 
     // what came back
     Error error;                               ///< `ok`, or why there is no reply
@@ -38,7 +40,9 @@ struct LaneOperation {
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
     net::detail::SpanCursor<const std::byte> unsent;
-    bool answered = false; ///< before the lane knew that all of it was sent
+    bool maybe_sent = false; ///< out: some of it may have gone out, and arrive even if there is an error
+    bool answered = false;   ///< before the lane knew that all of it was sent
+    bool given_up = false;   ///< its owner waits to have its memory back, and `error` says why
 };
 
 } // namespace mooncake

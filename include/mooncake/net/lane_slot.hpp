@@ -10,7 +10,8 @@
 
 namespace mooncake {
 
-/// A lane to one server, and a new one after it failed: at once if the old one had worked, else when the backoff allows.
+/// A lane to one server, and a new one after it failed: at once if the old one had served somebody, else when the backoff
+/// allows.
 /// Thread: any. Close it before it dies.
 template <StreamPolicy P>
 class LaneSlot {
@@ -27,7 +28,7 @@ class LaneSlot {
         const auto now = SteadyClock{}.now();
         if (lane_) {
             failure_ = lane_->failure();
-            lane_->has_connected() ? backoff_.succeeded() : backoff_.failed(now);
+            lane_->has_served() ? backoff_.succeeded() : backoff_.failed(now);
             (void)retired_.spawn(retire(std::move(lane_)));
         }
         if (!backoff_.may_try(now)) return failure_;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace mooncake::net::detail {
 
@@ -48,6 +49,13 @@ class SpanCursor {
             if (!rest.empty()) out[count++] = Buffer(rest.data(), rest.size());
         }
         return count;
+    }
+
+    /// Calls `visit(span)` for what is left of each span.
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        auto first = true;
+        for (const auto& span : spans_) visit(std::exchange(first, false) ? span.subspan(offset_) : span);
     }
 
     /// Moves on by up to `bytes` and gives what was beyond the end.

@@ -16,7 +16,9 @@ namespace mooncake {
 
 struct ServerConfig {
     ListenConfig listen = {};
-    std::size_t most_connections = 4096; ///< further ones are closed at once
+    std::size_t most_connections =
+        4096; ///< beyond, the one that is idle for longest makes room, or a new one is closed at once
+    std::size_t most_greeting = 128; ///< that have yet to say what they want: beyond, the oldest of them makes room
     ConnectionConfig connection = {};
     Log log = {};
 };
@@ -77,7 +79,7 @@ class Server {
 
     void admit(const Executor& executor, typename Connection::Incoming incoming) {
         const auto lock = std::lock_guard(mutex_);
-        if (connections_.size() >= config_.most_connections) {
+        if (!make_room()) {
             config_.log(Severity::warning,
                         "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
@@ -85,6 +87,31 @@ class Server {
         connections_.push_back(
             std::make_shared<Connection>(executor, service_, config_.connection, config_.log, policy_));
         connections_.back()->start(std::move(incoming));
+    }
+
+    /// Whether there may be one more. Requires: the lock is held.
+    bool make_room() {
+        auto open = std::size_t{0}, greeting = std::size_t{0};
+        auto* idlest = static_cast<Connection*>(nullptr);
+        auto* oldest = static_cast<Connection*>(nullptr);
+        auto since = TimePoint::max();
+        for (const auto& connection : connections_) {
+            if (connection->over()) continue;
+            ++open;
+            if (!connection->greeted()) {
+                if (++greeting == 1) oldest = connection.get();
+            } else if (connection->idle_since() < since) {
+                idlest = connection.get();
+                since = connection->idle_since();
+            }
+        }
+        auto* const leaves = greeting >= config_.most_greeting    ? oldest
+                             : open < config_.most_connections    ? nullptr
+                             : idlest != nullptr && greeting == 0 ? idlest
+                             : oldest != nullptr                  ? oldest
+                                                                  : idlest;
+        if (leaves != nullptr) leaves->shed();
+        return leaves != nullptr || open < config_.most_connections;
     }
 
     /// Lets go of the connections that are over, without waiting for what still uses them.

@@ -4,6 +4,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/net/frame.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ class TaskScope;
 /// One request at its server, from its first byte to the last of its reply.
 struct Exchange {
     FrameHeader request;
+    Deadline deadline; ///< when the requester stops waiting
     std::string message;
     std::vector<MutableBytes> sinks; ///< where the request's payload goes; `accept` fills it in
 
@@ -31,6 +33,9 @@ class ReplyChannel {
     virtual ~ReplyChannel() = default;
     /// Thread: the connection's executor.
     virtual void send(std::unique_ptr<Exchange> exchange) = 0;
+    /// Calls `stop` when the requester of `exchange` says that it waits no longer, unless the reply was sent by then.
+    /// Thread: as `send`.
+    virtual void on_cancel(const Exchange& exchange, std::function<void()> stop) = 0;
     /// For replies that have to wait: coroutines in it are cancelled when the connection ends.
     [[nodiscard]] virtual TaskScope& scope() noexcept = 0;
 };

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
+#include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/service.hpp>
 #include <mooncake/rpc/concept.hpp>
 
 #include <cassert>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,7 +20,8 @@ namespace mooncake {
 /// The calls a server answers. Register all before the server starts.
 ///
 /// A handler is `Result<R::Reply>(R&)`, done at once on the connection's thread, or, only where it has to wait,
-/// `Task<R::Reply>(R)`, which is cancelled when the connection ends. Both are called from several threads at once.
+/// `Task<R::Reply>(R)`, which is cancelled when the connection ends, the caller's time is over, or the caller says that it
+/// waits no longer. Both are called from several threads at once. An exception of theirs is the call's error.
 class RpcService final : public FrameService {
   public:
     template <RpcRequest R, class Handler>
@@ -27,7 +30,7 @@ class RpcService final : public FrameService {
         add(R::method,
             [handler = std::move(handler)](std::unique_ptr<Exchange> exchange, const Channel& channel) mutable {
                 auto request = decode<R>(exchange->message);
-                if (request) finish(*exchange, handler(*request));
+                if (request) finish(*exchange, guard<R>([&] { return handler(*request); }));
                 else finish(*exchange, malformed());
                 channel->send(std::move(exchange));
             });
@@ -91,10 +94,44 @@ class RpcService final : public FrameService {
         exchange.reply = error.context();
     }
 
+    static Error thrown(std::string_view what) {
+        return {Errc::system, "the call's handler threw an exception: " + std::string(what)};
+    }
+    template <RpcRequest R, class F>
+    static Result<typename R::Reply> guard(const F& handler) {
+        try {
+            return handler();
+        } catch (const std::exception& exception) {
+            return thrown(exception.what());
+        } catch (...) {
+            return thrown("of unknown type");
+        }
+    }
+
+    /// A call that waits, and what ends its waiting.
+    template <class Reply>
+    struct Waiting {
+        core::detail::Child<Reply> child;
+        Event over;
+    };
+
     template <RpcRequest R>
     static Task<void> answer(Task<typename R::Reply> task, std::unique_ptr<Exchange> exchange, Channel channel) {
-        const auto result = co_await std::move(task);
-        finish(*exchange, result);
+        const auto executor = co_await asio::this_coro::executor;
+        const auto waiting = std::make_shared<Waiting<typename R::Reply>>();
+        waiting->child.start(executor, std::move(task), [waiting] { waiting->over.set(); });
+        channel->on_cancel(*exchange, [weak = std::weak_ptr(waiting)] {
+            if (const auto found = weak.lock()) found->child.cancel();
+        });
+        const auto wake = co_await waiting->over.wait(exchange->deadline);
+        if (wake != Wake::set) {
+            waiting->child.cancel();
+            co_await waiting->over.wait(Deadline::never(), Interrupt::no);
+        }
+        const auto& failure = waiting->child.thrown;
+        if (failure)
+            finish(*exchange, guard<R>([&]() -> Result<typename R::Reply> { std::rethrow_exception(failure); }));
+        else finish(*exchange, waiting->child.result);
         channel->send(std::move(exchange));
         co_return ok;
     }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ struct ClusterConfig {
     double operations_per_second = 100; ///< of each client
     Duration length = std::chrono::seconds{60};
     bool faults = true;
+    bool vary = true; ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
     bool say = false; ///< whether the programs' logs are printed with the trace
 };
 
@@ -54,7 +56,16 @@ class ClusterSimulation {
     using Client = Store<SimulatedStoreTraits>;
 
     explicit ClusterSimulation(std::uint64_t seed, ClusterConfig config = {})
-        : config_(config), world_(seed), network_(world_), oracle_(world_) {}
+        : config_(config), world_(seed), network_(world_), oracle_(world_) {
+        if (!config_.vary) return;
+        config_.object_bytes = std::size_t{1} * KiB << world_.below(5);
+        config_.keys = 50U << world_.below(6);
+        // Between a tenth and a little more than all objects find room.
+        const auto all = config_.keys * config_.object_bytes / 4 * config_.replicas;
+        config_.node_bytes =
+            std::max<std::uint64_t>(16 * config_.object_bytes, all * (10 + world_.below(110)) / 100 / config_.nodes);
+        short_deadlines_ = world_.chance(0.5) ? 0.5 : 0.1;
+    }
 
     ClusterSimulation(const ClusterSimulation&) = delete;
     ClusterSimulation& operator=(const ClusterSimulation&) = delete;
@@ -73,6 +84,7 @@ class ClusterSimulation {
     void run() {
         start();
         if (world_.fault().empty() && config_.faults) schedule_faults();
+        audit_again();
         go_on(config_.length);
         make_peace();
         go_on(settling);
@@ -244,7 +256,8 @@ class ClusterSimulation {
     static constexpr Duration patience = std::chrono::seconds{3};
 
     Duration draw_deadline() {
-        if (world_.chance(0.1)) return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{5});
+        if (world_.chance(short_deadlines_))
+            return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{300});
         return world_.between(std::chrono::milliseconds{200}, std::chrono::seconds{3});
     }
 
@@ -357,6 +370,39 @@ class ClusterSimulation {
         count(come.error());
     }
 
+    // Audits
+
+    void audit_again() {
+        world_.call_after(std::chrono::milliseconds{500}, [this] {
+            audit();
+            if (!finished_) audit_again();
+        });
+    }
+
+    /// Looks at the memory of the nodes: every replica that the master offers holds what its writer wrote.
+    void audit() {
+        auto& master = *masters_.front();
+        if (master.process->dead() || !world_.fault().empty()) return;
+        const auto inside = Environment::Scope(master.process.get());
+        auto segments = std::map<std::uint32_t, Node*>();
+        for (const auto& info : master.server->master().segments({}).segments)
+            for (const auto& member : nodes_)
+                if (member->node && !member->process->dead() && !member->node->memory().empty() &&
+                    member->node->engine().generation() == info.generation)
+                    segments[info.segment] = member->node.get();
+        master.server->master().audit([&](const std::string& key, const store::ObjectDescriptor& object) {
+            for (const auto& replica : object.replicas) {
+                const auto found = segments.find(replica.segment);
+                if (found == segments.end()) continue;
+                const auto at = replica.offset - found->second->offset();
+                const auto bytes = found->second->memory().subspan(at, object.size);
+                if (chunk_checksums(bytes) != object.checksums)
+                    return world_.report_fault("the bytes of " + key + " changed in the memory of " +
+                                               found->second->engine().name() + " after they were committed");
+            }
+        });
+    }
+
     // Faults
 
     void schedule_faults() {
@@ -432,12 +478,10 @@ class ClusterSimulation {
             if (!member.process->dead()) member.process->set_clock(world_.chance(0.5) ? ahead : Duration::zero(), rate);
             return;
         }
-        case Fault::slow_network: {
-            auto& network = network_.config();
-            network.latency_most *= 100;
-            world_.call_after(draw_outage(), [this] { network_.config().latency_most /= 100; });
+        case Fault::slow_network:
+            network_.config().slowness = 100;
+            world_.call_after(draw_outage(), [this] { network_.config().slowness = 1; });
             return;
-        }
         }
     }
 
@@ -576,7 +620,8 @@ class ClusterSimulation {
         finished_ = true;
     }
 
-    const ClusterConfig config_;
+    ClusterConfig config_;
+    double short_deadlines_ = 0.1; ///< share of operations
     World world_;
     Network network_;
     Oracle oracle_;

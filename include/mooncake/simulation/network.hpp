@@ -27,6 +27,7 @@ namespace mooncake::simulation {
 struct NetworkConfig {
     Duration latency_least = std::chrono::microseconds{20}; ///< one way
     Duration latency_most = std::chrono::microseconds{200};
+    double slowness = 1;           ///< every latency is that many times as long
     double bytes_per_second = 1e9; ///< of a connection, each way
     std::size_t buffer = 64 * KiB; ///< what the kernels on both ends hold of one direction together
     double partial_write = 0;      ///< fewer bytes are taken than there is room for
@@ -167,7 +168,10 @@ class Network {
     }
     [[nodiscard]] std::uint16_t free_port() noexcept { return next_port_++; }
 
-    [[nodiscard]] Duration latency() { return world_.between(config_.latency_least, config_.latency_most); }
+    [[nodiscard]] Duration latency() {
+        const auto usual = world_.between(config_.latency_least, config_.latency_most);
+        return Duration{static_cast<Duration::rep>(static_cast<double>(usual.count()) * config_.slowness)};
+    }
 
     [[nodiscard]] std::pair<SidePtr, SidePtr> make_connection(Process& a, Process& b) {
         auto one = std::make_shared<Side>(*this, a), other = std::make_shared<Side>(*this, b);

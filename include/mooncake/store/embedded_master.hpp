@@ -6,6 +6,7 @@
 #include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master_link.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -54,15 +55,21 @@ class EmbeddedMaster {
                                          .offset = pin->offset,
                                          .bytes = config_.capacity,
                                          .read_key = pin->keys.read,
-                                         .write_key = pin->keys.write};
+                                         .write_key = pin->keys.write,
+                                         .fencing = store::Fencing::by_owner};
         const auto mounted = master_.mount(mount);
         if (!mounted) co_return mounted.error();
+        beat_ = {.segment = mounted->segment, .generation = engine.generation()};
+        fence_ = [&engine](const store::FencedExtent& extent) {
+            return engine.fence(extent.offset, extent.bytes, extent.epoch);
+        };
         co_return ok;
     }
 
     template <RpcRequest Message>
     Task<typename Message::Reply> call(Message message, Deadline deadline) {
         if (deadline.passed()) co_return Errc::timed_out;
+        if constexpr (std::same_as<Message, store::PutStart>) fence();
         if constexpr (std::same_as<Message, store::WaitFor>)
             co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
         else co_return store::detail::answer(master_, message);
@@ -74,8 +81,21 @@ class EmbeddedMaster {
     [[nodiscard]] Master<Traits>& master() noexcept { return master_; }
 
   private:
+    /// What a node does at its heartbeats: vouches for the space of writers who did not end their writes.
+    void fence() {
+        if (master_.fenced_bytes() == 0) return;
+        auto beat = beat_;
+        const auto asked = master_.heartbeat(beat);
+        if (!asked) return;
+        for (const auto& extent : asked->fence)
+            if (fence_(extent)) beat.fenced.push_back(extent.epoch);
+        (void)master_.heartbeat(beat);
+    }
+
     Config config_;
     Master<Traits> master_;
+    store::Heartbeat beat_;
+    std::function<bool(const store::FencedExtent&)> fence_;
 };
 
 } // namespace mooncake

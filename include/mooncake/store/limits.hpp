@@ -77,12 +77,20 @@ namespace detail {
     return ok;
 }
 
+[[nodiscard]] inline Result<void> validate(const Heartbeat& message, const Limits& limits) {
+    if (message.fenced.size() > limits.max_keys)
+        return detail::too_many("Heartbeat", message.fenced.size(), limits.max_keys);
+    return ok;
+}
+
 [[nodiscard]] inline Result<void> validate(const PutEnd& message, const Limits& limits) {
     if (message.objects.size() > limits.max_keys)
         return detail::too_many("PutEnd", message.objects.size(), limits.max_keys);
     for (std::size_t i = 0; i < message.objects.size(); ++i)
         if (auto key = detail::validate_key("PutEnd", message.objects[i].key, i, limits); !key) return key;
     if (message.lease > LeaseWish::grant) return Error(Errc::invalid_argument, "PutEnd: unknown lease wish");
+    for (const auto& object : message.objects)
+        if (object.writer > WriterState::unknown) return Error(Errc::invalid_argument, "PutEnd: unknown writer state");
     return ok;
 }
 
@@ -127,6 +135,7 @@ namespace detail {
     if (message.endpoint.size() > limits.max_key_bytes || message.host.size() > limits.max_key_bytes)
         return Error(Errc::too_large,
                      "SegmentMount: endpoint and host have at most " + std::to_string(limits.max_key_bytes) + " bytes");
+    if (message.fencing > Fencing::by_owner) return Error(Errc::invalid_argument, "SegmentMount: unknown fencing");
     if (message.bytes == 0)
         return Error(Errc::invalid_argument, "SegmentMount: " + in_quotes(message.name, 256) + " lends no bytes");
     if (message.bytes > ~std::uint64_t{0} - message.offset)

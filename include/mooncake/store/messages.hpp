@@ -32,6 +32,12 @@ struct DescribeReply;
 
 // Segments: said by nodes.
 
+/// Who vouches that a writer whose fate is unknown writes no more, before its space is given to somebody else.
+enum class Fencing : std::uint8_t {
+    by_time,  ///< nobody: its deadline and the skew have to do, which a writer that was paused breaks
+    by_owner, ///< the owner of the memory raises a fence, and says so with its next heartbeat
+};
+
 /// A node lends the window `[offset, offset + bytes)` of its segment to the store.
 struct SegmentMount {
     static constexpr std::uint32_t method = 1;
@@ -45,6 +51,7 @@ struct SegmentMount {
     std::uint64_t bytes = 0;
     std::uint64_t read_key = 0;  ///< given to those who may read objects
     std::uint64_t write_key = 0; ///< given to those who put them
+    Fencing fencing = Fencing::by_time;
 };
 struct SegmentMountReply {
     std::uint32_t segment = 0; ///< its id, never used again
@@ -68,9 +75,18 @@ struct Heartbeat {
 
     std::uint32_t segment = 0;
     std::uint64_t generation = 0;
+    std::vector<std::uint64_t>
+        fenced{}; ///< epochs of extents that it was asked to fence: no write to them can arrive any more
+};
+/// An allocation to which nobody may write any more.
+struct FencedExtent {
+    std::uint64_t offset = 0; ///< in the segment's offset space
+    std::uint64_t bytes = 0;
+    std::uint64_t epoch = 0; ///< of this allocation, and what it is known by
 };
 struct HeartbeatReply {
     std::uint64_t ttl_ms = 0;
+    std::vector<FencedExtent> fence{}; ///< to be fenced, and reported in a heartbeat to come; told until they are
 };
 
 struct Unmount {
@@ -148,10 +164,16 @@ struct PutStartReply {
 
 enum class LeaseWish : std::uint8_t { none, grant };
 
+enum class WriterState : std::uint8_t {
+    settled, ///< no write is in flight any more: the space may be somebody else's at once
+    unknown, ///< some may be: the space is fenced before it is anybody else's
+};
+
 struct WrittenObject {
     std::string key{};
     std::uint64_t version = 0;
     Checksums checksums{}; ///< one for each 256 KiB
+    WriterState writer = WriterState::settled;
 };
 /// The bytes are there: `objects` become visible, under one lease if wished for.
 struct PutEnd {
@@ -169,10 +191,6 @@ struct PutEndReply {
     std::uint64_t lease_ms = 0;
 };
 
-enum class WriterState : std::uint8_t {
-    settled, ///< no write is in flight any more: the space may be reused at once
-    unknown, ///< some may be: the space is quarantined until the deadline has passed
-};
 struct PutAbort {
     static constexpr std::uint32_t method = 7;
     using Reply = PutAbortReply;
@@ -203,7 +221,8 @@ struct GetReply {
     std::uint64_t lease = 0; ///< 0: nothing was found
     std::uint64_t ttl_ms = 0;
     std::vector<ObjectDescriptor> objects{};
-    std::uint64_t term = 0; ///< this leadership of the master: what it numbers (segments, versions) is of this term alone
+    std::uint64_t term =
+        0; ///< this leadership of the master: what it numbers (segments, versions) is of this term alone
 };
 
 /// Whether objects are there. Touches nothing, leases nothing.

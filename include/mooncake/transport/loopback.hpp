@@ -94,11 +94,20 @@ class BasicLoopbackTransport {
         const auto regions = table->snapshot();
         auto remotes = std::vector<std::byte*>();
         remotes.reserve(group.slices.size());
+        auto passages = std::vector<WriteFence::Passage>();
         const auto needed = group.direction == Direction::read ? Rights::read : Rights::write;
         for (auto& slice : group.slices) {
             const auto found = regions.resolve(slice.remote, slice.length, slice.key, needed);
             slice.outcome = found.error;
             remotes.push_back(found.bytes);
+            if (found.error != Errc::ok || group.direction != Direction::write || slice.epoch == 0) continue;
+            auto passage = table->fence().enter(slice.remote, slice.length, slice.epoch);
+            if (passage) {
+                passages.push_back(std::move(*passage));
+            } else {
+                slice.outcome = Errc::stale_epoch;
+                remotes.back() = nullptr;
+            }
         }
         co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         co_return ok;

@@ -21,9 +21,11 @@ struct Slice {
     std::uint64_t length = 0;   ///< bytes
     std::uint64_t remote = 0;   ///< offset in the segment
     std::uint64_t key = 0;      ///< the region's access key
+    std::uint64_t epoch = 0;    ///< of a write: of the allocation it is for, checked where the bytes arrive; 0: none
 
     std::uint64_t digest = 0; ///< out: of the bytes moved, when asked for and `outcome` is `ok`
     Errc outcome = Errc::ok;  ///< out
+    bool settled = true;      ///< out, of a write: nothing of it, or of an attempt before, can arrive any more
 };
 
 /// What a transport is handed in one go. The slices, and the memory they name, belong to the caller until the transfer

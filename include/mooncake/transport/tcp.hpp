@@ -69,7 +69,7 @@ struct BasicTcpFrame {
         direction = way;
         request.slices.reserve(count);
         for (auto& slice : slices) {
-            request.slices.push_back({slice.remote, slice.length, slice.key});
+            request.slices.push_back({slice.remote, slice.length, slice.key, slice.epoch});
             if (way == Direction::write) sources.emplace_back(slice.local, slice.length);
             else operation.sinks.emplace_back(slice.local, slice.length);
         }
@@ -167,6 +167,8 @@ class TcpTransport {
             auto& error = frame.operation.error;
             if (error == Errc::ok) continue;
             set_outcome(frame.slices, error.code());
+            if (frame.operation.maybe_sent)
+                for (auto& slice : frame.slices) slice.settled = false;
             if (!(error == Errc::cancelled) && !(error == Errc::timed_out)) failure = std::move(error);
         }
         if (group.direction == Direction::read && group.digest == Digest::xxh3) digest(group);

@@ -22,6 +22,7 @@ struct TcpSlice {
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
     std::uint64_t key = 0;
+    std::uint64_t epoch = 0;
 };
 
 struct TcpRequest {
@@ -79,6 +80,8 @@ class BasicTcpService final : public FrameService {
         const auto regions = regions_->snapshot();
         auto reply = TcpReply();
         auto scratch = std::shared_ptr<Scratch>();
+        auto used = std::vector<RegionPin>(); // of each region that is used, once
+        auto passages = std::vector<WriteFence::Passage>();
         const auto refuse = [&](std::size_t i, Errc why) {
             reply.outcomes.resize(request.slices.size());
             reply.outcomes[i] = static_cast<std::uint16_t>(why);
@@ -92,11 +95,26 @@ class BasicTcpService final : public FrameService {
             }
             const auto found =
                 regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read);
-            if (found.error != Errc::ok) refuse(i, found.error);
-            else if (write) exchange.sinks.emplace_back(found.bytes, slice.length);
-            else exchange.payload.emplace_back(found.bytes, slice.length);
+            if (found.error != Errc::ok) {
+                refuse(i, found.error);
+                continue;
+            }
+            if (write) {
+                auto passage = regions_->fence().enter(slice.offset, slice.length, slice.epoch);
+                if (!passage) {
+                    refuse(i, Errc::stale_epoch);
+                    continue;
+                }
+                passages.push_back(std::move(*passage));
+                exchange.sinks.emplace_back(found.bytes, slice.length);
+            } else {
+                exchange.payload.emplace_back(found.bytes, slice.length);
+            }
+            if (used.empty() || used.back() != *found.region) used.push_back(*found.region);
         }
-        exchange.keep.push_back(regions.hold());
+        if (!used.empty()) exchange.keep.push_back(std::make_shared<const std::vector<RegionPin>>(std::move(used)));
+        if (!passages.empty())
+            exchange.keep.push_back(std::make_shared<const std::vector<WriteFence::Passage>>(std::move(passages)));
         encode(reply, exchange.reply);
     }
 

@@ -54,7 +54,7 @@ struct Fixture {
     store::detail::SegmentCache<FakeEngine, FakeMaster> cache{engine, master};
 
     void open(std::vector<std::uint32_t> ids) {
-        REQUIRE(runtime.run(cache.open(std::move(ids), Deadline(10s))).has_value());
+        REQUIRE(runtime.run(cache.open(master.term, std::move(ids), Deadline(10s))).has_value());
     }
     static std::vector<store::ObjectDescriptor> objects_in(const std::vector<std::uint32_t>& segments) {
         auto objects = std::vector<store::ObjectDescriptor>();
@@ -69,9 +69,9 @@ TEST_CASE("segment cache: what is not open is missing, once and in order, and fo
     auto f = Fixture();
     f.master.alive = {{1, "a"}, {2, "b"}, {3, "c"}};
     const auto objects = Fixture::objects_in({3, 1, 3, 2, 1});
-    CHECK(f.cache.opened().missing(objects) == std::vector<std::uint32_t>{1, 2, 3});
+    CHECK(f.cache.opened(f.master.term).missing(objects) == std::vector<std::uint32_t>{1, 2, 3});
     f.open({1, 3});
-    const auto opened = f.cache.opened();
+    const auto opened = f.cache.opened(f.master.term);
     CHECK(opened.missing(objects) == std::vector<std::uint32_t>{2});
     REQUIRE(opened.find(1) != nullptr);
     CHECK(*opened.find(1)->name == "a");
@@ -79,7 +79,7 @@ TEST_CASE("segment cache: what is not open is missing, once and in order, and fo
     f.open({2});
     CHECK(f.engine.opened == std::vector<std::string>{"a", "c", "b"}); // each once
     CHECK(opened.find(2) == nullptr);                                  // as it was
-    CHECK(f.cache.opened().find(2) != nullptr);
+    CHECK(f.cache.opened(f.master.term).find(2) != nullptr);
 }
 
 TEST_CASE("segment cache: one that cannot be opened, or is of another generation, rests before it is tried again") {
@@ -88,20 +88,20 @@ TEST_CASE("segment cache: one that cannot be opened, or is of another generation
     f.master.generation = 8; // the record says 7
     f.open({1, 2});
     const auto objects = Fixture::objects_in({1, 2});
-    CHECK(f.cache.opened().find(1) == nullptr);
-    CHECK(f.cache.opened().find(2) == nullptr);
-    CHECK(f.cache.opened().missing(objects).empty());
+    CHECK(f.cache.opened(f.master.term).find(1) == nullptr);
+    CHECK(f.cache.opened(f.master.term).find(2) == nullptr);
+    CHECK(f.cache.opened(f.master.term).missing(objects).empty());
 }
 
 TEST_CASE("segment cache: segments that the master no longer knows are let go") {
     auto f = Fixture();
     f.master.alive = {{1, "a"}, {2, "b"}};
     f.open({1, 2});
-    const auto gone = std::weak_ptr(f.cache.opened().find(1)->name);
+    const auto gone = std::weak_ptr(f.cache.opened(f.master.term).find(1)->name);
     f.master.alive = {{2, "b"}, {3, "c"}};
     CHECK_FALSE(gone.expired());
     f.open({3});
     CHECK(gone.expired());
-    CHECK(f.cache.opened().find(2) != nullptr);
-    CHECK(f.cache.opened().find(3) != nullptr);
+    CHECK(f.cache.opened(f.master.term).find(2) != nullptr);
+    CHECK(f.cache.opened(f.master.term).find(3) != nullptr);
 }

@@ -55,28 +55,37 @@ class Writer {
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
 
         auto end = PutEnd{.objects = {}, .lease = options.lease, .term = term};
-        auto abort = PutAbort{.term = term};
+        auto settled = PutAbort{.writer = WriterState::settled, .term = term};
+        auto unsettled = PutAbort{.writer = WriterState::unknown, .term = term};
         auto written = std::vector<std::size_t>();
         auto request = std::size_t{0};
         for (std::size_t i = 0; i < items.size(); ++i) {
             if (spaces[i].outcome != Errc::ok) continue;
             auto sums = Checksums();
+            auto writer = WriterState::settled;
             const auto reports = report.outcomes[i] != Errc::ok ? 0 : spaces[i].replicas.size();
             for (std::size_t k = 0; k < reports; ++k, ++request) {
+                if (moved && !moved->requests[request].settled) writer = WriterState::unknown;
                 if (!moved) report.outcomes[i] = moved.error().code();
                 else merge(moved->requests[request], k == 0, sums, report.outcomes[i]);
             }
             if (report.outcomes[i] == Errc::ok) {
                 report.replicas[i] = static_cast<std::uint32_t>(spaces[i].replicas.size());
-                end.objects.push_back(
-                    {.key = std::string(items[i].key), .version = spaces[i].version, .checksums = std::move(sums)});
+                end.objects.push_back({.key = std::string(items[i].key),
+                                       .version = spaces[i].version,
+                                       .checksums = std::move(sums),
+                                       .writer = writer});
                 written.push_back(i);
             } else {
+                auto& abort = writer == WriterState::settled ? settled : unsettled;
                 abort.keys.emplace_back(items[i].key);
                 abort.versions.push_back(spaces[i].version);
             }
         }
-        if (!abort.keys.empty()) (void)co_await master_.call(std::move(abort), Deadline(std::chrono::seconds(1)));
+        // One that does not arrive: the master gives the write up at its deadline.
+        if (!settled.keys.empty()) (void)co_await master_.call(std::move(settled), Deadline(std::chrono::seconds(1)));
+        if (!unsettled.keys.empty())
+            (void)co_await master_.call(std::move(unsettled), Deadline(std::chrono::seconds(1)));
         if (end.objects.empty()) co_return report;
         const auto asked = SteadyClock{}.now();
         const auto ended = co_await master_.call(std::move(end), deadline);
@@ -123,7 +132,7 @@ class Writer {
                 return;
             }
         for (const auto& replica : space.replicas)
-            batch.write(item.value, *opened_.find(replica.segment), replica.offset, replica.key);
+            batch.write(item.value, *opened_.find(replica.segment), replica.offset, replica.key, replica.epoch);
     }
 
     /// The checksums of the first replica count; another one that differs means that the value changed while it was written.

@@ -54,10 +54,12 @@ class Master {
 
     /// Errors: `not_found` (mount again), `stale_generation`.
     [[nodiscard]] Result<store::HeartbeatReply> heartbeat(const store::Heartbeat& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         const auto lock = std::lock_guard(domain().mutex);
         if (auto beat = space_.segments.heartbeat(message.segment, message.generation, now()); !beat)
             return beat.error();
-        return store::HeartbeatReply{.ttl_ms = milliseconds(config_.segment_ttl)};
+        return store::HeartbeatReply{.ttl_ms = milliseconds(config_.segment_ttl),
+                                     .fence = space_.fence(message.segment, message.fenced)};
     }
 
     /// The space leaves, with every replica in it. Errors: `not_found`, `stale_generation`.
@@ -129,6 +131,7 @@ class Master {
             if (reply.outcomes.back() != Errc::ok) continue;
             if (!object->committed()) {
                 object->checksums = wanted.checksums;
+                object->unsettled = wanted.writer == store::WriterState::unknown;
                 object->state.store(store::detail::ObjectState::committed, std::memory_order_release);
                 written += object->footprint;
                 shard.take_waiters(object->key, waiters);
@@ -156,8 +159,8 @@ class Master {
                 },
                 reply.outcomes.emplace_back());
             if (object == nullptr) continue;
-            space_.bury(*object, message.writer == store::WriterState::settled ? at : space_.quiet_from(*object, at),
-                        at);
+            if (message.writer == store::WriterState::settled) space_.bury(*object, at, at);
+            else space_.bury_unfinished(*object, at);
         }
         return reply;
     }
@@ -238,7 +241,7 @@ class Master {
                     return in_use && message.mode == store::RemoveMode::unless_in_use ? Errc::conflict : Errc::ok;
                 },
                 reply.outcomes.emplace_back());
-            if (object != nullptr) space_.bury(*object, space_.quiet_from(*object, at), at);
+            if (object != nullptr) space_.bury_unfinished(*object, at);
         }
         return reply;
     }
@@ -247,6 +250,22 @@ class Master {
     [[nodiscard]] Result<store::ListReply> list(const store::List& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         return store::detail::list_objects(space_.shards, message);
+    }
+
+    /// `visit(key, descriptor)` for every visible object, without touching or leasing any: for audits, and for people who
+    /// look into a master. One shard at a time is locked meanwhile.
+    template <class Visit>
+    void audit(const Visit& visit) {
+        for (auto& shard : space_.shards) {
+            const auto lock = std::lock_guard(shard.mutex);
+            shard.for_each([&](const Object& object) {
+                if (!object.committed() || !object.usable()) return;
+                auto descriptor = store::ObjectDescriptor{
+                    .outcome = Errc::ok, .size = object.size, .version = object.version, .checksums = object.checksums};
+                describe_replicas(object, store::detail::KeyFor::reading, descriptor.replicas);
+                visit(object.key, descriptor);
+            });
+        }
     }
 
     [[nodiscard]] store::StatsReply stats(const store::Stats& = {}) {
@@ -289,6 +308,11 @@ class Master {
         }
         if (expired.segments != 0) expired.objects = space_.sweep_dead();
         return expired;
+    }
+
+    /// Bytes that wait until the owners of their memory have fenced them. Thread: any.
+    [[nodiscard]] std::uint64_t fenced_bytes() const noexcept {
+        return space_.fenced_bytes.load(std::memory_order_relaxed);
     }
 
     /// The sentence that goes with `no_space`.
@@ -335,7 +359,7 @@ class Master {
         auto taken = Errc::ok;
         auto* const leftover =
             take(key, [&](const Object& object) { return has_owner(object) ? Errc::exists : Errc::ok; }, taken);
-        if (leftover != nullptr) space_.bury(*leftover, space_.quiet_from(*leftover, at), at);
+        if (leftover != nullptr) space_.bury_unfinished(*leftover, at);
         return taken == Errc::exists;
     }
 

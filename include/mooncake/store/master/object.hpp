@@ -19,6 +19,7 @@ struct Segment {
     SegmentInfo info;
     std::uint64_t read_key = 0;
     std::uint64_t write_key = 0;
+    Fencing fencing = Fencing::by_time;
     std::atomic<bool> alive{true}; ///< written under the domain's lock; never true again
 };
 
@@ -41,6 +42,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
 /// | `extents`, `next` | both locks | either lock |
+/// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct Object {
     static constexpr Slot no_slot = std::numeric_limits<Slot>::max();
@@ -54,6 +56,7 @@ struct Object {
     const Pin pin;
     Slot slot = no_slot; ///< written and read under the domain's lock, or copied under the shard's
     std::atomic<ObjectState> state{ObjectState::writing};
+    bool unsettled = false; ///< whoever wrote it may still be writing
     std::atomic<std::uint32_t> leases{0};
     Extents extents{};
     Checksums checksums{};

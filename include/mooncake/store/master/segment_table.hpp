@@ -55,6 +55,7 @@ class SegmentTable {
                        .bytes = wanted.bytes};
         added->read_key = wanted.read_key;
         added->write_key = wanted.write_key;
+        added->fencing = wanted.fencing;
         added->heartbeat = now;
         added->index = static_cast<std::uint32_t>(mounted_.size());
         const auto capacity = added->allocator.free_bytes();

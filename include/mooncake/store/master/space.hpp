@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/store/master/eviction_domain.hpp>
+#include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/quarantine.hpp>
 #include <mooncake/store/master/segment_table.hpp>
@@ -84,9 +85,21 @@ class Space {
         else discard(object);
     }
 
-    /// Until when the writer of `object` may still be writing; now, if it is done.
-    [[nodiscard]] TimePoint quiet_from(const Object& object, TimePoint now) const noexcept {
-        return object.committed() ? now : object.write_deadline + config_.skew;
+    /// Buries an object whose writer may still be writing, if it is not committed.
+    void bury_unfinished(Object& object, TimePoint now) {
+        object.unsettled |= !object.committed();
+        const auto by_time = std::any_of(object.extents.begin(), object.extents.end(), [](const Extent& extent) {
+            return extent.segment->fencing == Fencing::by_time;
+        });
+        bury(object, object.unsettled && by_time ? object.write_deadline + config_.skew : now, now);
+    }
+
+    /// What the owner of `segment` has fenced is free again; gives what it is to fence.
+    [[nodiscard]] std::vector<FencedExtent> fence(std::uint32_t segment, const std::vector<std::uint64_t>& fenced) {
+        fences_.confirm(segment, fenced,
+                        [this](const Extent& extent, std::uint64_t bytes) { segments.free(extent, bytes); });
+        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
+        return fences_.told(segment);
     }
 
     /// Gives back what is nobody's any more: leases, writes and quarantine whose time is over.
@@ -98,7 +111,7 @@ class Space {
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
             if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
-            bury(*object, quiet_from(*object, now), now);
+            bury_unfinished(*object, now);
             ++reclaimed.writes;
         });
         reclaimed.extents = quarantine_.sweep(now, [&](Object& object) { discard(object); });
@@ -135,6 +148,8 @@ class Space {
         }
         const auto lock = std::lock_guard(domain.mutex);
         quarantine_.for_each([&](Object& object) { drop_dead_extents(object); });
+        fences_.drop_dead([this](const Extent& extent, std::uint64_t bytes) { segments.free(extent, bytes); });
+        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
         return gone;
     }
 
@@ -149,12 +164,13 @@ class Space {
                 .leased_bytes = leases.bytes(),
                 .pinned_bytes = pinned_bytes_,
                 .writing_bytes = writing_bytes.load(std::memory_order_relaxed),
-                .quarantined_bytes = quarantine_.bytes(),
+                .quarantined_bytes = quarantine_.bytes() + fences_.bytes(),
                 .evictions = evictions_,
                 .evicted_bytes = evicted_bytes_};
     }
 
     std::atomic<std::uint64_t> writing_bytes{0}; ///< any thread
+    std::atomic<std::uint64_t> fenced_bytes{0};  ///< any thread; that wait for the owners of their memory
 
   private:
     /// What is allocated for an object of `size` bytes: an empty one has a place as well.
@@ -199,12 +215,20 @@ class Space {
 
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
-        for (const auto& extent : object.extents) segments.free(extent, extent_bytes(object.size));
+        const auto bytes = extent_bytes(object.size);
+        for (const auto& extent : object.extents) {
+            const auto& segment = *extent.segment;
+            const auto fenced = object.unsettled && segment.fencing == Fencing::by_owner;
+            if (fenced && segment.alive.load(std::memory_order_relaxed)) fences_.add(extent, bytes);
+            else segments.free(extent, bytes);
+        }
+        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
         delete &object;
     }
 
     const MasterConfig config_;
     Quarantine quarantine_;
+    FenceTable fences_;
     WriteLog writes_;
     std::uint64_t last_version_ = 0;
     std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
