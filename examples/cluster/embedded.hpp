@@ -70,7 +70,7 @@ class EmbeddedReplay {
         gets_.clear();
         for (const auto id : ids) keys_.push_back(block_key(id));
         for (std::size_t i = 0; i < ids.size(); ++i) gets_.push_back({keys_[i], memory.subspan(i * size, size)});
-        const auto reading = mooncake::GetOptions{.mode = mooncake::LookUp::prefix};
+        const auto reading = mooncake::GetBatchOptions{.mode = mooncake::LookUp::prefix};
         const auto found = co_await store_.get_batch(gets_, reading);
         if (!found) co_return found.error();
         const auto hits = found->outcomes.size();

@@ -90,7 +90,7 @@ class Worker {
 
         const auto items = blocks.items();
         const auto reading =
-            mooncake::GetOptions{.mode = mooncake::LookUp::prefix, .lease = mooncake::LeaseWish::grant};
+            mooncake::GetBatchOptions{.mode = mooncake::LookUp::prefix, .lease = mooncake::LeaseWish::grant};
         const auto start = mooncake::SteadyClock{}.now();
         const auto found = co_await store_.get_batch(items, reading);
         if (!found) co_return found.error();
@@ -146,7 +146,9 @@ class Worker {
             auto refused = std::vector<std::size_t>();
             for (std::size_t k = 0; k < missing.size(); ++k) {
                 if (put->outcomes[k] == Errc::ok) ++reply.stored_blocks, reply.written_bytes += blocks.size;
-                else (put->outcomes[k] == Errc::exists ? others : refused).push_back(missing[k]);
+                else if (put->outcomes[k] == Errc::exists || put->outcomes[k] == Errc::being_written)
+                    others.push_back(missing[k]);
+                else refused.push_back(missing[k]);
             }
             const auto leased = co_await lease_others(blocks, others, leases);
             if (!leased) co_return leased.error();

@@ -73,7 +73,7 @@ TEST_CASE("links: a window outlives the segment it came from, and its owner wait
     auto segment = pair.runtime.run(user.open("owner")).value();
     auto window = pair.runtime.run(user.map(segment, region->offset, 4096, Direction::read)).value();
     segment = {};
-    auto watched = std::weak_ptr<const Region>(region);
+    auto watched = std::weak_ptr<const Arena>(region->arena);
     CHECK(pair.runtime.run(pair.owner.unregister(std::move(region), 100ms)).error() == Errc::timed_out);
     CHECK(testing::same({window.bytes, 4096}, expected));
     CHECK_FALSE(watched.expired());

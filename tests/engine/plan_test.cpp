@@ -104,7 +104,7 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
     }
     plan.slices[1].outcome = Errc::timed_out;
     plan.slices[2].outcome = Errc::out_of_range;
-    const auto reports = make_reports(f.batch, plan, Digest::xxh3, names);
+    const auto reports = make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false});
     REQUIRE(reports.size() == 3);
     CHECK(reports[0].outcome == Errc::timed_out);
     CHECK(reports[0].bytes == 40'000);

@@ -151,7 +151,7 @@ TEST_CASE("engine: unregister waits until no peer uses the region") {
     const auto segment = pair.runtime.run(user.open("owner")).value();
     auto window = pair.runtime.run(user.map(segment, region->offset, 1000, Direction::read));
     REQUIRE(window.has_value());
-    auto watched = std::weak_ptr<const Region>(region);
+    auto watched = std::weak_ptr<const Arena>(region->arena);
     CHECK(pair.runtime.run(pair.owner.unregister(std::move(region), 100ms)).error() == Errc::timed_out);
     CHECK(testing::untouched({window->bytes, 1000}, std::byte{})); // still there
     CHECK_FALSE(watched.expired());

@@ -50,12 +50,18 @@ static_assert(all_travel<SegmentMount, SegmentMountReply, SegmentInfo, Heartbeat
                          SegmentsReply>);
 static_assert(all_travel<PutStart, PutStartReply, PutEnd, PutEndReply, PutAbort, PutAbortReply, Get, GetReply, Query,
                          QueryReply>);
+static_assert(all_travel<RenewMany, RenewManyReply, ReportBad, Describe, DescribeReply, WaitFor>);
 static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, ListReply, Stats, StatsReply>);
 
 } // namespace
 
 TEST_CASE("messages: every field is seen by the codec, so that a new one is noticed here") {
-    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 8);
+    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 9);
+    CHECK(boost::pfr::tuple_size_v<Heartbeat> == 3);
+    CHECK(boost::pfr::tuple_size_v<HeartbeatReply> == 2);
+    CHECK(boost::pfr::tuple_size_v<FencedExtent> == 3);
+    CHECK(boost::pfr::tuple_size_v<WrittenObject> == 4);
+    CHECK(boost::pfr::tuple_size_v<BadReplica> == 4);
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);

@@ -113,15 +113,99 @@ TEST_CASE("store: bytes that changed behind the writer's back are found out, and
     REQUIRE(view.has_value());
     auto& spoiled = const_cast<std::byte&>(view->bytes()[500'000]);
     spoiled ^= std::byte{1};
+    CHECK(f.run(f.store.get("k", {.verify = Verify::never})).has_value());
     const auto got = f.run(f.store.get("k"));
     REQUIRE(!got);
     CHECK(got.error() == Errc::lost);
     CHECK(got.error().context().find("checksum") != std::string_view::npos);
+    // The master was told: what has no replica left is not there, and can be put anew.
+    CHECK(f.run(f.store.get("k")).error() == Errc::not_found);
+    CHECK_FALSE(*f.run(f.store.exists("k")));
+    CHECK(f.run(f.store.put("k", value))->replicas == 1);
+    CHECK(f.run(f.store.get("k")).value() == value);
+}
+
+TEST_CASE("store: a view of bytes that changed is refused, and the object goes") {
+    auto f = Fixture();
+    const auto value = pattern(600'000, 3);
+    REQUIRE(f.run(f.store.put("k", value)).has_value());
+    {
+        auto view = f.run(f.store.view("k"));
+        REQUIRE(view.has_value());
+        const_cast<std::byte&>(view->bytes()[500'000]) ^= std::byte{1};
+    }
     CHECK(f.run(f.store.view("k", {.verify = Verify::always, .unreachable = Unreachable::fail})).error() ==
           Errc::not_mapped);
-    CHECK(f.run(f.store.get("k", {.verify = Verify::never})).has_value());
-    spoiled ^= std::byte{1};
-    CHECK(f.run(f.store.get("k")).has_value());
+    CHECK_FALSE(*f.run(f.store.exists("k")));
+}
+
+TEST_CASE("store: a view tells whether its lease has held, and a put that somebody else is at is told apart") {
+    auto f = Fixture();
+    REQUIRE(f.run(f.store.put("k", pattern(1000, 3))).has_value());
+    auto view = f.run(f.store.view("k")).value();
+    CHECK(view.zero_copy());
+    CHECK(view.valid());
+    auto start = store::PutStart{.keys = {"other"}, .sizes = {10}};
+    REQUIRE(f.run(f.store.master().call(start, Deadline())).has_value());
+    const auto put = f.run(f.store.put("other", pattern(10, 1)));
+    CHECK(put.error() == Errc::being_written);
+    CHECK(put.error().message().find("wait_for") != std::string::npos);
+    CHECK(f.run(f.store.put("k", pattern(1000, 4)))->replicas == 0); // it is there, which is no error
+}
+
+TEST_CASE("store: batches beyond what the master takes in a message are split") {
+    auto config = EmbeddedStore<>::Config();
+    config.master.capacity = 16 * MiB;
+    config.master.master.limits.max_keys = 10;
+    auto runtime = Runtime({.threads = 2});
+    auto store = EmbeddedStore<>(runtime, std::move(config));
+    const auto value = pattern(64, 1);
+    auto keys = std::vector<std::string>();
+    for (auto i = 0; i < 64; ++i) keys.push_back("k" + std::to_string(i));
+    auto puts = std::vector<PutItem>();
+    for (const auto& key : keys) puts.push_back({key, value});
+    const auto put = runtime.run(store.put_batch(puts)).value();
+    CHECK(put.outcomes == std::vector(64, Errc::ok));
+    auto names = std::vector<std::string_view>(keys.begin(), keys.end());
+    names.insert(names.begin() + 25, "absent");
+    auto expected = std::vector(65, Errc::ok);
+    expected[25] = Errc::not_found;
+    CHECK(runtime.run(store.exists_batch(names)).value() == expected);
+    CHECK(runtime.run(store.exists_batch(names, LookUp::prefix)).value() == std::vector(25, Errc::ok));
+    auto memory = std::vector<std::vector<std::byte>>(65, std::vector<std::byte>(64));
+    auto gets = std::vector<GetItem>();
+    for (std::size_t i = 0; i < names.size(); ++i) gets.push_back({names[i], memory[i]});
+    CHECK(runtime.run(store.get_batch(gets)).value().outcomes == expected);
+    CHECK(memory[64] == value);
+    CHECK(runtime.run(store.get_batch(gets, {.mode = LookUp::prefix})).value().outcomes == std::vector(25, Errc::ok));
+    const auto leased = runtime.run(store.get_batch(gets, {.lease = LeaseWish::grant}));
+    CHECK(leased.error() == Errc::too_large);
+    CHECK(leased.error().message().find("at most 10") != std::string::npos);
+    CHECK(runtime.run(store.wait_for(names, Deadline(10ms))).error() == Errc::timed_out);
+    CHECK(runtime.run(store.remove_batch(names)).value() == expected);
+}
+
+TEST_CASE("store: what runs while it is closed ends, and what comes later is told so") {
+    auto runtime = Runtime({.threads = 2});
+    for (auto round = 0; round < 20; ++round) {
+        auto store = EmbeddedStore<>(runtime);
+        const auto value = pattern(8 * MiB, 1);
+        auto over = std::atomic<int>(0);
+        auto put = [](EmbeddedStore<>* into, const std::vector<std::byte>* bytes) -> Task<void> {
+            (void)co_await into->put("k", *bytes);
+            co_return ok;
+        };
+        asio::co_spawn(runtime.executor(1), put(&store, &value),
+                       [&over](const std::exception_ptr&, const Result<void>&) { ++over; });
+        auto close = [](EmbeddedStore<>* what) -> Task<void> {
+            co_await what->close();
+            co_return ok;
+        };
+        REQUIRE(runtime.run(close(&store)).has_value());
+        CHECK(runtime.run(store.put("later", value)).error() == Errc::closed);
+        CHECK(runtime.run(store.get("k")).error() == Errc::closed);
+        while (over == 0) std::this_thread::yield(); // its coroutine, not the store, is still there
+    }
 }
 
 TEST_CASE("store: a full store evicts the least recently used, never what is leased, and says what is in the way") {
@@ -150,7 +234,7 @@ TEST_CASE("store: batches keep their order, and a prefix look-up stops at the fi
     const auto puts = std::vector<PutItem>{{"p0", block}, {"p1", block}, {"p3", block}, {"p0", block}};
     const auto put = f.run(f.store.put_batch(puts));
     REQUIRE(put.has_value());
-    CHECK(put->outcomes == std::vector{Errc::ok, Errc::ok, Errc::ok, Errc::exists});
+    CHECK(put->outcomes == std::vector{Errc::ok, Errc::ok, Errc::ok, Errc::being_written}); // the same key twice
     auto memory = std::vector<std::byte>(4000);
     auto items = std::vector<GetItem>();
     const auto keys = std::vector<std::string>{"p0", "p1", "p2", "p3"};

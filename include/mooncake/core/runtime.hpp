@@ -106,8 +106,13 @@ class Runtime {
     }
 
     /// Runs `task` on the first executor and blocks until it is over. Thread: any but the runtime's own.
+    /// Throws `invalid_argument` on one of its own, which would wait for itself.
     template <class T>
     Result<T> run(Task<T> task) {
+        if (on_own_thread())
+            throw_error({Errc::invalid_argument,
+                         "Runtime::run was called on one of the runtime's own threads, which would "
+                         "wait for itself: co_await the task instead"});
         return sync_wait(executor(0), std::move(task));
     }
 

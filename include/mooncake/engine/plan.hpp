@@ -127,9 +127,9 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
     return plan;
 }
 
-template <class Batch, class Names>
+template <class Batch, class Names, class Verifying>
 std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename Batch::Segment>& plan, Digest digest,
-                                         const Names& names) {
+                                         const Names& names, const Verifying& self_verifying) {
     auto reports = std::vector<TransferReport>(batch.requests().size());
     for (std::size_t i = 0; i < reports.size(); ++i) reports[i].outcome = plan.refused[i];
     for (std::size_t i = 0; i < plan.slices.size(); ++i) {
@@ -142,7 +142,9 @@ std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename
             report.outcome = slice.outcome;
         }
         report.settled &= slice.settled;
-        if (plan.moved_by[i] != moved_by_none) report.transport = names[plan.moved_by[i]];
+        if (plan.moved_by[i] == moved_by_none) continue;
+        report.transport = names[plan.moved_by[i]];
+        report.self_verifying &= self_verifying[plan.moved_by[i]];
     }
     for (auto& report : reports)
         if (report.outcome != Errc::ok) report.checksums.clear();

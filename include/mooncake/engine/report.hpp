@@ -23,6 +23,7 @@ struct TransferReport {
     std::uint64_t bytes = 0;    ///< that arrived
     Errc outcome = Errc::ok;    ///< of the request; the first slice that failed decides
     std::string_view transport; ///< the one that moved the last of them; empty: none
+    bool self_verifying = true; ///< only transports moved it that cannot change a byte on the way
     bool settled = true;        ///< of a write: nothing of it can arrive any more, whatever the outcome
     Checksums checksums;        ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
 };

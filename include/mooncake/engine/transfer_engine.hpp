@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mooncake/core/combine.hpp>
+#include <mooncake/core/end_program.hpp>
+#include <mooncake/core/gate.hpp>
 #include <mooncake/core/hash.hpp>
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/engine/batch.hpp>
@@ -69,7 +71,11 @@ class TransferEngine {
     TransferEngine(const TransferEngine&) = delete;
     TransferEngine& operator=(const TransferEngine&) = delete;
     ~TransferEngine() {
-        if (closed_) return;
+        if (gate_.is_shut()) return;
+        if (runtime_.on_own_thread())
+            core::detail::end_program(
+                "a TransferEngine was destroyed on a thread of its own Runtime, where it cannot wait "
+                "for its end: co_await engine.close() before");
         auto close_all = [](TransferEngine* self) -> Task<void> {
             co_await self->close();
             co_return ok;
@@ -101,22 +107,24 @@ class TransferEngine {
         return add(std::move(region), sharing);
     }
 
-    /// Takes the region back: no access begins any more, and when this returns none is in progress and no peer maps it.
+    /// Takes the region back: no access begins any more, and when this returns none is in progress and no peer maps it. Copies
+    /// of `region` that the caller keeps do not count.
     /// Errors: `timed_out`, `cancelled`: a peer still holds on to it; it is out of the segment all the same.
     Task<void> unregister(RegionPin region, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        const auto pinned = pins_of(region);
         regions_->remove(region);
         publisher_.hide(*region);
         const auto published = co_await publisher_.publish();
-        auto alone = std::weak_ptr<const Region>(region);
-        region.reset();
         auto pause = Event();
         // Rare and short: peers answer within a round trip.
-        for (auto wait = std::chrono::microseconds{500}; !alone.expired();
+        for (auto wait = std::chrono::microseconds{500}; !pinned.only_by_handles();
              wait = std::min(wait * 2, std::chrono::microseconds{50'000})) {
             const auto wake = co_await pause.wait(Deadline(wait).or_sooner(deadline));
             if (wake == Wake::cancelled || deadline.passed())
                 co_return Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out,
-                                "a region is still in use by a peer, or held by the caller");
+                                "a region is still in use by a peer");
         }
         co_return published;
     }
@@ -131,19 +139,18 @@ class TransferEngine {
     /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.
     /// Errors: `not_found`, `unreachable`, `timed_out`; `no_path` (names what the segment offers and what this engine has).
     Task<Segment> open(std::string locator, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         if (deadline.passed()) co_return Error(Errc::timed_out, "opening segment " + in_quotes(locator, 256));
         const auto document = co_await metadata_->get(locator, deadline);
         if (!document) co_return document.error();
-        auto record = decode<SegmentRecord>(document->value);
+        auto record = decode_record(document->value);
         if (!record)
             co_return Error(Errc::protocol_error, "the record of " + in_quotes(locator, 256) + " could not be decoded");
-        auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
-        std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
-        auto state = std::make_shared<State>();
-        state->record = std::move(*record);
+        auto state = std::make_shared<State>(std::move(*record), locator);
         if (!transports_.find_paths(*state)) {
             auto offers = std::string();
-            for (const auto& endpoint : state->record.endpoints) offers += " " + endpoint.protocol;
+            for (const auto& endpoint : state->record().endpoints) offers += " " + endpoint.protocol;
             auto has = std::string();
             for (const auto known : Pool::names) has += " " + std::string(known);
             co_return Error(Errc::no_path, "segment " + in_quotes(locator, 256) + " offers" + offers +
@@ -176,7 +183,10 @@ class TransferEngine {
     /// Cancellation: partial, as the reports say. Lifetime: the batch and its memory outlive the call, and nothing touches
     /// that memory after it.
     Task<BatchReport> submit(const Batch& batch, TransferOptions options) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         const auto start = SteadyClock{}.now();
+        co_await refresh_keys(batch, options.deadline);
         auto planned = engine::detail::make_plan(batch, options.digest, config_.slice_bytes);
         if (!planned) co_return planned.error();
         auto& plan = *planned;
@@ -193,7 +203,7 @@ class TransferEngine {
                 if (!result) failure = result.error();
         }
         auto report = BatchReport();
-        report.requests = engine::detail::make_reports(batch, plan, options.digest, Pool::names);
+        report.requests = engine::detail::make_reports(batch, plan, options.digest, Pool::names, Pool::self_verifying);
         report.failure = std::move(failure);
         report.took = SteadyClock{}.now() - start;
         co_return report;
@@ -204,6 +214,8 @@ class TransferEngine {
     /// Errors: `invalid_argument` (no segment), `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
     Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
                            std::uint64_t key = 0, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         if (!segment) co_return Error(Errc::invalid_argument, "the segment is empty; open one first");
         auto request = engine::detail::WindowRequest{.offset = offset,
                                                      .length = length,
@@ -235,12 +247,13 @@ class TransferEngine {
         return best;
     }
 
-    /// Stops serving, ends transfers in progress, closes links. Idempotent.
+    /// Stops serving, ends transfers in progress and waits for them, closes links. Idempotent.
     asio::awaitable<void> close() {
-        if (closed_.exchange(true)) co_return;
+        if (!gate_.shut()) co_return;
         co_await publisher_.forget();
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
+        co_await gate_.wait();
     }
 
   private:
@@ -267,7 +280,49 @@ class TransferEngine {
         return {.name = config_.name, .generation = generation(), .endpoints = transports_.describe(), .buffers = {}};
     }
 
+    static Error closed() { return {Errc::closed, "the transfer engine was closed"}; }
+
+    /// What the user holds is one pin of the region, however often it is copied; those of accesses are others.
+    struct Handle {
+        RegionPin pin;
+        void operator()(const Region*) const noexcept {}
+    };
+    struct Pins {
+        std::weak_ptr<const Region> pin;
+        [[nodiscard]] bool only_by_handles() const noexcept { return pin.use_count() <= 1; }
+    };
+    static Pins pins_of(const RegionPin& handle) {
+        const auto* const owner = std::get_deleter<Handle>(handle);
+        return {owner == nullptr ? std::weak_ptr<const Region>() : owner->pin};
+    }
+
+    /// Keys come with the segment's record. A region that was registered after it was read has none in it: it is read again,
+    /// once for a batch.
+    asio::awaitable<void> refresh_keys(const Batch& batch, Deadline deadline) {
+        for (const auto& request : batch.requests()) {
+            if (!request.segment || request.key != 0) continue;
+            if (request.segment.key_for(request.offset, request.direction) != 0) continue;
+            auto& state = *request.segment.state();
+            if (!state.may_refresh(SteadyClock{}.now() + refresh_pause)) continue;
+            const auto document = co_await metadata_->get(state.locator, deadline);
+            if (!document) continue;
+            auto record = decode_record(document->value);
+            if (record && record->generation == state.record().generation) state.refresh(std::move(*record));
+        }
+    }
+    static constexpr Duration refresh_pause = std::chrono::milliseconds{50};
+
+    static Result<SegmentRecord> decode_record(std::string_view document) {
+        auto record = decode<SegmentRecord>(document);
+        if (!record) return record;
+        auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
+        std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
+        return record;
+    }
+
     Task<RegionPin> add(Region region, KeySharing sharing) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         auto added = regions_->add(std::move(region));
         if (!added) co_return added.error();
         const auto& pin = *added;
@@ -278,7 +333,7 @@ class TransferEngine {
             publisher_.hide(*pin);
             co_return published.error();
         }
-        co_return std::move(*added);
+        co_return RegionPin(pin.get(), Handle{pin});
     }
 
     Task<TransferReport> submit_one(Batch one, TransferOptions options) {
@@ -289,10 +344,15 @@ class TransferEngine {
         const auto way_failed = engine::detail::retryable(request.outcome) && !(report->failure == Errc::ok);
         if (way_failed) co_return report->failure;
         const auto& asked = one.requests().front();
-        co_return Error(request.outcome, (asked.direction == Direction::read ? "reading " : "writing ") +
-                                             std::to_string(asked.bytes) + " bytes at offset " +
-                                             std::to_string(asked.offset) + " of segment " +
-                                             in_quotes(asked.segment.record().name, 256));
+        const auto keyless = request.outcome == Errc::access_denied && asked.key == 0 &&
+                             asked.segment.key_for(asked.offset, asked.direction) == 0;
+        co_return Error(request.outcome,
+                        (asked.direction == Direction::read ? "reading " : "writing ") + std::to_string(asked.bytes) +
+                            " bytes at offset " + std::to_string(asked.offset) + " of segment " +
+                            in_quotes(asked.segment.record().name, 256) +
+                            (keyless ? ": its record shows no key for that; is the region registered with "
+                                       "these rights and KeySharing::in_record, or give the key yourself"
+                                     : ""));
     }
 
     /// Over one path after another, until every slice has arrived or has been refused for good.
@@ -356,7 +416,7 @@ class TransferEngine {
     const std::shared_ptr<Metadata> metadata_;
     Pool transports_;
     engine::detail::Publisher<Metadata> publisher_;
-    std::atomic<bool> closed_ = false;
+    Gate gate_; ///< of the operations in progress
 };
 
 } // namespace mooncake

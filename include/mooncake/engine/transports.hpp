@@ -55,7 +55,7 @@ class TransportPool<TransportSet<Ts...>> {
     bool find_paths(State& state) const {
         auto any = false;
         for_each([&]<std::size_t I>(const auto& transport) {
-            const auto* const description = description_of<I>(state.record);
+            const auto* const description = description_of<I>(state.record());
             state.paths[I].reachable = description && transport.reaches(*description);
             any |= state.paths[I].reachable;
         });
@@ -71,7 +71,10 @@ class TransportPool<TransportSet<Ts...>> {
     }
 
     /// Whether transport number `index` can give a peer's memory as memory of this process.
-    static constexpr std::array<bool, size> maps{MappingTransport<Ts>...};
+    static constexpr std::array<bool, size> maps{Ts::capabilities.maps...};
+    static constexpr std::array<bool, size> self_verifying{Ts::capabilities.self_verifying...};
+    static_assert(((!Ts::capabilities.maps || MappingTransport<Ts>) && ...),
+                  "a transport claims `maps` and has no `map`");
 
     Task<MappedWindow> map(std::size_t index, std::shared_ptr<State> state, WindowRequest request) {
         static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -133,8 +136,8 @@ class TransportPool<TransportSet<Ts...>> {
             const auto lock = std::lock_guard(state->mutex);
             if (state->paths[I].connected) co_return std::get<I>(state->links);
         }
-        auto peer =
-            PeerDescription{.description = *description_of<I>(state->record), .generation = state->record.generation};
+        auto peer = PeerDescription{.description = *description_of<I>(state->record()),
+                                    .generation = state->record().generation};
         auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
         if (!made) co_return made.error();
         const auto lock = std::lock_guard(state->mutex);

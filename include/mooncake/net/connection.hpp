@@ -136,7 +136,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         if (!accepted) co_return accepted.error();
         stream_.emplace(std::move(*accepted->stream));
         reader_.emplace(*stream_);
-        auto exchange = co_await read_head(FrameLimits{.meta_bytes = most_hello_bytes, .payload_bytes = 0});
+        const auto limits = FrameLimits{.meta_bytes = most_hello_bytes, .payload_bytes = 0};
+        auto exchange = co_await read_head(limits);
         if (!exchange) co_return exchange.error();
         auto verdict = judge(**exchange);
         (*exchange)->status = verdict.code();

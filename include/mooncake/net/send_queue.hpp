@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace mooncake::net::detail {
 
@@ -79,17 +80,15 @@ class SendQueue {
             else out(operation);
         }
         auto usable = true;
-        for (auto at = queue_.begin(); at != queue_.end();) {
-            auto* const operation = at->operation;
-            if (operation == nullptr || !operation->given_up) {
-                ++at;
-                continue;
-            }
-            const auto forgotten = operation->head_sent == 0;
-            if (!forgotten) usable &= copy_rest(*at);
-            at = forgotten ? queue_.erase(at) : std::next(at);
-            released(*operation);
+        auto given_up = std::vector<LaneOperation*>(); // told when the queue is in order again: they may push
+        for (auto& entry : queue_) {
+            if (entry.operation == nullptr || !entry.operation->given_up) continue;
+            given_up.push_back(entry.operation);
+            if (entry.operation->head_sent != 0) usable &= copy_rest(entry);
+            else entry.operation = nullptr, given_up.back()->maybe_sent = false;
         }
+        std::erase_if(queue_, [](const Entry& entry) { return entry.operation == nullptr && !entry.rest; });
+        for (auto* const operation : given_up) released(*operation);
         return usable;
     }
 

@@ -207,7 +207,7 @@ class ClusterSimulation {
             const auto started = co_await node->start();
             if (started) co_return ok;
             auto pause = Event();
-            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds{500}));
+            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds(500)));
             if (wake == Wake::cancelled) co_return Errc::cancelled;
         }
     }
@@ -216,7 +216,7 @@ class ClusterSimulation {
             auto opened = co_await Client::open(process->runtime(), config);
             if (opened) co_return std::move(*opened);
             auto pause = Event();
-            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds{500}));
+            const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds(500)));
             if (wake == Wake::cancelled) co_return Errc::cancelled;
         }
     }
@@ -318,7 +318,7 @@ class ClusterSimulation {
         for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
         for (std::size_t i = 0; i < number; ++i) memory.emplace_back(Oracle::least_bytes + config_.object_bytes);
         for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
-        const auto options = GetOptions{.deadline = deadline};
+        const auto options = GetBatchOptions{.deadline = deadline};
         const auto report = co_await member.client->get_batch(items, options);
         count(report.error());
         for (std::size_t i = 0; i < number; ++i) {
@@ -347,7 +347,7 @@ class ClusterSimulation {
         const auto options = ViewOptions{.deadline = deadline};
         const auto view = co_await member.client->view(key, options);
         count(view.error());
-        if (view) oracle_.check_read(key, view->bytes(), member.address);
+        if (view && view->valid()) oracle_.check_read(key, view->bytes(), member.address);
     }
 
     asio::awaitable<void> remove(Member& member, Deadline deadline) {

@@ -75,6 +75,11 @@ class EmbeddedMaster {
         else co_return store::detail::answer(master_, message);
     }
 
+    [[nodiscard]] MasterLimits limits() const {
+        const auto& limits = config_.master.limits;
+        return {.max_keys = limits.max_keys, .max_write_deadline_ms = limits.max_write_deadline_ms};
+    }
+
     asio::awaitable<void> close() { co_return; }
 
     /// The master itself, for its statistics and for tests.

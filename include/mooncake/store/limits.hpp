@@ -83,6 +83,18 @@ namespace detail {
     return ok;
 }
 
+[[nodiscard]] inline Result<void> validate(const RenewMany& message, const Limits& limits) {
+    if (message.leases.size() > limits.max_keys)
+        return detail::too_many("RenewMany", message.leases.size(), limits.max_keys);
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const ReportBad& message, const Limits& limits) {
+    if (message.replicas.size() > limits.max_keys)
+        return detail::too_many("ReportBad", message.replicas.size(), limits.max_keys);
+    return ok;
+}
+
 [[nodiscard]] inline Result<void> validate(const PutEnd& message, const Limits& limits) {
     if (message.objects.size() > limits.max_keys)
         return detail::too_many("PutEnd", message.objects.size(), limits.max_keys);

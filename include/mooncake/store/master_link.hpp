@@ -19,6 +19,12 @@ concept Answers = RpcRequest<Message> && requires(M& link, Message message, Dead
 
 } // namespace store::detail
 
+/// What a master takes in one message, as far as clients have to know.
+struct MasterLimits {
+    std::uint64_t max_keys = 65'536;
+    std::uint64_t max_write_deadline_ms = 600'000;
+};
+
 /// How a client gets at its master: in this process or over a network. Everything a client does is a message.
 ///
 /// | expression | effect | errors | thread |
@@ -26,20 +32,23 @@ concept Answers = RpcRequest<Message> && requires(M& link, Message message, Dead
 /// | `M::in_process` | whether a call costs no round trip | | |
 /// | `m.call(message, deadline)` | the master's reply | the master's, with its sentence; `unreachable`, `connection_lost`, `timed_out`, `cancelled`, `closed` | any executor |
 /// | `m.attach(engine)` | contributes what the link brings along (the embedded master its own memory); once, before the first call | | any executor |
+/// | `m.limits()` | what the master takes in one message; known once attached | none | any executor |
 /// | `m.close()` | ends calls in progress; idempotent | none | any executor |
 ///
 /// Cancellation of a call is partial: the master may have done it all the same.
 template <class M>
-concept MasterLink =
-    std::default_initializable<typename M::Config> && store::detail::Answers<M, store::PutStart> &&
-    store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> &&
-    store::detail::Answers<M, store::Get> && store::detail::Answers<M, store::Query> &&
-    store::detail::Answers<M, store::Release> && store::detail::Answers<M, store::Renew> &&
-    store::detail::Answers<M, store::Remove> && store::detail::Answers<M, store::List> &&
-    store::detail::Answers<M, store::Segments> && store::detail::Answers<M, store::Stats> &&
-    store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> && requires(M& link) {
-        { M::in_process } -> std::convertible_to<bool>;
-        { link.close() } -> std::same_as<asio::awaitable<void, Executor>>;
-    };
+concept MasterLink = std::default_initializable<typename M::Config> && store::detail::Answers<M, store::PutStart> &&
+                     store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> &&
+                     store::detail::Answers<M, store::Get> && store::detail::Answers<M, store::Query> &&
+                     store::detail::Answers<M, store::Release> && store::detail::Answers<M, store::Renew> &&
+                     store::detail::Answers<M, store::RenewMany> && store::detail::Answers<M, store::ReportBad> &&
+                     store::detail::Answers<M, store::Remove> && store::detail::Answers<M, store::List> &&
+                     store::detail::Answers<M, store::Segments> && store::detail::Answers<M, store::Stats> &&
+                     store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> &&
+                     requires(M& link, const M& constant) {
+                         { constant.limits() } -> std::same_as<MasterLimits>;
+                         { M::in_process } -> std::convertible_to<bool>;
+                         { link.close() } -> std::same_as<asio::awaitable<void, Executor>>;
+                     };
 
 } // namespace mooncake

@@ -25,6 +25,7 @@ struct PutAbortReply;
 struct GetReply;
 struct QueryReply;
 struct RenewReply;
+struct RenewManyReply;
 struct RemoveReply;
 struct ListReply;
 struct StatsReply;
@@ -152,7 +153,7 @@ struct PutStart {
     std::uint64_t write_deadline_ms = 10'000; ///< the writer touches nothing later than this
 };
 struct PutSpace {
-    Errc outcome = Errc::ok;   ///< `ok`, `exists`, `no_space`, `too_large` (no segment is so large)
+    Errc outcome = Errc::ok;   ///< `ok`, `exists`, `being_written`, `no_space`, `too_large` (no segment is so large)
     std::uint64_t version = 0; ///< names this write; never 0 with `ok`
     Replicas replicas{};
 };
@@ -253,6 +254,32 @@ struct RenewReply {
     std::uint64_t ttl_ms = 0; ///< from now
 };
 
+/// The same for many.
+struct RenewMany {
+    static constexpr std::uint32_t method = 17;
+    using Reply = RenewManyReply;
+
+    std::vector<std::uint64_t> leases{};
+};
+struct RenewManyReply {
+    std::vector<std::uint64_t> ttls_ms{}; ///< of each, from now; 0: it is over
+};
+
+/// Replicas whose bytes are not what their checksums say: they are offered no more, and the object goes with its last one.
+struct BadReplica {
+    std::string key{};
+    std::uint64_t version = 0;
+    std::uint32_t segment = 0;
+    std::uint64_t epoch = 0;
+};
+struct ReportBad {
+    static constexpr std::uint32_t method = 18;
+    using Reply = Nothing;
+
+    std::vector<BadReplica> replicas{};
+    std::uint64_t term = 0; ///< as in `PutEnd`
+};
+
 enum class RemoveMode : std::uint8_t {
     unless_in_use, ///< `conflict` for what is leased or being written
     force,         ///< at once; the space is quarantined until its readers and writers are done
@@ -321,7 +348,9 @@ struct Describe {
 };
 struct DescribeReply {
     std::uint32_t wire_version = 0;
-    std::string eviction{}; ///< name of the policy
+    std::string eviction{};                  ///< name of the policy
+    std::uint64_t max_keys = 0;              ///< of a message
+    std::uint64_t max_write_deadline_ms = 0; ///< of a put
 };
 
 } // namespace mooncake::store

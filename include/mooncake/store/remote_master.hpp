@@ -4,6 +4,8 @@
 #include <mooncake/rpc/client.hpp>
 #include <mooncake/store/master_link.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -38,6 +40,8 @@ class RemoteMaster {
                             "RemoteMasterConfig::rpc.server is empty; give the address of the master");
         const auto described = co_await call(store::Describe(), Deadline());
         if (!described) co_return described.error();
+        max_keys_ = std::max<std::uint64_t>(described->max_keys, 1);
+        max_write_deadline_ms_ = std::max<std::uint64_t>(described->max_write_deadline_ms, 1);
         co_return ok;
     }
 
@@ -47,10 +51,16 @@ class RemoteMaster {
         return client_.call(std::move(message), deadline);
     }
 
+    [[nodiscard]] MasterLimits limits() const noexcept {
+        return {.max_keys = max_keys_, .max_write_deadline_ms = max_write_deadline_ms_};
+    }
+
     asio::awaitable<void> close() { return client_.close(); }
 
   private:
     const std::chrono::milliseconds answer_within_;
+    std::atomic<std::uint64_t> max_keys_ = MasterLimits().max_keys;
+    std::atomic<std::uint64_t> max_write_deadline_ms_ = MasterLimits().max_write_deadline_ms;
     RpcClient<P> client_;
 };
 

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <mooncake/core/end_program.hpp>
+#include <mooncake/core/gate.hpp>
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/reader.hpp>
 #include <mooncake/store/client/segment_cache.hpp>
+#include <mooncake/store/client/split.hpp>
 #include <mooncake/store/client/view.hpp>
 #include <mooncake/store/client/writer.hpp>
 #include <mooncake/store/traits.hpp>
@@ -58,41 +61,74 @@ class Store {
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
     ~Store() {
-        if (!closed_) (void)sync_wait(engine_.runtime().executor(), close_all(this));
+        if (gate_.is_shut()) return;
+        if (engine_.runtime().on_own_thread())
+            core::detail::end_program(
+                "a Store was destroyed on a thread of its own Runtime, where it cannot wait for its "
+                "end: co_await store.close() before");
+        (void)sync_wait(engine_.runtime().executor(), close_all(this));
     }
 
-    /// Stores `value`. A key that is there already, or is being written by somebody else, is left as it is, which is no
-    /// error: the receipt then has no replicas.
-    /// Errors: `no_space` (names leased, pinned and free bytes), `too_large`, `timed_out`, `cancelled`, what the way to the
-    /// segments or the master said. Cancellation: partial; the object is there or is not, never half.
+    /// Stores `value`. A key that is there already is left as it is, which is no error: the receipt then has no replicas.
+    /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
+    /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
+    /// said. Cancellation: partial; the object is there or is not, never half.
     Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         const auto item = PutItem{key, value};
         auto writer = Writer(engine_, master_, segments_);
         const auto report = co_await writer.put(one(item), options);
         if (!report) co_return report.error();
         const auto outcome = report->outcomes.front();
+        if (outcome == Errc::being_written)
+            co_return sentence(outcome, Error(outcome, "somebody else is writing it; wait_for tells when it is there"),
+                               key);
         if (outcome != Errc::ok && outcome != Errc::exists) co_return sentence(outcome, writer.failure(), key);
         co_return PutReceipt{.replicas = report->replicas.front(), .lease = report->lease};
     }
 
-    /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible.
-    /// Errors: those that concern all; what happened to each is in the report.
+    /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
+    /// there are more than fit into a message.
+    /// Errors: those that concern all; what happened to each is in the report. `too_large`: a lease is wished for, and they
+    /// are more than one message takes.
     Task<PutBatchReport> put_batch(std::span<const PutItem> items, PutOptions options = {}) {
-        auto writer = Writer(engine_, master_, segments_);
-        co_return co_await writer.put(items, options);
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        options.deadline = store::detail::or_default(options.deadline);
+        auto all = PutBatchReport();
+        do {
+            const auto part =
+                items.first(store::detail::part_of(items.size(), master_.limits().max_keys, [&](std::size_t i) {
+                    return items[i].key.size() + store::detail::checksum_bytes(items[i].value.size());
+                }));
+            items = items.subspan(part.size());
+            if (!items.empty() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
+            auto writer = Writer(engine_, master_, segments_);
+            auto report = co_await writer.put(part, options);
+            if (!report) co_return report.error();
+            if (items.empty() && all.outcomes.empty()) co_return std::move(*report);
+            all.replicas.insert(all.replicas.end(), report->replicas.begin(), report->replicas.end());
+            all.outcomes.insert(all.outcomes.end(), report->outcomes.begin(), report->outcomes.end());
+        } while (!items.empty());
+        co_return all;
     }
 
     /// The object's bytes, in memory of the caller's.
-    /// Errors: `not_found`, `lost` (it was there, and every replica failed; the sentence says how), `timed_out`, `cancelled`.
+    /// Errors: `not_found`, `lost` (it was there, and every replica failed; the sentence says how), `timed_out`, `cancelled`,
+    /// `closed`.
     Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        const auto wanted = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
         auto reader = Reader(engine_, master_, segments_);
-        const auto located = co_await reader.locate(one(key), options);
+        const auto located = co_await reader.locate(one(key), wanted);
         if (!located) co_return located.error();
         const auto& object = reader.objects().front();
         if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
         auto bytes = std::vector<std::byte>(object.size);
         const auto item = GetItem{key, bytes};
-        const auto report = co_await reader.read(one(item), options);
+        const auto report = co_await reader.read(one(item), wanted);
         co_await give_back(reader.lease());
         if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
         co_return bytes;
@@ -100,34 +136,54 @@ class Store {
 
     /// The same into `into`; gives the object's size. Errors: also `too_large`.
     Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        const auto wanted = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
         const auto item = GetItem{key, into};
         auto reader = Reader(engine_, master_, segments_);
-        const auto located = co_await reader.locate(one(key), options);
+        const auto located = co_await reader.locate(one(key), wanted);
         if (!located) co_return located.error();
-        const auto report = co_await reader.read(one(item), options);
+        const auto report = co_await reader.read(one(item), wanted);
         co_await give_back(reader.lease());
-        const auto outcome = report.outcomes.empty() ? Errc::not_found : report.outcomes.front();
-        if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), key);
+        if (report.outcomes.front() != Errc::ok) co_return sentence(report.outcomes.front(), reader.failure(), key);
         co_return report.sizes.front();
     }
 
-    /// Many at once: one round trip and one transfer. Errors: those that concern all; the rest is in the report.
-    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetOptions options = {}) {
+    /// Many at once: one round trip and one transfer; more where there are more than fit into a message.
+    /// Errors: those that concern all, as for `put_batch`; the rest is in the report.
+    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetBatchOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        options.deadline = store::detail::or_default(options.deadline);
         auto keys = std::vector<std::string_view>();
         keys.reserve(items.size());
         for (const auto& item : items) keys.push_back(item.key);
-        auto reader = Reader(engine_, master_, segments_);
-        const auto located = co_await reader.locate(keys, options);
-        if (!located) co_return located.error();
-        auto report = co_await reader.read(items.first(reader.objects().size()), options);
-        if (options.lease == LeaseWish::grant) report.lease = reader.lease();
-        else co_await give_back(reader.lease());
-        co_return report;
+        auto all = GetBatchReport();
+        for (auto rest = std::span<const std::string_view>(keys);;) {
+            const auto part = store::detail::part_of(rest, master_.limits().max_keys);
+            rest = rest.subspan(part.size());
+            if (!rest.empty() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
+            auto reader = Reader(engine_, master_, segments_);
+            const auto located = co_await reader.locate(part, options);
+            if (!located) co_return located.error();
+            const auto found = reader.objects().size();
+            auto report = co_await reader.read(items.subspan(all.sizes.size(), found), options);
+            if (options.lease == LeaseWish::grant) report.lease = reader.lease();
+            else co_await give_back(reader.lease());
+            if (rest.empty() && all.sizes.empty()) co_return report;
+            all.sizes.insert(all.sizes.end(), report.sizes.begin(), report.sizes.end());
+            all.outcomes.insert(all.outcomes.end(), report.outcomes.begin(), report.outcomes.end());
+            if (rest.empty() || found < part.size()) co_return all;
+        }
     }
 
     /// Finds objects and leases what it finds, without reading it: for handing on, or for reading later.
-    /// The report's outcomes and sizes are those of a get.
-    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetOptions options = {}) {
+    /// The report's outcomes and sizes are those of a get. Errors: also `too_large`, above what one message takes.
+    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetBatchOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        if (store::detail::part_of(keys, master_.limits().max_keys).size() < keys.size())
+            co_return too_many_for_a_lease();
         auto reader = Reader(engine_, master_, segments_);
         const auto located = co_await reader.locate(keys, options);
         if (!located) co_return located.error();
@@ -142,6 +198,8 @@ class Store {
     /// Makes a lease last as long again as a new one; gives until when it can be trusted.
     /// Errors: `lease_expired`.
     Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         const auto asked = SteadyClock{}.now();
         const auto message = store::Renew{.lease = lease};
         const auto renewed = co_await master_.call(message, deadline);
@@ -155,14 +213,16 @@ class Store {
     /// A window onto the object where its memory can be this process's, else a copy of it.
     /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
     Task<View> view(std::string_view key, ViewOptions options = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         auto reader = Reader(engine_, master_, segments_);
-        const auto get = GetOptions{.deadline = options.deadline, .verify = options.verify};
+        const auto get = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
         const auto located = co_await reader.locate(one(key), get);
         if (!located) co_return located.error();
         const auto& object = reader.objects().front();
         if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, key);
         auto lease = keeper_.keep(reader.lease().id, reader.lease().trusted_until);
-        auto window = co_await reader.map(object, options);
+        auto window = co_await reader.map(key, object, options);
         if (window) co_return View(ConstBytes(window->bytes, object.size), std::move(window->hold), std::move(lease));
         if (options.unreachable == Unreachable::fail) co_return sentence(Errc::not_mapped, window.error(), key);
         auto bytes = std::vector<std::byte>(object.size);
@@ -175,22 +235,38 @@ class Store {
     /// Waits until all of them are visible. Touches and leases nothing.
     /// Errors: `timed_out`, `cancelled`, `invalid_argument`. Cancellation: total.
     Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline) {
-        auto message = store::WaitFor{.keys = strings(keys)};
-        const auto done = co_await master_.call(std::move(message), deadline);
-        if (!done && done.error() == Errc::timed_out)
-            co_return Error(Errc::timed_out,
-                            "not all of " + std::to_string(keys.size()) + " objects were visible in time");
-        if (!done) co_return done.error();
-        co_return ok;
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        for (auto rest = keys;;) {
+            const auto part = store::detail::part_of(rest, master_.limits().max_keys);
+            auto message = store::WaitFor{.keys = strings(part)};
+            const auto done = co_await master_.call(std::move(message), deadline);
+            if (!done && done.error() == Errc::timed_out)
+                co_return Error(Errc::timed_out,
+                                "not all of " + std::to_string(keys.size()) + " objects were visible in time");
+            if (!done) co_return done.error();
+            rest = rest.subspan(part.size());
+            if (rest.empty()) co_return ok;
+        }
     }
 
     /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
     Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
                                          Deadline deadline = {}) {
-        auto message = store::Query{.keys = strings(keys), .mode = mode};
-        auto reply = co_await master_.call(std::move(message), deadline);
-        if (!reply) co_return reply.error();
-        co_return std::move(reply->outcomes);
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        auto outcomes = std::vector<Errc>();
+        for (auto rest = keys;;) {
+            const auto part = store::detail::part_of(rest, master_.limits().max_keys);
+            auto message = store::Query{.keys = strings(part), .mode = mode};
+            auto reply = co_await master_.call(std::move(message), deadline);
+            if (!reply) co_return reply.error();
+            const auto found = reply->outcomes.size();
+            if (found > part.size() || (mode == LookUp::each && found != part.size())) co_return wrong_count();
+            outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
+            rest = rest.subspan(part.size());
+            if (rest.empty() || found < part.size()) co_return outcomes;
+        }
     }
 
     Task<bool> exists(std::string_view key, Deadline deadline = {}) {
@@ -215,25 +291,42 @@ class Store {
     Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
                                          store::RemoveMode mode = store::RemoveMode::unless_in_use,
                                          Deadline deadline = {}) {
-        auto message = store::Remove{.keys = strings(keys), .mode = mode};
-        auto reply = co_await master_.call(std::move(message), deadline);
-        if (!reply) co_return reply.error();
-        co_return std::move(reply->outcomes);
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        auto outcomes = std::vector<Errc>();
+        for (auto rest = keys;;) {
+            const auto part = store::detail::part_of(rest, master_.limits().max_keys);
+            auto message = store::Remove{.keys = strings(part), .mode = mode};
+            auto reply = co_await master_.call(std::move(message), deadline);
+            if (!reply) co_return reply.error();
+            if (reply->outcomes.size() != part.size()) co_return wrong_count();
+            outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
+            rest = rest.subspan(part.size());
+            if (rest.empty()) co_return outcomes;
+        }
     }
 
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
                                                 std::uint32_t limit = 1000, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
         auto reply = co_await master_.call(std::move(message), deadline);
         if (!reply) co_return reply.error();
         co_return std::move(reply->objects);
     }
 
-    Task<store::StatsReply> statistics(Deadline deadline = {}) { return master_.call(store::Stats(), deadline); }
+    Task<store::StatsReply> statistics(Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        co_return co_await master_.call(store::Stats(), deadline);
+    }
 
     /// Ends leases that came out of a put or a get, here or in another process.
     Task<void> release(std::uint64_t lease, Deadline deadline = {}) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
         auto message = store::Release{.leases = {lease}};
         const auto done = co_await master_.call(std::move(message), deadline);
         if (!done) co_return done.error();
@@ -243,12 +336,13 @@ class Store {
     [[nodiscard]] Engine& engine() noexcept { return engine_; }
     [[nodiscard]] Master& master() noexcept { return master_; }
 
-    /// Gives back leases, ends operations in progress, closes the engine. Idempotent.
+    /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent.
     asio::awaitable<void> close() {
-        if (closed_.exchange(true)) co_return;
+        if (!gate_.shut()) co_return;
         co_await keeper_.close();
         co_await master_.close();
         co_await engine_.close();
+        co_await gate_.wait();
     }
 
   private:
@@ -279,6 +373,16 @@ class Store {
         co_return ok;
     }
 
+    static Error closed() { return {Errc::closed, "the store was closed"}; }
+    static Error wrong_count() {
+        return {Errc::protocol_error, "the master answered for other keys than it was asked for"};
+    }
+    Error too_many_for_a_lease() const {
+        return {Errc::too_large, "one lease is for the keys of one message: at most " +
+                                     std::to_string(master_.limits().max_keys) + ", and " +
+                                     std::to_string(store::detail::bytes_a_message) + " bytes; ask in several batches"};
+    }
+
     template <class T>
     static std::span<const T> one(const T& item) noexcept {
         return {&item, 1};
@@ -298,15 +402,19 @@ class Store {
     /// Where the master is in this process, releasing is a call; otherwise it can wait for others to go along.
     asio::awaitable<void> give_back(LeaseHandle lease) {
         if (!lease) co_return;
-        if constexpr (Master::in_process) (void)co_await release(lease.id);
-        else keeper_.release(lease.id);
+        if constexpr (Master::in_process) {
+            auto message = store::Release{.leases = {lease.id}};
+            (void)co_await master_.call(std::move(message), Deadline());
+            co_return;
+        }
+        keeper_.release(lease.id);
     }
 
     Engine engine_;
     Master master_;
     store::detail::LeaseKeeper<Master> keeper_;
     store::detail::SegmentCache<Engine, Master> segments_;
-    std::atomic<bool> closed_ = false;
+    Gate gate_; ///< of the operations in progress
 };
 
 } // namespace mooncake

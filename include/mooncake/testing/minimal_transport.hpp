@@ -28,6 +28,7 @@ class MinimalTransport {
   public:
     static constexpr std::string_view name = "minimal";
     static constexpr unsigned cost = 1;
+    static constexpr auto capabilities = TransportCapabilities{};
 
     struct Config {};
     using Link = MinimalLink;

@@ -43,7 +43,8 @@ inline bool untouched(ConstBytes bytes, std::byte mark) {
 }
 
 /// Waits, at most 10 s, until nobody holds the region.
-inline bool expires(std::weak_ptr<const Region> region) {
+template <class T>
+bool expires(std::weak_ptr<T> region) {
     const auto until = Deadline(10s);
     while (!region.expired() && !until.passed()) std::this_thread::yield();
     return region.expired();

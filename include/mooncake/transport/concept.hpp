@@ -28,12 +28,20 @@ struct PeerDescription {
     std::uint64_t generation = 0; ///< of the segment when its record was read
 };
 
+/// What a transport declares of itself. Nothing is decided by its name.
+struct TransportCapabilities {
+    bool maps = false;           ///< a peer's memory can be this process's memory: `MappingTransport`
+    bool one_sided = false;      ///< bytes are moved by this process alone; the peer's need not run
+    bool self_verifying = false; ///< what arrives is what the memory held: nothing on the way could change it
+};
+
 /// Moves groups of slices between this process's memory and the segments of peers along one path. It knows nothing of
 /// metadata, retries or other transports.
 ///
 /// | expression | effect | errors | thread |
 /// |---|---|---|---|
 /// | `T::name` | a short constant word, unique in an engine | | |
+/// | `T::capabilities` | `TransportCapabilities`; what it claims it has | | |
 /// | `T::cost` | what a byte costs compared with other transports; the cheapest that reaches is tried first | | |
 /// | `T(context, config)` | acquires what serving needs (ports, sockets) | throws `boost::system::system_error` | any |
 /// | `t.start()` | begins to serve peers | | any |
@@ -55,6 +63,7 @@ concept Transport =
              std::string_view text, Deadline deadline) {
         { T::name } -> std::convertible_to<std::string_view>;
         { T::cost } -> std::convertible_to<unsigned>;
+        { T::capabilities } -> std::convertible_to<TransportCapabilities>;
         { transport.start() } -> std::same_as<void>;
         { constant.describe() } -> std::same_as<std::string>;
         { constant.reaches(text) } -> std::same_as<bool>;
@@ -62,6 +71,14 @@ concept Transport =
         { transport.transfer(link, group) } -> std::same_as<Task<void>>;
         { transport.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     };
+
+namespace transport::detail {
+/// Of a transport around another that passes on its slices and not its windows.
+[[nodiscard]] constexpr TransportCapabilities without_maps(TransportCapabilities of) noexcept {
+    of.maps = false;
+    return of;
+}
+} // namespace transport::detail
 
 /// A peer's bytes as memory of this process.
 struct MappedWindow {

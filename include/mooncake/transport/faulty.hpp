@@ -77,6 +77,7 @@ class FaultyTransport {
   public:
     static constexpr std::string_view name = Inner::name;
     static constexpr unsigned cost = Inner::cost;
+    static constexpr auto capabilities = transport::detail::without_maps(Inner::capabilities);
 
     struct Config {
         typename Inner::Config inner = {};

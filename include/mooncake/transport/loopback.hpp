@@ -52,6 +52,7 @@ class BasicLoopbackTransport {
   public:
     static constexpr std::string_view name = "loopback";
     static constexpr unsigned cost = 1;
+    static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
 
     struct Config {};
     struct Link {

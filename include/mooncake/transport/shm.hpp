@@ -23,6 +23,7 @@ class BasicShmTransport {
   public:
     static constexpr std::string_view name = "shm";
     static constexpr unsigned cost = 2;
+    static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
 
     struct Config {};
     using Link = std::shared_ptr<transport::detail::ShmLink>;

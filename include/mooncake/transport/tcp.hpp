@@ -113,6 +113,7 @@ class TcpTransport {
   public:
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;
+    static constexpr auto capabilities = TransportCapabilities{};
 
     using Config = BasicTcpTransportConfig<P>;
     using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;

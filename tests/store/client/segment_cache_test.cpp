@@ -37,9 +37,10 @@ struct FakeEngine {
 struct FakeMaster {
     std::map<std::uint32_t, std::string> alive;
     std::uint64_t generation = 7;
+    std::uint64_t term = 3;
 
     Task<store::SegmentsReply> call(store::Segments message, Deadline) {
-        auto reply = store::SegmentsReply();
+        auto reply = store::SegmentsReply{.term = term};
         for (const auto& [id, endpoint] : alive)
             if (std::find(message.segments.begin(), message.segments.end(), id) != message.segments.end())
                 reply.segments.push_back({.segment = id, .generation = generation, .endpoint = endpoint});
@@ -104,4 +105,18 @@ TEST_CASE("segment cache: segments that the master no longer knows are let go") 
     CHECK(gone.expired());
     CHECK(f.cache.opened(f.master.term).find(2) != nullptr);
     CHECK(f.cache.opened(f.master.term).find(3) != nullptr);
+}
+
+TEST_CASE("segment cache: numbers of another term of the master name other segments") {
+    auto f = Fixture();
+    f.master.alive = {{1, "a"}, {2, "b"}};
+    f.open({1, 2});
+    f.master.term = 4; // restarted, and the nodes came back in another order
+    f.master.alive = {{1, "b"}, {2, "a"}};
+    CHECK(f.cache.opened(4).find(1) == nullptr);
+    f.open({1});
+    CHECK(*f.cache.opened(4).find(1)->name == "b");
+    CHECK(f.cache.opened(4).find(2) == nullptr);
+    const auto late = f.runtime.run(f.cache.open(3, {2}, Deadline(10s))); // for a reply of the old term
+    CHECK(late.error() == Errc::stale_term);
 }

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -21,43 +23,49 @@ namespace mooncake::store::detail {
     return asked + ttl - std::min<Duration>(ttl / 10, std::chrono::milliseconds{500});
 }
 
+/// A lease that is renewed as long as somebody holds it.
+class OpenLease {
+  public:
+    OpenLease(std::uint64_t id, TimePoint trusted) noexcept : id_(id), trusted_(trusted.time_since_epoch().count()) {}
+    OpenLease(const OpenLease&) = delete;
+    OpenLease& operator=(const OpenLease&) = delete;
+    virtual ~OpenLease() = default;
+
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] TimePoint trusted_until() const noexcept {
+        return TimePoint{Duration{trusted_.load(std::memory_order_acquire)}};
+    }
+    /// Whether it has held without a break until now: asked after the bytes were used, it tells whether they were the
+    /// object's. One that was lost stays lost, and so does one whose time is over before it could be renewed.
+    [[nodiscard]] bool holds() const noexcept { return SteadyClock{}.now() < trusted_until(); }
+
+    /// The master renewed it, as of a question that was asked while it held.
+    void renewed(TimePoint trusted) noexcept {
+        trusted_.store(trusted.time_since_epoch().count(), std::memory_order_release);
+    }
+    /// The master says that it is over.
+    void lose() noexcept { trusted_.store(TimePoint{}.time_since_epoch().count(), std::memory_order_release); }
+
+  private:
+    const std::uint64_t id_;
+    std::atomic<Duration::rep> trusted_;
+};
+
 /// Renews the leases of what is open and gives back those that are not needed any more, many in one message, behind the
-/// backs of those who use them.
+/// backs of those who use them. Complexity: O(log leases) for one that is opened, renewed or closed.
 template <class Master>
 class LeaseKeeper {
-    struct State;
-
   public:
-    /// A lease that is renewed as long as this lives, and released with it.
-    class Open {
-      public:
-        Open(std::shared_ptr<State> state, std::uint64_t id, TimePoint trusted)
-            : id_(id), trusted_(trusted.time_since_epoch().count()), state_(std::move(state)) {}
-        Open(const Open&) = delete;
-        Open& operator=(const Open&) = delete;
-        ~Open() { state_->release(id_); }
-
-        [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-        [[nodiscard]] TimePoint trusted_until() const noexcept {
-            return TimePoint{Duration{trusted_.load(std::memory_order_acquire)}};
-        }
-
-      private:
-        friend class LeaseKeeper;
-        const std::uint64_t id_;
-        std::atomic<Duration::rep> trusted_;
-        const std::shared_ptr<State> state_;
-    };
-
     LeaseKeeper(Executor executor, Master& master) : master_(master), scope_(std::move(executor)) {}
 
     void start() { (void)scope_.spawn(run()); }
 
-    [[nodiscard]] std::shared_ptr<Open> keep(std::uint64_t id, TimePoint trusted) {
-        auto open = std::make_shared<Open>(state_, id, trusted);
+    [[nodiscard]] std::shared_ptr<OpenLease> keep(std::uint64_t id, TimePoint trusted) {
+        auto open = std::make_shared<Kept>(state_, id, trusted);
+        const auto due = due_at(SteadyClock{}.now(), trusted);
         const auto lock = std::lock_guard(state_->mutex);
-        state_->open.push_back(open);
-        state_->changed.set();
+        const auto at = state_->open.emplace(due, open);
+        if (at == state_->open.begin()) state_->changed.set();
         return open;
     }
 
@@ -71,6 +79,13 @@ class LeaseKeeper {
     }
 
   private:
+    /// A lease has this much time left, or half of what it had, when it is renewed.
+    static constexpr Duration margin = std::chrono::seconds{2};
+    /// A renewal that could not be asked for is asked for again so soon: what is open must not be lost to one lost message.
+    static constexpr Duration pause = std::chrono::milliseconds{100};
+    static constexpr auto patience = std::chrono::milliseconds{500}; ///< with one message
+    static constexpr std::size_t most = 4096;                        ///< leases in one message
+
     struct State {
         void release(std::uint64_t id) {
             const auto lock = std::lock_guard(mutex);
@@ -79,15 +94,27 @@ class LeaseKeeper {
         }
         std::mutex mutex; // of what follows
         std::vector<std::uint64_t> done;
-        std::vector<std::weak_ptr<Open>> open;
+        std::multimap<TimePoint, std::weak_ptr<OpenLease>> open; ///< by when they are to be renewed
         Event changed;
     };
+    struct Kept final : OpenLease {
+        Kept(std::shared_ptr<State> in, std::uint64_t id, TimePoint trusted)
+            : OpenLease(id, trusted), state(std::move(in)) {}
+        ~Kept() override { state->release(id()); }
+        const std::shared_ptr<State> state;
+    };
+    using Open = std::vector<std::shared_ptr<OpenLease>>;
+
+    static TimePoint due_at(TimePoint now, TimePoint trusted) noexcept {
+        return trusted - std::min<Duration>(margin, (trusted - now) / 2);
+    }
 
     Task<void> run() {
         for (auto wake = Wake::set; wake != Wake::cancelled;) {
             co_await flush();
-            const auto next = co_await renew();
-            wake = co_await state_->changed.wait(next);
+            auto due = take_due();
+            if (!due.empty()) co_await renew(std::move(due));
+            wake = co_await state_->changed.wait(next());
         }
         co_return ok;
     }
@@ -98,37 +125,53 @@ class LeaseKeeper {
             const auto lock = std::lock_guard(state_->mutex);
             message.leases.swap(state_->done);
         }
-        if (message.leases.empty()) co_return;
         // A lease that could not be released ends by itself.
-        (void)co_await master_.call(std::move(message), Deadline(std::chrono::seconds(1)));
+        while (!message.leases.empty()) {
+            auto part = Release();
+            const auto count = std::min(most, message.leases.size());
+            part.leases.assign(message.leases.end() - static_cast<std::ptrdiff_t>(count), message.leases.end());
+            message.leases.resize(message.leases.size() - count);
+            (void)co_await master_.call(std::move(part), Deadline(std::chrono::seconds(1)));
+        }
     }
 
-    /// Renews what has less than half of its time left; gives when to look again.
-    asio::awaitable<Deadline> renew() {
-        auto open = std::vector<std::shared_ptr<Open>>();
-        {
+    Open take_due() {
+        auto due = Open();
+        const auto now = SteadyClock{}.now();
+        const auto lock = std::lock_guard(state_->mutex);
+        auto& open = state_->open;
+        while (!open.empty() && open.begin()->first <= now && due.size() < most) {
+            if (auto lease = open.begin()->second.lock()) due.push_back(std::move(lease));
+            open.erase(open.begin());
+        }
+        return due;
+    }
+
+    Deadline next() {
+        const auto lock = std::lock_guard(state_->mutex);
+        return state_->open.empty() ? Deadline::never() : Deadline(state_->open.begin()->first);
+    }
+
+    asio::awaitable<void> renew(Open due) {
+        const auto asked = SteadyClock{}.now();
+        auto message = RenewMany();
+        message.leases.reserve(due.size());
+        for (const auto& lease : due) message.leases.push_back(lease->id());
+        const auto renewed = co_await master_.call(std::move(message), Deadline(patience));
+        const auto now = SteadyClock{}.now();
+        for (std::size_t i = 0; i < due.size(); ++i) {
+            auto& lease = *due[i];
+            const auto answered = renewed && i < renewed->ttls_ms.size();
+            const auto over = answered && renewed->ttls_ms[i] == 0;
+            // One whose time passed unheard is lost: what the master says now cannot vouch for the time between.
+            if (over || asked >= lease.trusted_until()) lease.lose();
+            else if (answered) lease.renewed(trusted_until(asked, renewed->ttls_ms[i]));
+            if (!lease.holds()) continue;
+            const auto again = answered ? due_at(now, lease.trusted_until()) : now + pause;
             const auto lock = std::lock_guard(state_->mutex);
-            std::erase_if(state_->open, [](const auto& lease) { return lease.expired(); });
-            for (const auto& weak : state_->open)
-                if (auto lease = weak.lock()) open.push_back(std::move(lease));
+            state_->open.emplace(again, due[i]);
         }
-        auto next = Deadline::never();
-        for (const auto& lease : open) {
-            const auto asked = SteadyClock{}.now();
-            auto trusted = lease->trusted_until();
-            if (trusted - asked < margin) {
-                const auto message = Renew{.lease = lease->id()};
-                const auto renewed = co_await master_.call(message, Deadline(std::chrono::seconds(1)));
-                if (!renewed) continue;
-                trusted = trusted_until(asked, renewed->ttl_ms);
-                lease->trusted_.store(trusted.time_since_epoch().count(), std::memory_order_release);
-            }
-            next = next.or_sooner(Deadline(trusted - std::min<Duration>(margin, (trusted - asked) / 2)));
-        }
-        co_return next;
     }
-
-    static constexpr Duration margin = std::chrono::seconds{2};
 
     Master& master_;
     const std::shared_ptr<State> state_ = std::make_shared<State>();

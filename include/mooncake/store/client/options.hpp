@@ -42,10 +42,16 @@ static_assert(std::is_trivially_destructible_v<PutOptions>);
 struct GetOptions {
     Deadline deadline = {}; ///< 10 s from now when it never passes
     Verify verify = Verify::always;
-    LookUp mode = LookUp::each;        ///< `prefix`: of a batch, only what comes before the first miss
-    LeaseWish lease = LeaseWish::none; ///< `grant`: a batch keeps its lease, and the report tells it
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
+
+struct GetBatchOptions {
+    Deadline deadline = {}; ///< 10 s from now when it never passes
+    Verify verify = Verify::always;
+    LookUp mode = LookUp::each;        ///< `prefix`: only what comes before the first miss
+    LeaseWish lease = LeaseWish::none; ///< `grant`: keeps the lease, and the report tells it
+};
+static_assert(std::is_trivially_destructible_v<GetBatchOptions>);
 
 struct ViewOptions {
     Deadline deadline = {}; ///< 10 s from now when it never passes
@@ -75,15 +81,15 @@ struct LeaseHandle {
 
 /// What became of one put.
 struct PutReceipt {
-    std::uint32_t replicas = 0; ///< that hold it; 0 when it was there before
+    std::uint32_t replicas = 0; ///< that this put wrote; 0 when it was there before
     LeaseHandle lease;          ///< if wished for and stored now
 };
 
 /// What became of a batch of puts, in its order.
 struct PutBatchReport {
     std::vector<std::uint32_t> replicas; ///< that were written
-    std::vector<Errc> outcomes; ///< `ok`; `exists`: it is there, or somebody else is writing it just now; what failed
-    LeaseHandle lease;          ///< of all that were stored now, if wished for
+    std::vector<Errc> outcomes;          ///< `ok`; `exists`; `being_written`: by somebody else just now; what failed
+    LeaseHandle lease;                   ///< of all that were stored now, if wished for
 };
 
 /// What became of a batch of gets, in its order; with `LookUp::prefix`, of the leading hits.

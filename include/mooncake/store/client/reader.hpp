@@ -35,15 +35,19 @@ class Reader {
         : engine_(engine), master_(master), segments_(segments) {}
 
     /// Asks the master, and opens the segments it names.
-    Task<void> locate(std::span<const std::string_view> keys, const GetOptions options) {
+    Task<void> locate(std::span<const std::string_view> keys, const GetBatchOptions options) {
         deadline_ = or_default(options.deadline);
         auto message = Get{.keys = {keys.begin(), keys.end()}, .mode = options.mode};
         const auto asked = SteadyClock{}.now();
         auto reply = co_await master_.call(std::move(message), deadline_);
         if (!reply) co_return reply.error();
+        const auto complete = options.mode == LookUp::prefix ? reply->objects.size() <= keys.size()
+                                                             : reply->objects.size() == keys.size();
+        if (!complete)
+            co_return Error(Errc::protocol_error, "the master answered for other keys than it was asked for");
         objects_ = std::move(reply->objects);
         lease_ = {.id = reply->lease, .trusted_until = trusted_until(asked, reply->ttl_ms)};
-        const auto term = reply->term;
+        const auto term = term_ = reply->term;
         opened_ = segments_.opened(term);
         auto missing = opened_.missing(objects_);
         if (missing.empty()) co_return ok;
@@ -60,7 +64,7 @@ class Reader {
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
     /// Brings the bytes. Requires: `items` are the keys that were located, in that order.
-    asio::awaitable<GetBatchReport> read(std::span<const GetItem> items, const GetOptions options) {
+    asio::awaitable<GetBatchReport> read(std::span<const GetItem> items, const GetBatchOptions options) {
         auto report = GetBatchReport();
         auto pending = std::vector<Pending>();
         pending.reserve(items.size());
@@ -83,29 +87,32 @@ class Reader {
             std::erase_if(pending, [&](Pending& one) { return !add(batch, one, items[one.object]); });
             if (pending.empty()) break;
             const auto digest = options.verify == Verify::always ? Digest::xxh3 : Digest::none;
-            const auto moved = co_await batch.submit({.deadline = deadline_, .digest = digest});
-            auto given_up = Errc::ok;
+            const auto moved = co_await batch.submit({.deadline = attempt_until(pending), .digest = digest});
+            auto cancelled = false;
             for (std::size_t i = 0; i < pending.size(); ++i) {
                 auto& one = pending[i];
                 const auto bytes = items[one.object].into.first(objects_[one.object].size);
                 const auto outcome = moved ? judge(objects_[one.object], moved->requests[i], bytes, options.verify)
                                            : moved.error().code();
                 one.done = outcome == Errc::ok;
-                if (outcome == Errc::timed_out || outcome == Errc::cancelled) given_up = outcome;
-                if (one.done || outcome == given_up) report.outcomes[one.object] = outcome;
-                if (outcome == Errc::corrupt)
-                    failure_ = Error(outcome, "a replica's bytes do not match their checksum");
+                if (one.done) report.outcomes[one.object] = outcome;
+                cancelled |= outcome == Errc::cancelled;
+                if (outcome == Errc::timed_out) failure_ = Error(outcome, "a replica's segment did not answer");
+                if (outcome == Errc::corrupt) suspect(items[one.object].key, objects_[one.object], one.now);
             }
             if (moved && !(moved->failure == Errc::ok)) failure_ = moved->failure;
             if (!moved) failure_ = moved.error();
-            if (given_up != Errc::ok) break;
             std::erase_if(pending, [](const Pending& one) { return one.done; });
+            if (!cancelled && !deadline_.passed()) continue;
+            for (const auto& one : pending) report.outcomes[one.object] = cancelled ? Errc::cancelled : Errc::timed_out;
+            break;
         }
+        co_await report_suspects();
         co_return report;
     }
 
     /// The nearest replica as memory of this process.
-    Task<MappedWindow> map(const ObjectDescriptor& object, const ViewOptions options) {
+    Task<MappedWindow> map(std::string_view key, const ObjectDescriptor& object, const ViewOptions options) {
         auto one = Pending();
         auto why = Error(Errc::not_mapped);
         for (auto at = next_replica(object, one); at; at = next_replica(object, one)) {
@@ -120,8 +127,10 @@ class Reader {
             if (options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted()))
                 co_return std::move(*window);
             if (chunk_checksums(bytes) == object.checksums) co_return std::move(*window);
-            why = Error(Errc::corrupt, "a replica's bytes do not match their checksum");
+            suspect(key, object, *at);
+            why = failure_;
         }
+        co_await report_suspects();
         co_return why;
     }
 
@@ -129,8 +138,37 @@ class Reader {
     struct Pending {
         std::size_t object = 0;
         std::uint32_t tried = 0; ///< a bit for each replica
+        std::size_t now = 0;     ///< the replica that is being tried
         bool done = false;
     };
+
+    /// When to try the next replicas of `pending`, so that a segment that does not answer costs its readers an attempt and
+    /// not all of their time. Those that have no other replica left have all the time there is.
+    [[nodiscard]] Deadline attempt_until(const std::vector<Pending>& pending) const {
+        auto bytes = std::uint64_t{0};
+        for (const auto& one : pending) {
+            auto rest = one;
+            if (!next_replica(objects_[one.object], rest)) return deadline_;
+            bytes += objects_[one.object].size;
+        }
+        return deadline_.or_sooner(
+            Deadline(attempt_time + std::chrono::microseconds{bytes / slowest_bytes_per_microsecond}));
+    }
+    static constexpr std::chrono::microseconds attempt_time = std::chrono::seconds{1};
+    static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
+
+    /// The replica's bytes are not what was written: the master is told, and the next one tried.
+    void suspect(std::string_view key, const ObjectDescriptor& object, std::size_t replica) {
+        failure_ = Error(Errc::corrupt, "a replica's bytes do not match their checksum");
+        const auto& bad = object.replicas[replica];
+        suspects_.push_back(
+            {.key = std::string(key), .version = object.version, .segment = bad.segment, .epoch = bad.epoch});
+    }
+    asio::awaitable<void> report_suspects() {
+        if (suspects_.empty()) co_return;
+        auto message = ReportBad{.replicas = std::exchange(suspects_, {}), .term = term_};
+        (void)co_await master_.call(std::move(message), Deadline(std::chrono::seconds(1)));
+    }
 
     [[nodiscard]] bool trusted() const noexcept { return SteadyClock{}.now() < lease_.trusted_until; }
 
@@ -158,6 +196,7 @@ class Reader {
             return false;
         }
         const auto& replica = object.replicas[*at];
+        one.now = *at;
         batch.read(item.into.first(object.size), *opened_.find(replica.segment), replica.offset, replica.key);
         return true;
     }
@@ -166,8 +205,8 @@ class Reader {
     Errc judge(const ObjectDescriptor& object, const Report& moved, ConstBytes bytes, Verify verify) const {
         if (moved.outcome != Errc::ok || verify == Verify::never) return moved.outcome;
         if (verify == Verify::always) return moved.checksums == object.checksums ? Errc::ok : Errc::corrupt;
-        const auto in_place = moved.transport != "tcp";
-        return (in_place && trusted()) || chunk_checksums(bytes) == object.checksums ? Errc::ok : Errc::corrupt;
+        return (moved.self_verifying && trusted()) || chunk_checksums(bytes) == object.checksums ? Errc::ok
+                                                                                                 : Errc::corrupt;
     }
 
     Engine& engine_;
@@ -176,6 +215,8 @@ class Reader {
     typename Segments::Opened opened_;
     Deadline deadline_;
     std::vector<ObjectDescriptor> objects_;
+    std::vector<BadReplica> suspects_;
+    std::uint64_t term_ = 0; ///< of the master that answered
     LeaseHandle lease_;
     Error failure_;
 };

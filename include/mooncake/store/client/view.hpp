@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/transport/concept.hpp>
 
 #include <memory>
@@ -12,18 +13,27 @@ namespace mooncake {
 
 /// An object's bytes, in place where the memory is reachable, under a lease that is renewed as long as the view lives.
 /// Move-only. Lifetime: the store outlives it.
+///
+/// Bytes in place are the object's as long as the lease holds. It may be lost: the master may be out of reach for longer than
+/// it, and this process may be stopped. So whoever must know asks `valid` *after* having used the bytes: true means that what
+/// was read is the object, false that it may be anything. A copy is always valid.
 class View {
   public:
     View() = default;
-    View(ConstBytes bytes, std::shared_ptr<const void> window, std::shared_ptr<const void> lease) noexcept
+    View(ConstBytes bytes, std::shared_ptr<const void> window,
+         std::shared_ptr<const store::detail::OpenLease> lease) noexcept
         : bytes_(bytes), window_(std::move(window)), lease_(std::move(lease)) {}
     explicit View(std::vector<std::byte> copy) : bytes_(copy), copy_(std::move(copy)) {}
     View(View&&) noexcept = default;
     View& operator=(View&&) noexcept = default;
 
+    /// In place: memory of others, which holds the object as long as `valid`.
     [[nodiscard]] ConstBytes bytes() const noexcept { return bytes_; }
+    /// The same as text; as much a promise.
     [[nodiscard]] std::string_view text() const noexcept { return text_of(bytes_); }
     [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+    /// Whether what was read so far is the object. To be asked after the bytes were used. Thread: any.
+    [[nodiscard]] bool valid() const noexcept { return lease_ == nullptr || lease_->holds(); }
     /// Whether these are the stored bytes themselves rather than a copy.
     [[nodiscard]] bool zero_copy() const noexcept { return window_ != nullptr; }
 
@@ -31,7 +41,7 @@ class View {
     ConstBytes bytes_;
     std::vector<std::byte> copy_;
     std::shared_ptr<const void> window_;
-    std::shared_ptr<const void> lease_; // released before the window goes
+    std::shared_ptr<const store::detail::OpenLease> lease_; // released before the window goes
 };
 
 } // namespace mooncake

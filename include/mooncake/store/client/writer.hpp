@@ -30,7 +30,8 @@ class Writer {
 
     Task<PutBatchReport> put(std::span<const PutItem> items, const PutOptions options) {
         const auto deadline = or_default(options.deadline);
-        auto started = co_await master_.call(start_message(items, options, deadline), deadline);
+        auto started = co_await master_.call(
+            start_message(items, options, deadline, master_.limits().max_write_deadline_ms), deadline);
         if (!started) co_return started.error();
         if (started->objects.size() != items.size())
             co_return Error(Errc::protocol_error, "the master answered for other keys");
@@ -49,7 +50,10 @@ class Writer {
         auto batch = engine_.batch();
         batch.reserve(items.size());
         for (std::size_t i = 0; i < items.size(); ++i) add(batch, items[i], spaces[i], report.outcomes[i]);
-        const auto moving = TransferOptions{.deadline = deadline, .digest = Digest::xxh3};
+        // What has arrived becomes visible even if the rest does not come: some time is kept for saying so.
+        const auto left = deadline.left(SteadyClock{}.now());
+        const auto kept = std::min<Duration>(left / 8, std::chrono::seconds{1});
+        const auto moving = TransferOptions{.deadline = Deadline(deadline.at() - kept), .digest = Digest::xxh3};
         const auto moved = co_await batch.submit(moving);
         if (!moved) failure_ = moved.error();
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
@@ -99,10 +103,11 @@ class Writer {
     }
 
   private:
-    static PutStart start_message(std::span<const PutItem> items, const PutOptions& options, Deadline deadline) {
+    static PutStart start_message(std::span<const PutItem> items, const PutOptions& options, Deadline deadline,
+                                  std::uint64_t most_ms) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
         auto message = PutStart{.replicas = options.replicas, .demand = options.demand, .pin = options.pin};
-        message.write_deadline_ms = static_cast<std::uint64_t>(std::clamp<std::int64_t>(left, 1, 600'000));
+        message.write_deadline_ms = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most_ms);
         message.keys.reserve(items.size());
         message.sizes.reserve(items.size());
         for (const auto& item : items) {

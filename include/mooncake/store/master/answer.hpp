@@ -59,6 +59,15 @@ Result<RenewReply> answer(M& master, const Renew& message) {
     return master.renew(message);
 }
 template <class M>
+Result<RenewManyReply> answer(M& master, const RenewMany& message) {
+    return master.renew(message);
+}
+template <class M>
+Result<Nothing> answer(M& master, const ReportBad& message) {
+    const auto done = master.report_bad(message);
+    return done ? Result<Nothing>(Nothing()) : done.error();
+}
+template <class M>
 Result<RemoveReply> answer(M& master, const Remove& message) {
     return master.remove(message);
 }
@@ -72,7 +81,7 @@ Result<StatsReply> answer(M& master, const Stats& message) {
 }
 template <class M>
 Result<DescribeReply> answer(M& master, const Describe&) {
-    return DescribeReply{.wire_version = wire_version, .eviction = master.stats().eviction};
+    return master.describe();
 }
 
 /// The one call that waits. Cancellation: total. Errors: `timed_out`, `cancelled`, those of the keys' validation.

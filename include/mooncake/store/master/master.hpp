@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/result.hpp>
+#include <mooncake/net/frame.hpp>
 #include <mooncake/store/limits.hpp>
 #include <mooncake/store/master/listing.hpp>
 #include <mooncake/store/master/no_space.hpp>
@@ -80,7 +81,7 @@ class Master {
     // Objects
 
     /// Space to write to, evicting one object after the other until there is enough. A key that is visible is touched
-    /// and `exists`; so does one that a living writer is writing.
+    /// and `exists`; one that a living writer is writing is `being_written`.
     [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::PutStartReply{.term = term_};
@@ -95,10 +96,8 @@ class Master {
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
             const auto key = Key(message.keys[i]);
-            if (holds(key, at)) {
-                answer.outcome = Errc::exists;
-                continue;
-            }
+            answer.outcome = held(key, at);
+            if (answer.outcome != Errc::ok) continue;
             Object* object = nullptr;
             answer.outcome = space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, object);
             full |= answer.outcome == Errc::no_space;
@@ -227,6 +226,48 @@ class Master {
         return store::RenewReply{.ttl_ms = milliseconds(*left)};
     }
 
+    /// A lease that is over has 0; the others hold on.
+    [[nodiscard]] Result<store::RenewManyReply> renew(const store::RenewMany& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
+        auto reply = store::RenewManyReply{};
+        reply.ttls_ms.reserve(message.leases.size());
+        const auto at = now();
+        for (const auto lease : message.leases) {
+            const auto left = space_.leases.renew(lease, at, space_.lease_policy);
+            reply.ttls_ms.push_back(left ? milliseconds(*left) : 0);
+        }
+        return reply;
+    }
+
+    /// These replicas are offered no more. An object that loses its last one is gone: a put writes it anew.
+    [[nodiscard]] Result<void> report_bad(const store::ReportBad& message) {
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
+        if (auto mine = of_this_term(message.term); !mine) return mine.error();
+        const auto lock = std::lock_guard(domain().mutex);
+        const auto at = now();
+        for (const auto& bad : message.replicas) {
+            auto ignored = Errc::ok;
+            auto* const object = take(
+                Key(bad.key),
+                [&](Object& found) {
+                    if (found.version != bad.version || !found.committed()) return Errc::not_found;
+                    for (auto& extent : found.extents)
+                        extent.bad |= extent.segment->info.segment == bad.segment && extent.epoch == bad.epoch;
+                    return found.usable() ? Errc::exists : Errc::ok;
+                },
+                ignored);
+            if (object != nullptr) space_.bury(*object, at, at);
+        }
+        return ok;
+    }
+
+    [[nodiscard]] store::DescribeReply describe() const {
+        return {.wire_version = wire_version,
+                .eviction = std::string(Traits::Eviction::name),
+                .max_keys = config_.limits.max_keys,
+                .max_write_deadline_ms = config_.limits.max_write_deadline_ms};
+    }
+
     [[nodiscard]] Result<store::RemoveReply> remove(const store::Remove& message) {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::RemoveReply{};
@@ -344,14 +385,14 @@ class Master {
         return object->committed() || at < object->write_deadline ? Errc::ok : Errc::lease_expired;
     }
 
-    /// Whether `key` is taken: visible, which touches it, or being written. What only looks taken is buried.
+    /// Whether `key` is taken: `exists`, which touches it, `being_written`, or `ok` if not. What only looks taken is buried.
     /// Requires: the domain is locked.
-    [[nodiscard]] bool holds(const Key& key, TimePoint at) {
+    [[nodiscard]] Errc held(const Key& key, TimePoint at) {
         const auto* const found = space_.shards.of(key.hash).find(key);
-        if (found == nullptr) return false;
+        if (found == nullptr) return Errc::ok;
         if (found->committed() && found->usable()) {
             domain().touch(*found);
-            return true;
+            return Errc::exists;
         }
         const auto has_owner = [at](const Object& object) {
             return object.usable() && (object.committed() || object.write_deadline > at);
@@ -360,7 +401,8 @@ class Master {
         auto* const leftover =
             take(key, [&](const Object& object) { return has_owner(object) ? Errc::exists : Errc::ok; }, taken);
         if (leftover != nullptr) space_.bury_unfinished(*leftover, at);
-        return taken == Errc::exists;
+        if (taken != Errc::exists) return Errc::ok;
+        return found->committed() ? Errc::exists : Errc::being_written;
     }
 
     /// Erases the object of `key` from its shard if `decide` says `ok`, and gives it; the outcome is in `outcome`.

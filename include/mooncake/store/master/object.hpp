@@ -28,6 +28,10 @@ struct Extent {
     Segment* segment = nullptr;
     Allocation at;
     std::uint64_t epoch = 0;
+    bool bad = false; ///< a reader found other bytes in it than were written: it counts for nothing
+
+    /// Whether it may be read.
+    [[nodiscard]] bool usable() const noexcept { return !bad && segment->alive.load(std::memory_order_acquire); }
 };
 /// Of the replicas of an object.
 using Extents = SmallVector<Extent, 1>;
@@ -69,7 +73,7 @@ struct Object {
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)
-            if (extent.segment->alive.load(std::memory_order_acquire)) return true;
+            if (extent.usable()) return true;
         return false;
     }
 };
@@ -80,7 +84,7 @@ inline void describe_replicas(const Object& object, KeyFor right, Replicas& repl
     replicas.reserve(object.extents.size());
     for (const auto& extent : object.extents) {
         const auto& segment = *extent.segment;
-        if (!segment.alive.load(std::memory_order_acquire)) continue;
+        if (!extent.usable()) continue;
         replicas.push_back({.segment = segment.info.segment,
                             .offset = segment.info.offset + extent.at.offset,
                             .key = right == KeyFor::reading ? segment.read_key : segment.write_key,

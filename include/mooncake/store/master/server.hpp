@@ -34,7 +34,8 @@ class MasterServer {
           log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
           server_(runtime, service_, {.listen = config.listen, .log = config.log}, config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
-               store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::Remove, store::List,
+               store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
+               store::ReportBad, store::Remove, store::List,
                store::Stats, store::Describe>();
         service_.template on<store::WaitFor>([this](store::WaitFor message) {
             return store::detail::wait_for(master_, std::move(message), Deadline());
