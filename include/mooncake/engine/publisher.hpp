@@ -8,6 +8,7 @@
 #include <mooncake/metadata/record.hpp>
 #include <mooncake/net/codec.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -18,6 +19,15 @@
 #include <vector>
 
 namespace mooncake::engine::detail {
+
+/// A segment's record, its buffers by offset. Errors: `protocol_error`.
+[[nodiscard]] inline Result<SegmentRecord> decode_record(std::string_view document) {
+    auto record = decode<SegmentRecord>(document);
+    if (!record) return record;
+    auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
+    std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
+    return record;
+}
 
 /// Keeps the record of this process's segment in the metadata backend. Thread: everything from any executor.
 template <MetadataBackend M>

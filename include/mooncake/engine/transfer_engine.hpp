@@ -9,6 +9,7 @@
 #include <mooncake/engine/paths.hpp>
 #include <mooncake/engine/plan.hpp>
 #include <mooncake/engine/publisher.hpp>
+#include <mooncake/engine/region_handle.hpp>
 #include <mooncake/engine/transports.hpp>
 #include <mooncake/net/codec.hpp>
 
@@ -19,7 +20,6 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -113,7 +113,7 @@ class TransferEngine {
     Task<void> unregister(RegionPin region, Deadline deadline = {}) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
-        const auto pinned = pins_of(region);
+        const auto pinned = engine::detail::RegionHandle::pins_of(region);
         regions_->remove(region);
         publisher_.hide(*region);
         const auto published = co_await publisher_.publish();
@@ -144,7 +144,7 @@ class TransferEngine {
         if (deadline.passed()) co_return Error(Errc::timed_out, "opening segment " + in_quotes(locator, 256));
         const auto document = co_await metadata_->get(locator, deadline);
         if (!document) co_return document.error();
-        auto record = decode_record(document->value);
+        auto record = engine::detail::decode_record(document->value);
         if (!record)
             co_return Error(Errc::protocol_error, "the record of " + in_quotes(locator, 256) + " could not be decoded");
         auto state = std::make_shared<State>(std::move(*record), locator);
@@ -282,20 +282,6 @@ class TransferEngine {
 
     static Error closed() { return {Errc::closed, "the transfer engine was closed"}; }
 
-    /// What the user holds is one pin of the region, however often it is copied; those of accesses are others.
-    struct Handle {
-        RegionPin pin;
-        void operator()(const Region*) const noexcept {}
-    };
-    struct Pins {
-        std::weak_ptr<const Region> pin;
-        [[nodiscard]] bool only_by_handles() const noexcept { return pin.use_count() <= 1; }
-    };
-    static Pins pins_of(const RegionPin& handle) {
-        const auto* const owner = std::get_deleter<Handle>(handle);
-        return {owner == nullptr ? std::weak_ptr<const Region>() : owner->pin};
-    }
-
     /// Keys come with the segment's record. A region that was registered after it was read has none in it: it is read again,
     /// once for a batch.
     asio::awaitable<void> refresh_keys(const Batch& batch, Deadline deadline) {
@@ -306,19 +292,11 @@ class TransferEngine {
             if (!state.may_refresh(SteadyClock{}.now() + refresh_pause)) continue;
             const auto document = co_await metadata_->get(state.locator, deadline);
             if (!document) continue;
-            auto record = decode_record(document->value);
+            auto record = engine::detail::decode_record(document->value);
             if (record && record->generation == state.record().generation) state.refresh(std::move(*record));
         }
     }
     static constexpr Duration refresh_pause = std::chrono::milliseconds{50};
-
-    static Result<SegmentRecord> decode_record(std::string_view document) {
-        auto record = decode<SegmentRecord>(document);
-        if (!record) return record;
-        auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
-        std::sort(record->buffers.begin(), record->buffers.end(), by_offset);
-        return record;
-    }
 
     Task<RegionPin> add(Region region, KeySharing sharing) {
         const auto pass = gate_.enter();
@@ -333,7 +311,7 @@ class TransferEngine {
             publisher_.hide(*pin);
             co_return published.error();
         }
-        co_return RegionPin(pin.get(), Handle{pin});
+        co_return engine::detail::RegionHandle::make(pin);
     }
 
     Task<TransferReport> submit_one(Batch one, TransferOptions options) {

@@ -2,15 +2,15 @@
 
 #include <mooncake/core/scope.hpp>
 #include <mooncake/health/liveness.hpp>
-#include <mooncake/net/codec.hpp>
 #include <mooncake/net/frame_reader.hpp>
+#include <mooncake/net/greeting.hpp>
+#include <mooncake/net/lane_config.hpp>
 #include <mooncake/net/send_queue.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,15 +20,6 @@
 #include <vector>
 
 namespace mooncake {
-
-struct LaneConfig {
-    Endpoint peer = {};
-    Hello hello = {};
-    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello together
-    /// A server that takes and gives nothing for so long, although it was asked for a sign of life half way, is gone.
-    std::chrono::milliseconds silence{3'000};
-    FrameLimits limits = {}; ///< of what comes, and of what is sent: more is refused before it is on its way
-};
 
 /// One connection to a server with many requests on their way at once. It connects by itself; what is submitted before
 /// waits. Any failure of the connection ends the lane and everything on it with `connection_lost` or `unreachable`; the owner
@@ -91,11 +82,11 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         header.id = operation.id;
         header.payload_bytes = net::detail::total_bytes(operation.payload);
         encode_header(header, operation.header);
-        operation.error = check_size(operation, header.payload_bytes);
+        operation.error = net::detail::check_size(operation, config_.limits, config_.peer);
         if (operation.error == Errc::ok) {
             const auto lock = std::lock_guard(mutex_);
             if (!failed()) {
-                operation.weight = weight_of(operation);
+                operation.weight = net::detail::weight_of(operation);
                 in_flight_.fetch_add(operation.weight, std::memory_order_relaxed);
                 inbox_.push_back(&operation);
                 wake_.set();
@@ -121,23 +112,6 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
   private:
     using Operation = LaneOperation;
-
-    Error check_size(const Operation& operation, std::uint64_t payload_bytes) const {
-        const auto& limits = config_.limits;
-        if (operation.meta.size() <= limits.meta_bytes && payload_bytes <= limits.payload_bytes) return {};
-        return {Errc::too_large, "a request to " + to_string(config_.peer) + " has a message of " +
-                                     std::to_string(operation.meta.size()) + " and a payload of " +
-                                     std::to_string(payload_bytes) + " bytes; the limits are " +
-                                     std::to_string(limits.meta_bytes) + " and " +
-                                     std::to_string(limits.payload_bytes) + ": ask in several requests"};
-    }
-
-    static std::uint64_t weight_of(const Operation& operation) noexcept {
-        auto bytes =
-            std::uint64_t{FrameHeader::size} + operation.meta.size() + net::detail::total_bytes(operation.payload);
-        for (const auto& sink : operation.sinks) bytes += sink.size();
-        return bytes;
-    }
 
     /// What an exception in a coroutine of this lane does.
     std::function<void(std::string)> breakdown() {
@@ -167,20 +141,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         if (!connected) co_return connected.error();
         stream_.emplace(std::move(*connected->stream));
         reader_.emplace(*stream_);
-        // The hello goes ahead of everything; its answer is awaited before anything else is sent.
-        auto meta = encode(config_.hello);
-        auto header = FrameHeader();
-        header.meta_bytes = static_cast<std::uint32_t>(meta.size());
-        auto head = std::array<std::byte, FrameHeader::size>();
-        encode_header(header, head);
-        auto frame = std::string(reinterpret_cast<const char*>(head.data()), head.size()) + meta;
-        while (!frame.empty()) {
-            auto out = std::array{asio::const_buffer(frame.data(), frame.size())};
-            const auto [error, sent] =
-                co_await stream_->async_write_some(std::span<asio::const_buffer>(out), as_result);
-            if (error) co_return lost(error);
-            frame.erase(0, sent);
-        }
+        if (const auto error = co_await net::detail::say_hello(*stream_, config_.hello); error) co_return lost(error);
         auto reply = std::string();
         const auto answered = co_await read_head(reply);
         if (!answered) co_return answered.error();
@@ -306,9 +267,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto header = FrameHeader();
         header.kind = kind;
         header.id = id;
-        auto frame = std::array<std::byte, FrameHeader::size>();
-        encode_header(header, frame);
-        sending_.push(std::string(text_of(frame)));
+        sending_.push(net::detail::make_frame(header));
         wake_.set();
     }
 
@@ -335,27 +294,17 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         return sending_.advance(sent, out, released);
     }
 
-    /// Each lane drops all of its operations at once: if it has to end over one of them, the others do not fail by that.
     static void abandon(std::span<const Ticket> tickets, Errc why) {
-        auto by_lane = std::vector<std::pair<std::shared_ptr<Lane>, std::vector<std::uint64_t>>>();
-        for (const auto& ticket : tickets) {
-            auto at = std::find_if(by_lane.begin(), by_lane.end(),
-                                   [&ticket](const auto& entry) { return entry.first == ticket.lane; });
-            if (at == by_lane.end()) at = by_lane.emplace(at, ticket.lane, std::vector<std::uint64_t>());
-            at->second.push_back(ticket.id);
-        }
-        for (auto& [lane, dropped] : by_lane) {
+        for (const auto& [lane, id] : tickets) {
             const auto executor = lane->scope_.executor();
-            asio::post(executor, [self = std::move(lane), ids = std::move(dropped), why] { self->drop_all(ids, why); });
+            asio::post(executor, [self = lane, id = id, why] { self->drop(id, why); });
         }
     }
 
-    void drop_all(const std::vector<std::uint64_t>& ids, Errc why) {
+    void drop(std::uint64_t id, Errc why) {
         take_inbox();
-        auto stuck = false;
-        for (const auto id : ids)
-            if (const auto found = sent_.find(id); found != sent_.end()) stuck |= !drop(*found->second, why);
-        if (stuck) fail(given_up_half_sent());
+        const auto found = sent_.find(id);
+        if (found != sent_.end() && !drop(*found->second, why)) fail(given_up_half_sent());
     }
 
     [[nodiscard]] Error given_up_half_sent() const {

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
 #include <mooncake/core/result.hpp>
+#include <mooncake/net/endpoint.hpp>
 #include <mooncake/net/frame.hpp>
 #include <mooncake/net/latch.hpp>
 #include <mooncake/net/scatter.hpp>
@@ -44,5 +45,27 @@ struct LaneOperation {
     bool answered = false;   ///< before the lane knew that all of it was sent
     bool given_up = false;   ///< its owner waits to have its memory back, and `error` says why
 };
+
+namespace net::detail {
+
+/// `too_large` for what the peer would not take.
+[[nodiscard]] inline Error check_size(const LaneOperation& operation, const FrameLimits& limits, const Endpoint& peer) {
+    const auto payload = total_bytes(operation.payload);
+    if (operation.meta.size() <= limits.meta_bytes && payload <= limits.payload_bytes) return {};
+    return {Errc::too_large, "a request to " + to_string(peer) + " has a message of " +
+                                 std::to_string(operation.meta.size()) + " and a payload of " +
+                                 std::to_string(payload) + " bytes; the limits are " +
+                                 std::to_string(limits.meta_bytes) + " and " + std::to_string(limits.payload_bytes) +
+                                 ": ask in several requests"};
+}
+
+/// Bytes that it moves, there and back.
+[[nodiscard]] inline std::uint64_t weight_of(const LaneOperation& operation) noexcept {
+    auto bytes = std::uint64_t{FrameHeader::size} + operation.meta.size() + total_bytes(operation.payload);
+    for (const auto& sink : operation.sinks) bytes += sink.size();
+    return bytes;
+}
+
+} // namespace net::detail
 
 } // namespace mooncake

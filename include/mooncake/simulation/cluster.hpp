@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/simulation/faults.hpp>
+#include <mooncake/simulation/load.hpp>
 #include <mooncake/simulation/oracle.hpp>
 #include <mooncake/simulation/stream.hpp>
 #include <mooncake/store/master/server.hpp>
@@ -30,20 +31,6 @@ struct SimulatedStoreTraits {
     using Master = RemoteMaster<SimulatedNetwork>;
 };
 
-struct ClusterConfig {
-    unsigned nodes = 4;
-    unsigned clients = 6;
-    std::uint64_t node_bytes = 2 * MiB;
-    std::size_t object_bytes = 16 * KiB; ///< most an object has; half of them have a tenth
-    std::uint32_t keys = 1'000;          ///< that clients choose from
-    std::uint32_t replicas = 2;
-    double operations_per_second = 100; ///< of each client
-    Duration length = std::chrono::seconds{60};
-    bool faults = true;
-    bool vary = true; ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
-    bool say = false; ///< whether the programs' logs are printed with the trace
-};
-
 /// A cluster of real masters, nodes and clients in a simulated world, under load and faults, and the promises that are
 /// checked meanwhile. One object is one run.
 ///
@@ -64,7 +51,7 @@ class ClusterSimulation {
         const auto all = config_.keys * config_.object_bytes / 4 * config_.replicas;
         config_.node_bytes =
             std::max<std::uint64_t>(16 * config_.object_bytes, all * (10 + world_.below(110)) / 100 / config_.nodes);
-        short_deadlines_ = world_.chance(0.5) ? 0.5 : 0.1;
+        config_.short_deadlines = world_.chance(0.5) ? 0.5 : 0.1;
     }
 
     ClusterSimulation(const ClusterSimulation&) = delete;
@@ -77,7 +64,7 @@ class ClusterSimulation {
 
     [[nodiscard]] World& world() noexcept { return world_; }
     [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
-    [[nodiscard]] std::uint64_t successes() const noexcept { return successes_; }
+    [[nodiscard]] std::uint64_t successes() const noexcept { return load_.successes(); }
 
     /// The whole run: start, load under faults, then peace, in which everything must work again and nothing be left over.
     /// The world has the fault, if there was one.
@@ -241,10 +228,10 @@ class ClusterSimulation {
             co_await pause.wait(Deadline(self->world_.between(Duration::zero(), 2 * mean)));
             if (!self->working_) break;
             ++self->operations_;
-            const auto deadline = self->draw_deadline();
+            const auto deadline = self->load_.draw_deadline();
             const auto stopped = member->stopped;
             const auto begun = self->world_.now();
-            co_await self->one_operation(*member, Deadline(deadline));
+            co_await self->load_.one_operation(*member->client, member->address, Deadline(deadline));
             const auto took = self->world_.now() - begun;
             if (took > deadline + patience && member->stopped == stopped)
                 self->world_.report_fault("an operation of " + member->address + " with " +
@@ -254,121 +241,6 @@ class ClusterSimulation {
         co_return ok;
     }
     static constexpr Duration patience = std::chrono::seconds{3};
-
-    Duration draw_deadline() {
-        if (world_.chance(short_deadlines_))
-            return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{300});
-        return world_.between(std::chrono::milliseconds{200}, std::chrono::seconds{3});
-    }
-
-    /// Some keys are wanted more often than others.
-    std::string draw_key() {
-        const auto most = 1 + world_.below(config_.keys);
-        return "key-" + std::to_string(world_.below(most));
-    }
-    std::size_t draw_size() {
-        const auto most = world_.chance(0.5) ? config_.object_bytes : config_.object_bytes / 10;
-        return Oracle::least_bytes + world_.below(most);
-    }
-
-    asio::awaitable<void> one_operation(Member& member, Deadline deadline) {
-        const auto dice = world_.below(100);
-        if (dice < 40) co_await get(member, deadline);
-        else if (dice < 70) co_await put(member, deadline);
-        else if (dice < 76) co_await get_batch(member, deadline);
-        else if (dice < 82) co_await put_batch(member, deadline);
-        else if (dice < 90) co_await view(member, deadline);
-        else if (dice < 94) co_await remove(member, deadline);
-        else if (dice < 97) co_await exists(member, deadline);
-        else co_await wait_for(member, deadline);
-    }
-
-    void count(const Error& outcome) {
-        if (outcome == Errc::ok) ++successes_;
-        else if (outcome == Errc::corrupt || outcome == Errc::protocol_error)
-            world_.report_fault("a client was told: " + outcome.message());
-    }
-
-    asio::awaitable<void> get(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
-        const auto options = GetOptions{.deadline = deadline};
-        const auto got = co_await member.client->get_into(key, into, options);
-        count(got.error());
-        if (got) oracle_.check_read(key, ConstBytes(into).first(*got), member.address);
-        oracle_.keep_buffer(std::move(into), member.address);
-    }
-
-    asio::awaitable<void> put(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        auto value = oracle_.make_value(key, draw_size());
-        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
-        const auto done = co_await member.client->put(key, value, options);
-        count(done.error());
-        // The writer has its memory back, and may do with it what it likes.
-        std::fill(value.begin(), value.end(), std::byte{0xee});
-        oracle_.keep_buffer(std::move(value), member.address);
-    }
-
-    asio::awaitable<void> get_batch(Member& member, Deadline deadline) {
-        auto keys = std::vector<std::string>();
-        auto memory = std::vector<std::vector<std::byte>>();
-        auto items = std::vector<GetItem>();
-        const auto number = 1 + world_.below(16);
-        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
-        for (std::size_t i = 0; i < number; ++i) memory.emplace_back(Oracle::least_bytes + config_.object_bytes);
-        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
-        const auto options = GetBatchOptions{.deadline = deadline};
-        const auto report = co_await member.client->get_batch(items, options);
-        count(report.error());
-        for (std::size_t i = 0; i < number; ++i) {
-            if (report && report->outcomes[i] == Errc::ok)
-                oracle_.check_read(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), member.address);
-            oracle_.keep_buffer(std::move(memory[i]), member.address);
-        }
-    }
-
-    asio::awaitable<void> put_batch(Member& member, Deadline deadline) {
-        auto keys = std::vector<std::string>();
-        auto values = std::vector<std::vector<std::byte>>();
-        auto items = std::vector<PutItem>();
-        const auto number = 1 + world_.below(16);
-        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
-        for (std::size_t i = 0; i < number; ++i) values.push_back(oracle_.make_value(keys[i], draw_size()));
-        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], values[i]});
-        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
-        const auto report = co_await member.client->put_batch(items, options);
-        count(report.error());
-        for (auto& value : values) std::fill(value.begin(), value.end(), std::byte{0xee});
-    }
-
-    asio::awaitable<void> view(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        const auto options = ViewOptions{.deadline = deadline};
-        const auto view = co_await member.client->view(key, options);
-        count(view.error());
-        if (view && view->valid()) oracle_.check_read(key, view->bytes(), member.address);
-    }
-
-    asio::awaitable<void> remove(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        const auto mode = world_.chance(0.5) ? store::RemoveMode::force : store::RemoveMode::unless_in_use;
-        const auto done = co_await member.client->remove(key, mode, deadline);
-        count(done.error());
-    }
-
-    asio::awaitable<void> exists(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        const auto found = co_await member.client->exists(key, deadline);
-        count(found.error());
-    }
-
-    asio::awaitable<void> wait_for(Member& member, Deadline deadline) {
-        const auto key = draw_key();
-        const auto name = std::string_view(key);
-        const auto come = co_await member.client->wait_for(std::span(&name, 1), deadline);
-        count(come.error());
-    }
 
     // Audits
 
@@ -621,15 +493,15 @@ class ClusterSimulation {
     }
 
     ClusterConfig config_;
-    double short_deadlines_ = 0.1; ///< share of operations
     World world_;
     Network network_;
     Oracle oracle_;
+    Load<Client> load_{world_, oracle_, config_};
     std::vector<std::unique_ptr<Process>> graveyard_;
     Members masters_, nodes_, clients_;
     FaultMix mix_;
     std::uint64_t last_process_ = 0;
-    std::uint64_t operations_ = 0, successes_ = 0;
+    std::uint64_t operations_ = 0;
     bool working_ = true, peace_ = false, finished_ = false;
 };
 

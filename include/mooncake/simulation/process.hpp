@@ -22,7 +22,7 @@ class Process;
 /// One thread of a simulated process: what is posted to its executor is done in order, in between the others' turns.
 class Context final : public asio::execution_context, public Worker {
   public:
-    Context(Process& process, std::uint64_t id);
+    Context(Process& process, std::uint64_t number);
     ~Context() override {
         shutdown();
         destroy();
@@ -256,7 +256,7 @@ class SimulatedAlarm final : public core::detail::Alarm {
 
 } // namespace detail
 
-inline Context::Context(Process& process, std::uint64_t id) : process_(process), id_(id) {
+inline Context::Context(Process& process, std::uint64_t number) : process_(process), id_(number) {
     asio::make_service<core::detail::DeadlineService>(*this, std::make_unique<detail::SimulatedAlarm>(*this));
 }
 

@@ -69,8 +69,8 @@ class SimulatedStream {
         if (!slot.is_connected()) return;
         slot.assign([&pending, weak = std::weak_ptr(side)](asio::cancellation_type) {
             // The slot dies with this handler, so it is not cleared from within.
-            const auto side = weak.lock();
-            if (!side || !pending) return;
+            const auto alive = weak.lock();
+            if (!alive || !pending) return;
             auto mine = std::move(pending);
             auto& operation = *mine;
             operation.complete(std::move(mine), asio::error::operation_aborted, 0);

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <mooncake/simulation/oracle.hpp>
+#include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/view.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake::simulation {
+
+struct ClusterConfig {
+    unsigned nodes = 4;
+    unsigned clients = 6;
+    std::uint64_t node_bytes = 2 * MiB;
+    std::size_t object_bytes = 16 * KiB; ///< most an object has; half of them have a tenth
+    std::uint32_t keys = 1'000;          ///< that clients choose from
+    std::uint32_t replicas = 2;
+    double operations_per_second = 100; ///< of each client
+    double short_deadlines = 0.1;       ///< share of operations that have next to no time
+    Duration length = std::chrono::seconds{60};
+    bool faults = true;
+    bool vary = true; ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
+    bool say = false; ///< whether the programs' logs are printed with the trace
+};
+
+/// What clients do: every kind of operation, on keys of which some are wanted more often than others, with more or less time.
+/// What they read goes by the oracle. `Client` is a `Store`.
+template <class Client>
+class Load {
+  public:
+    /// Lifetime: all of them outlive it.
+    Load(World& world, Oracle& oracle, const ClusterConfig& config) : world_(world), oracle_(oracle), config_(config) {}
+
+    Duration draw_deadline() {
+        if (world_.chance(config_.short_deadlines))
+            return world_.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{300});
+        return world_.between(std::chrono::milliseconds{200}, std::chrono::seconds{3});
+    }
+
+    /// Some keys are wanted more often than others.
+    std::string draw_key() {
+        const auto most = 1 + world_.below(config_.keys);
+        return "key-" + std::to_string(world_.below(most));
+    }
+    std::size_t draw_size() {
+        const auto most = world_.chance(0.5) ? config_.object_bytes : config_.object_bytes / 10;
+        return Oracle::least_bytes + world_.below(most);
+    }
+
+    asio::awaitable<void> one_operation(Client& client, const std::string& address, Deadline deadline) {
+        const auto dice = world_.below(100);
+        if (dice < 40) co_await get(client, address, deadline);
+        else if (dice < 70) co_await put(client, address, deadline);
+        else if (dice < 76) co_await get_batch(client, address, deadline);
+        else if (dice < 82) co_await put_batch(client, deadline);
+        else if (dice < 90) co_await view(client, address, deadline);
+        else if (dice < 94) co_await remove(client, deadline);
+        else if (dice < 97) co_await exists(client, deadline);
+        else co_await wait_for(client, deadline);
+    }
+
+    void count(const Error& outcome) {
+        if (outcome == Errc::ok) ++successes_;
+        else if (outcome == Errc::corrupt || outcome == Errc::protocol_error)
+            world_.report_fault("a client was told: " + outcome.message());
+    }
+
+    asio::awaitable<void> get(Client& client, const std::string& address, Deadline deadline) {
+        const auto key = draw_key();
+        auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
+        const auto options = GetOptions{.deadline = deadline};
+        const auto got = co_await client.get_into(key, into, options);
+        count(got.error());
+        if (got) oracle_.check_read(key, ConstBytes(into).first(*got), address);
+        oracle_.keep_buffer(std::move(into), address);
+    }
+
+    asio::awaitable<void> put(Client& client, const std::string& address, Deadline deadline) {
+        const auto key = draw_key();
+        auto value = oracle_.make_value(key, draw_size());
+        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto done = co_await client.put(key, value, options);
+        count(done.error());
+        // The writer has its memory back, and may do with it what it likes.
+        std::fill(value.begin(), value.end(), std::byte{0xee});
+        oracle_.keep_buffer(std::move(value), address);
+    }
+
+    asio::awaitable<void> get_batch(Client& client, const std::string& address, Deadline deadline) {
+        auto keys = std::vector<std::string>();
+        auto memory = std::vector<std::vector<std::byte>>();
+        auto items = std::vector<GetItem>();
+        const auto number = 1 + world_.below(16);
+        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
+        for (std::size_t i = 0; i < number; ++i) memory.emplace_back(Oracle::least_bytes + config_.object_bytes);
+        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
+        const auto options = GetBatchOptions{.deadline = deadline};
+        const auto report = co_await client.get_batch(items, options);
+        count(report.error());
+        for (std::size_t i = 0; i < number; ++i) {
+            if (report && report->outcomes[i] == Errc::ok)
+                oracle_.check_read(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), address);
+            oracle_.keep_buffer(std::move(memory[i]), address);
+        }
+    }
+
+    asio::awaitable<void> put_batch(Client& client, Deadline deadline) {
+        auto keys = std::vector<std::string>();
+        auto values = std::vector<std::vector<std::byte>>();
+        auto items = std::vector<PutItem>();
+        const auto number = 1 + world_.below(16);
+        for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
+        for (std::size_t i = 0; i < number; ++i) values.push_back(oracle_.make_value(keys[i], draw_size()));
+        for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], values[i]});
+        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto report = co_await client.put_batch(items, options);
+        count(report.error());
+        for (auto& value : values) std::fill(value.begin(), value.end(), std::byte{0xee});
+    }
+
+    asio::awaitable<void> view(Client& client, const std::string& address, Deadline deadline) {
+        const auto key = draw_key();
+        const auto options = ViewOptions{.deadline = deadline};
+        const auto view = co_await client.view(key, options);
+        count(view.error());
+        if (view && view->valid()) oracle_.check_read(key, view->bytes(), address);
+    }
+
+    asio::awaitable<void> remove(Client& client, Deadline deadline) {
+        const auto key = draw_key();
+        const auto mode = world_.chance(0.5) ? store::RemoveMode::force : store::RemoveMode::unless_in_use;
+        const auto done = co_await client.remove(key, mode, deadline);
+        count(done.error());
+    }
+
+    asio::awaitable<void> exists(Client& client, Deadline deadline) {
+        const auto key = draw_key();
+        const auto found = co_await client.exists(key, deadline);
+        count(found.error());
+    }
+
+    asio::awaitable<void> wait_for(Client& client, Deadline deadline) {
+        const auto key = draw_key();
+        const auto name = std::string_view(key);
+        const auto come = co_await client.wait_for(std::span(&name, 1), deadline);
+        count(come.error());
+    }
+
+    [[nodiscard]] std::uint64_t successes() const noexcept { return successes_; }
+
+  private:
+    World& world_;
+    Oracle& oracle_;
+    const ClusterConfig& config_;
+    std::uint64_t successes_ = 0;
+};
+
+} // namespace mooncake::simulation
