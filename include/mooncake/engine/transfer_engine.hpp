@@ -133,7 +133,8 @@ class TransferEngine {
     /// begun is under way, so that the space can be somebody else's. Ask again while it is false.
     [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
         regions_->fence().raise(offset, length, epoch);
-        return regions_->fence().quiet(offset, length, epoch);
+        const auto nobody = transports_.fence(offset, length, epoch);
+        return regions_->fence().quiet(offset, length, epoch) && nobody;
     }
 
     /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.

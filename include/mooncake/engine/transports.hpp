@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,16 @@ class TransportPool<TransportSet<Ts...>> {
             return std::array{&TransportPool::transfer_over<I>...};
         }(std::make_index_sequence<size>());
         return (this->*table[index])(std::move(state), group);
+    }
+
+    /// See `FencingTransport`: whether all of them say so.
+    [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
+        auto all = true;
+        for_each([&]<std::size_t I>(auto& transport) {
+            if constexpr (FencingTransport<std::remove_cvref_t<decltype(transport)>>)
+                all &= transport.fence(offset, length, epoch);
+        });
+        return all;
     }
 
     /// Whether transport number `index` can give a peer's memory as memory of this process.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <list>
@@ -93,6 +94,15 @@ class WriteFence {
         for (const auto& write : state_->under_way)
             if (write.epoch <= epoch && write.offset < offset + length && offset < write.end) return false;
         return true;
+    }
+
+    /// The highest epoch to which the fence was raised anywhere in `[offset, offset + length)`; 0: nowhere.
+    [[nodiscard]] std::uint64_t highest(std::uint64_t offset, std::uint64_t length) const {
+        const auto lock = std::lock_guard(state_->mutex);
+        auto epoch = std::uint64_t{0};
+        for (auto at = first_overlap(offset); at != state_->raised.end() && at->first < offset + length; ++at)
+            epoch = std::max(epoch, at->second.second);
+        return epoch;
     }
 
     /// How many writes are under way that have an owner.

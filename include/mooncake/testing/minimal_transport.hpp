@@ -65,6 +65,9 @@ class MinimalTransport {
                             : group.deadline.passed()              ? Errc::timed_out
                                                                    : found.error;
             if (slice.outcome != Errc::ok) continue;
+            const auto passage = table->fence().enter(slice.remote, slice.length, write ? slice.epoch : 0);
+            if (!passage) slice.outcome = Errc::stale_epoch;
+            if (!passage) continue;
             if (slice.length != 0)
                 std::memcpy(write ? found.bytes : slice.local, write ? slice.local : found.bytes, slice.length);
             if (group.digest == Digest::xxh3) slice.digest = hash_bytes({slice.local, slice.length});

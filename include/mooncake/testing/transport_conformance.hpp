@@ -127,6 +127,37 @@ void ranges() {
 }
 
 template <Transport T>
+void fences() {
+    auto pair = TransportPair<T>();
+    const auto region = pair.add(1 * MiB, Rights::read_write, mark);
+    const auto write = [&](std::uint64_t remote, std::uint64_t epoch) {
+        auto memory = std::vector<std::byte>(4096, other_mark);
+        auto slice = Slice{
+            .local = memory.data(), .length = 4096, .remote = remote, .key = region->keys.write, .epoch = epoch};
+        CHECK(pair.move(Direction::write, std::span(&slice, 1)).has_value());
+        return slice.outcome;
+    };
+    const auto place = region->offset + 64 * KiB;
+    CHECK(write(place, 3) == Errc::ok);
+    pair.regions->fence().raise(place, 4096, 3);
+    if constexpr (FencingTransport<T>) {
+        const auto until = Deadline(10s);
+        while (!pair.server.fence(place, 4096, 3) && !until.passed()) std::this_thread::yield();
+        CHECK_FALSE(until.passed());
+    }
+    CHECK(pair.regions->fence().quiet(place, 4096, 3));
+    std::memset(region->bytes.data() + 64 * KiB, static_cast<int>(mark), 4096);
+    CHECK(write(place, 3) == Errc::stale_epoch);
+    CHECK(write(place, 2) == Errc::stale_epoch);
+    CHECK(write(place - 1, 3) == Errc::stale_epoch);
+    CHECK(write(place + 4095, 1) == Errc::stale_epoch);
+    CHECK(untouched(region->bytes, mark));
+    CHECK(write(place + 4096, 3) == Errc::ok); // beside it
+    CHECK(write(place, 4) == Errc::ok);        // whom it belongs to now
+    CHECK(write(place, 0) == Errc::ok);        // of no allocation
+}
+
+template <Transport T>
 void keys() {
     auto pair = TransportPair<T>();
     const auto both = pair.add(4096, Rights::read_write, mark), readable = pair.add(4096, Rights::read, mark);
@@ -308,6 +339,7 @@ void transport_conformance() {
     SUBCASE("a refused slice does no harm to the others of a write") { detail::mixed<T>(Direction::write); }
     SUBCASE("a refused slice does no harm to the others of a read") { detail::mixed<T>(Direction::read); }
     SUBCASE("a segment of another generation is not touched") { detail::generations<T>(); }
+    SUBCASE("a write that comes after the fence was raised is refused, and no other") { detail::fences<T>(); }
     SUBCASE("a region that was removed comes free and is reached no more") { detail::removal<T>(); }
     SUBCASE("regions side by side may have one key") { detail::shared_key<T>(); }
     if constexpr (MappingTransport<T>) {

@@ -97,4 +97,15 @@ concept MappingTransport = Transport<T> && requires(T& transport, const typename
     { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
 };
 
+/// What a transport has to do whose peers write into this process's memory by themselves, where the `RegionTable`'s fence does
+/// not see them.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.fence(offset, length, epoch)` | no peer begins a write to these bytes of the own segment for an allocation of that epoch or an older one any more; whether none is under way either. To be called again until it is true | none | any |
+template <class T>
+concept FencingTransport = Transport<T> && requires(T& transport, std::uint64_t number) {
+    { transport.fence(number, number, number) } -> std::same_as<bool>;
+};
+
 } // namespace mooncake

@@ -59,17 +59,22 @@ class BasicShmTransport {
         auto remotes = std::vector<std::byte*>(group.slices.size());
         auto windows = link->windows();
         auto held = std::vector(1, windows); // all that `remotes` point into, should a region be revoked meanwhile
+        auto passages = std::vector<WriteFence::Passage>();
         auto hint = std::size_t{0};
         for (std::size_t i = 0; i < group.slices.size(); ++i) {
             auto& slice = group.slices[i];
             const auto wanted = Wanted{slice.remote, slice.length, slice.key, needed};
             slice.outcome = locate(*windows, hint, wanted, remotes[i]);
-            if (slice.outcome != Errc::not_mapped) continue;
-            slice.outcome = co_await map_region(*link, wanted, group.deadline);
-            if (slice.outcome != Errc::ok) continue;
-            windows = link->windows();
-            held.push_back(windows);
-            slice.outcome = locate_mapped(*windows, hint, wanted, remotes[i]);
+            if (slice.outcome == Errc::not_mapped) {
+                slice.outcome = co_await map_region(*link, wanted, group.deadline);
+                if (slice.outcome != Errc::ok) continue;
+                windows = link->windows();
+                held.push_back(windows);
+                slice.outcome = locate_mapped(*windows, hint, wanted, remotes[i]);
+            }
+            if (slice.outcome == Errc::ok && group.direction == Direction::write && slice.epoch != 0)
+                slice.outcome = enter(*link, *(*windows)[hint], slice, passages);
+            if (slice.outcome != Errc::ok) remotes[i] = nullptr;
         }
         if (!link->broken()) co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         // A peer that died meanwhile leaves bytes that nobody vouches for.
@@ -93,6 +98,11 @@ class BasicShmTransport {
         if (outcome != Errc::ok) co_return outcome;
         window.hold = (*windows)[hint];
         co_return window;
+    }
+
+    /// See `FencingTransport`.
+    [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
+        return server_.fence(offset, length, epoch);
     }
 
     asio::awaitable<void> close() {
@@ -130,6 +140,17 @@ class BasicShmTransport {
             return remote ? Errc::ok : Errc::out_of_range;
         }
         return Errc::not_mapped;
+    }
+
+    /// The right to write what `slice` says, held while the bytes are copied. `not_mapped`: what was fenced before the window
+    /// was mapped is not known here, and the slice goes another way, where it is.
+    static Errc enter(transport::detail::ShmLink& link, const transport::detail::ShmWindow& window, const Slice& slice,
+                      std::vector<WriteFence::Passage>& passages) {
+        if (slice.epoch <= window.floor) return Errc::not_mapped;
+        auto passage = link.fence().enter(slice.remote, slice.length, slice.epoch);
+        if (!passage) return Errc::stale_epoch;
+        passages.push_back(std::move(*passage));
+        return Errc::ok;
     }
 
     /// The same after `map_region`: a window that has gone again was revoked with its region.

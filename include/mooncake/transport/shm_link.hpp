@@ -4,6 +4,7 @@
 #include <mooncake/core/scope.hpp>
 #include <mooncake/memory/access.hpp>
 #include <mooncake/memory/mapping.hpp>
+#include <mooncake/memory/write_fence.hpp>
 #include <mooncake/transport/shm_wire.hpp>
 
 #include <fcntl.h>
@@ -59,6 +60,8 @@ struct ShmWindow {
     std::uint64_t length = 0; ///< of the region; the mapping is of whole pages
     std::uint64_t key = 0;
     Rights rights = Rights::none;
+    std::uint64_t floor =
+        0; ///< the highest epoch that was fenced in there when it was mapped: older writes go another way
     Mapping mapping;
 
     ~ShmWindow() {
@@ -110,6 +113,10 @@ class BasicShmLink {
         const auto lock = std::lock_guard(mutex_);
         return windows_;
     }
+
+    /// Which writes over this link still count, as the owner of the memory has it: he has nobody else to ask, since he does
+    /// not see them.
+    [[nodiscard]] WriteFence& fence() noexcept { return fence_; }
 
     /// The right to ask for a region. One asks at a time, and those who come after look whether it is mapped by then: many
     /// that begin at once would map the same region as often, and fill the socket.
@@ -218,6 +225,7 @@ class BasicShmLink {
 
     bool take(ShmReceived received) {
         if (received.message.kind == ShmKind::revoked) return revoke(received.message.offset);
+        if (received.message.kind == ShmKind::fence) return raise_fence(received.message);
         if (received.message.kind != ShmKind::reply) return false;
         const auto lock = std::lock_guard(mutex_);
         if (const auto found = asked_.find(received.message.id); found != asked_.end()) {
@@ -227,6 +235,17 @@ class BasicShmLink {
         } else {
             give_back(received.message); // nobody waits any more
         }
+        return true;
+    }
+
+    /// Answers when no such write is under way; the server asks again until then. False: nonsense.
+    bool raise_fence(const ShmMessage& message) {
+        if (message.length > ~std::uint64_t{0} - message.offset) return false;
+        fence_.raise(message.offset, message.length, message.id);
+        if (!fence_.quiet(message.offset, message.length, message.id)) return true;
+        auto answer = message;
+        answer.kind = ShmKind::fenced;
+        (void)session_->send(answer); // one that is lost is asked for again
         return true;
     }
 
@@ -295,6 +314,7 @@ class BasicShmLink {
         window->length = region.length;
         window->key = key;
         window->rights = rights;
+        window->floor = region.key;
         window->mapping = std::move(*mapping);
         auto next = std::make_shared<Windows>(*windows_);
         next->push_back(std::move(window));
@@ -304,6 +324,7 @@ class BasicShmLink {
 
     const std::shared_ptr<const ShmSession> session_;
     const std::uint64_t generation_;
+    WriteFence fence_;
     std::atomic<bool> broken_ = false;
     mutable std::mutex mutex_; // of what follows
     std::shared_ptr<const Windows> windows_ = std::make_shared<const Windows>();

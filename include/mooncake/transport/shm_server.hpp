@@ -8,7 +8,9 @@
 #include <mooncake/transport/shm_wire.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,6 +44,27 @@ class BasicShmServer {
         (void)scope_.spawn(accept_all());
     }
 
+    /// Whether no peer writes to these bytes of the segment any more for an allocation of `epoch` or an older one. Asks those
+    /// who map them for writing; to be called again until it is true. One that does not answer, such as one that is stopped,
+    /// keeps it false until it does or is gone. Thread: any.
+    [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
+        const auto now = SteadyClock{}.now();
+        const auto lock = std::lock_guard(mutex_);
+        auto all = true;
+        for (auto& peer : peers_) {
+            if (!may_write(peer, offset, length)) continue;
+            const auto at = peer.fences.try_emplace(epoch).first;
+            all &= at->second.done;
+            if (at->second.done || at->second.asked + ask_again > now) continue;
+            at->second.asked = now;
+            const auto question = ShmMessage{.kind = ShmKind::fence, .id = epoch, .offset = offset, .length = length};
+            (void)send_message(peer.socket.native_handle(), question);
+        }
+        if (all)
+            for (auto& peer : peers_) peer.fences.erase(epoch);
+        return all;
+    }
+
     asio::awaitable<void> close() {
         context_.regions->unlisten(this);
         co_await scope_.close();
@@ -58,7 +81,17 @@ class BasicShmServer {
         explicit Peer(const Executor& executor) : socket(executor) {}
         Descriptor socket;
         bool greeted = false;
-        std::vector<RegionPin> mapped; ///< one entry a mapping; guarded by the server's mutex
+        struct Mapped {
+            RegionPin region;
+            Rights rights;
+        };
+        struct Fence {
+            TimePoint asked;
+            bool done = false;
+        };
+        // guarded by the server's mutex
+        std::vector<Mapped> mapped;            ///< one entry a mapping
+        std::map<std::uint64_t, Fence> fences; ///< by epoch: what it was asked to fence
     };
 
     Task<void> accept_all() {
@@ -106,6 +139,7 @@ class BasicShmServer {
     bool answer(Peer& peer, const ShmMessage& message) {
         auto reply = ShmMessage{.kind = ShmKind::reply, .id = message.id, .generation = context_.regions->generation()};
         if (message.kind == ShmKind::released) return released(peer, message.offset);
+        if (message.kind == ShmKind::fenced) return fenced(peer, message.id);
         if (message.kind == ShmKind::hello) {
             peer.greeted = true;
             reply.status = static_cast<std::uint32_t>(message.id != wire_version               ? Errc::version_mismatch
@@ -145,7 +179,9 @@ class BasicShmServer {
         {
             const auto lock = std::lock_guard(mutex_);
             if (peer.mapped.size() >= most_mappings) return false;
-            peer.mapped.push_back(region);
+            peer.mapped.push_back({region, rights});
+            // Noted first, looked at after: a fence that is raised from now on is told to this peer as well.
+            reply.key = context_.regions->fence().highest(region->offset, region->bytes.size());
         }
         // Noted first, looked up again after: a removal in between has either told the peer, or is seen here.
         if (context_.regions->snapshot().resolve(message.offset, 1, message.key, Rights::none).error != Errc::ok)
@@ -153,10 +189,27 @@ class BasicShmServer {
         return send_message(peer.socket.native_handle(), reply, read_only ? read_only.get() : region->arena->fd()) == 0;
     }
 
+    static constexpr Duration ask_again = std::chrono::milliseconds{200};
+
+    /// Requires: the lock is held.
+    static bool may_write(const Peer& peer, std::uint64_t offset, std::uint64_t length) {
+        return std::any_of(peer.mapped.begin(), peer.mapped.end(), [&](const typename Peer::Mapped& mapped) {
+            const auto& region = *mapped.region;
+            return includes(mapped.rights, Rights::write) && region.offset < offset + length &&
+                   offset < region.offset + region.bytes.size();
+        });
+    }
+
+    bool fenced(Peer& peer, std::uint64_t epoch) {
+        const auto lock = std::lock_guard(mutex_);
+        if (const auto found = peer.fences.find(epoch); found != peer.fences.end()) found->second.done = true;
+        return true;
+    }
+
     bool released(Peer& peer, std::uint64_t offset) {
         const auto lock = std::lock_guard(mutex_);
         const auto at = std::find_if(peer.mapped.begin(), peer.mapped.end(),
-                                     [offset](const auto& region) { return region->offset == offset; });
+                                     [offset](const auto& mapped) { return mapped.region->offset == offset; });
         if (at == peer.mapped.end()) return false;
         peer.mapped.erase(at);
         return true;
@@ -165,7 +218,8 @@ class BasicShmServer {
     void revoke(const RegionPin& region) {
         const auto lock = std::lock_guard(mutex_);
         for (auto& peer : peers_) {
-            if (std::find(peer.mapped.begin(), peer.mapped.end(), region) == peer.mapped.end()) continue;
+            const auto maps = [&region](const auto& mapped) { return mapped.region == region; };
+            if (std::none_of(peer.mapped.begin(), peer.mapped.end(), maps)) continue;
             const auto notice = ShmMessage{.kind = ShmKind::revoked, .offset = region->offset};
             if (send_message(peer.socket.native_handle(), notice) != 0)
                 shutdown(peer.socket.native_handle(), SHUT_RDWR);

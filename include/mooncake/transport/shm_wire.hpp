@@ -32,6 +32,8 @@ enum class ShmKind : std::uint32_t {
         3, ///< server: to hello and map; for a map that was granted the region, and its memory's descriptor beside it
     revoked = 4,  ///< server: the region at `offset` is going away; use it no more, and say when you are done
     released = 5, ///< client: has unmapped one mapping of the region at `offset`
+    fence = 6,  ///< server: no write of epoch `id`, or of an older one, may touch `[offset, offset + length)` any more
+    fenced = 7, ///< client: none does, as it was asked by the fence of that `id`; not said while one is under way
 };
 
 struct ShmMessage {
