@@ -95,6 +95,7 @@ class ClusterSimulation {
         bool starting_again = false; ///< somebody will
         std::uint64_t stopped = 0;   ///< how often it was paused
         unsigned working = 0;        ///< loops that run on it
+        unsigned in_operation = 0;   ///< of those
     };
     using Members = std::vector<std::unique_ptr<Member>>;
 
@@ -161,14 +162,33 @@ class ClusterSimulation {
             member.process->start(keep_starting(member.node.get()),
                                   [ready](const Result<void>& started) { ready(started.has_value()); });
         } else {
-            member.process->start(open_client(member.process.get(), client_config(member)),
-                                  [this, self, incarnation, ready](Result<std::unique_ptr<Client>> opened) {
-                                      if (!opened || self->incarnation != incarnation) return;
-                                      self->client = std::move(*opened);
-                                      ready(true);
-                                      for (unsigned i = 0; i < loops; ++i) begin_work(*self, i);
-                                  });
+            open_store(member);
         }
+    }
+
+    void open_store(Member& member) {
+        member.process->start(open_client(member.process.get(), client_config(member)),
+                              [this, self = &member, incarnation = member.incarnation](auto opened) {
+                                  if (!opened || self->incarnation != incarnation) return;
+                                  self->client = std::move(*opened);
+                                  self->ready = true;
+                                  for (unsigned i = 0; i < loops; ++i) begin_work(*self, i);
+                              });
+    }
+
+    /// A client that ends its store, and opens another, while operations of it run.
+    void restart(Member& member) {
+        if (member.process->dead() || member.process->paused() || !member.client) return;
+        ++member.stopped;
+        member.ready = false;
+        member.process->start(
+            close(member.client.get()), [this, self = &member, incarnation = member.incarnation](const Result<void>&) {
+                if (self->incarnation != incarnation) return;
+                if (self->in_operation != 0)
+                    world_.report_fault("operations of " + self->address + " went on after their store was closed");
+                self->client.reset();
+                open_store(*self);
+            });
     }
 
     RpcClientConfig rpc() const { return {.server = {masters_.front()->address, master_port}}; }
@@ -224,14 +244,16 @@ class ClusterSimulation {
         const auto mean = std::chrono::duration_cast<Duration>(
             std::chrono::duration<double>(static_cast<double>(loops) / self->config_.operations_per_second));
         auto pause = Event();
-        while (self->working_) {
+        while (self->working_ && member->ready) {
             co_await pause.wait(Deadline(self->world_.between(Duration::zero(), 2 * mean)));
-            if (!self->working_) break;
+            if (!self->working_ || !member->ready) break;
             ++self->operations_;
             const auto deadline = self->load_.draw_deadline();
             const auto stopped = member->stopped;
             const auto begun = self->world_.now();
+            ++member->in_operation;
             co_await self->load_.one_operation(*member->client, member->address, Deadline(deadline));
+            --member->in_operation;
             const auto took = self->world_.now() - begun;
             if (took > deadline + patience && member->stopped == stopped)
                 self->world_.report_fault("an operation of " + member->address + " with " +
@@ -286,7 +308,10 @@ class ClusterSimulation {
         if (world_.chance(0.3)) network.dying = 0.0005;
         if (world_.chance(0.2)) network.latency_most = std::chrono::milliseconds{5};
         if (world_.chance(0.2)) network.buffer = 4 * KiB;
-        if (!mix_.kinds.empty()) next_fault();
+        if (!mix_.kinds.empty()) return next_fault();
+        // A world in which nothing goes wrong, so that whatever fails is our own doing.
+        network.slow_delivery = network.dying = 0;
+        load_.expect_success(true);
     }
     void next_fault() {
         world_.call_after(world_.between(Duration::zero(), 2 * mix_.pause), [this] {
@@ -350,6 +375,7 @@ class ClusterSimulation {
             if (!member.process->dead()) member.process->set_clock(world_.chance(0.5) ? ahead : Duration::zero(), rate);
             return;
         }
+        case Fault::restart_client: return restart(draw_member(clients_));
         case Fault::slow_network:
             network_.config().slowness = 100;
             world_.call_after(draw_outage(), [this] { network_.config().slowness = 1; });
@@ -406,7 +432,7 @@ class ClusterSimulation {
         member.server.reset();
         member.node.reset();
         member.client.reset();
-        member.working = 0;
+        member.working = member.in_operation = 0;
         // What is due in the world may still name it.
         graveyard_.push_back(std::move(member.process));
     }
@@ -453,6 +479,7 @@ class ClusterSimulation {
         left("leases", stats.leases);
         left("bytes being written", stats.writing_bytes);
         left("bytes in quarantine", stats.quarantined_bytes);
+        left("keys that somebody waits for", masters_.front()->server->master().keys_waited_for());
         for (auto& member : clients_) left("operations", member->working);
     }
 

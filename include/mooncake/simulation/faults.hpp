@@ -24,13 +24,14 @@ enum class Fault : std::uint8_t {
     swizzle,           ///< links stop one after the other and come back in another order
     clock,             ///< a process's clock jumps ahead and runs at another rate
     slow_network,      ///< everything takes a hundred times as long for a while
+    restart_client,    ///< closed in good order while operations run, and opened again
 };
-inline constexpr std::size_t fault_kinds = 12;
+inline constexpr std::size_t fault_kinds = 13;
 
 [[nodiscard]] constexpr std::string_view to_string(Fault fault) noexcept {
     constexpr std::string_view names[] = {
-        "pause_node",        "pause_client", "pause_master", "kill_node", "kill_client", "kill_master",
-        "partition_one_way", "partition",    "isolate",      "swizzle",   "clock",       "slow_network"};
+        "pause_node", "pause_client", "pause_master", "kill_node", "kill_client",  "kill_master",   "partition_one_way",
+        "partition",  "isolate",      "swizzle",      "clock",     "slow_network", "restart_client"};
     return names[static_cast<std::size_t>(fault)];
 }
 
@@ -39,10 +40,10 @@ struct FaultMix {
     std::vector<Fault> kinds;
     Duration pause{}; ///< mean time between two
 
-    /// About a third of the kinds, at a rate between one in 300 ms and one in 6 s. One seed in sixteen has no faults.
+    /// About a third of the kinds, at a rate between one in 300 ms and one in 6 s. One seed in eight has no faults.
     [[nodiscard]] static FaultMix draw(World& world) {
         auto mix = FaultMix();
-        if (world.chance(1.0 / 16)) return mix;
+        if (world.chance(1.0 / 8)) return mix;
         for (std::size_t kind = 0; kind < fault_kinds; ++kind)
             if (world.chance(0.35)) mix.kinds.push_back(static_cast<Fault>(kind));
         mix.pause = world.between(std::chrono::milliseconds{300}, std::chrono::seconds{6});

@@ -53,46 +53,55 @@ class Load {
         return Oracle::least_bytes + world_.below(most);
     }
 
+    /// From now on nothing happens to the cluster that could make an operation fail which has time enough.
+    void expect_success(bool yes) noexcept { calm_ = yes; }
+
     asio::awaitable<void> one_operation(Client& client, const std::string& address, Deadline deadline) {
+        const auto patient = deadline.left(SteadyClock{}.now()) >= std::chrono::milliseconds{500};
         const auto dice = world_.below(100);
-        if (dice < 40) co_await get(client, address, deadline);
-        else if (dice < 70) co_await put(client, address, deadline);
-        else if (dice < 76) co_await get_batch(client, address, deadline);
-        else if (dice < 82) co_await put_batch(client, deadline);
-        else if (dice < 90) co_await view(client, address, deadline);
-        else if (dice < 94) co_await remove(client, deadline);
-        else if (dice < 97) co_await exists(client, deadline);
-        else co_await wait_for(client, deadline);
+        auto outcome = Error();
+        if (dice < 40) outcome = co_await get(client, address, deadline);
+        else if (dice < 70) outcome = co_await put(client, address, deadline);
+        else if (dice < 76) outcome = co_await get_batch(client, address, deadline);
+        else if (dice < 82) outcome = co_await put_batch(client, deadline);
+        else if (dice < 90) outcome = co_await view(client, address, deadline);
+        else if (dice < 94) outcome = co_await remove(client, deadline);
+        else if (dice < 97) outcome = co_await exists(client, deadline);
+        else outcome = co_await wait_for(client, deadline);
+        judge(outcome, patient);
     }
 
-    void count(const Error& outcome) {
+    void judge(const Error& outcome, bool patient) {
+        const auto troubled = outcome == Errc::connection_lost || outcome == Errc::unreachable || outcome == Errc::lost;
         if (outcome == Errc::ok) ++successes_;
+        else if (calm_ && patient && troubled)
+            world_.report_fault("in a world without faults a client was told: " + outcome.message());
         else if (outcome == Errc::corrupt || outcome == Errc::protocol_error)
             world_.report_fault("a client was told: " + outcome.message());
     }
 
-    asio::awaitable<void> get(Client& client, const std::string& address, Deadline deadline) {
+    asio::awaitable<Error> get(Client& client, const std::string& address, Deadline deadline) {
         const auto key = draw_key();
         auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
         const auto options = GetOptions{.deadline = deadline};
         const auto got = co_await client.get_into(key, into, options);
-        count(got.error());
         if (got) oracle_.check_read(key, ConstBytes(into).first(*got), address);
         oracle_.keep_buffer(std::move(into), address);
+        co_return got.error();
     }
 
-    asio::awaitable<void> put(Client& client, const std::string& address, Deadline deadline) {
+    asio::awaitable<Error> put(Client& client, const std::string& address, Deadline deadline) {
         const auto key = draw_key();
         auto value = oracle_.make_value(key, draw_size());
         const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
         const auto done = co_await client.put(key, value, options);
-        count(done.error());
         // The writer has its memory back, and may do with it what it likes.
         std::fill(value.begin(), value.end(), std::byte{0xee});
         oracle_.keep_buffer(std::move(value), address);
+        co_return done.error();
     }
 
-    asio::awaitable<void> get_batch(Client& client, const std::string& address, Deadline deadline) {
+    asio::awaitable<Error> get_batch(Client& client, const std::string& address, Deadline deadline) {
         auto keys = std::vector<std::string>();
         auto memory = std::vector<std::vector<std::byte>>();
         auto items = std::vector<GetItem>();
@@ -102,15 +111,15 @@ class Load {
         for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
         const auto options = GetBatchOptions{.deadline = deadline};
         const auto report = co_await client.get_batch(items, options);
-        count(report.error());
         for (std::size_t i = 0; i < number; ++i) {
             if (report && report->outcomes[i] == Errc::ok)
                 oracle_.check_read(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), address);
             oracle_.keep_buffer(std::move(memory[i]), address);
         }
+        co_return report.error();
     }
 
-    asio::awaitable<void> put_batch(Client& client, Deadline deadline) {
+    asio::awaitable<Error> put_batch(Client& client, Deadline deadline) {
         auto keys = std::vector<std::string>();
         auto values = std::vector<std::vector<std::byte>>();
         auto items = std::vector<PutItem>();
@@ -120,36 +129,36 @@ class Load {
         for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], values[i]});
         const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
         const auto report = co_await client.put_batch(items, options);
-        count(report.error());
         for (auto& value : values) std::fill(value.begin(), value.end(), std::byte{0xee});
+        co_return report.error();
     }
 
-    asio::awaitable<void> view(Client& client, const std::string& address, Deadline deadline) {
+    asio::awaitable<Error> view(Client& client, const std::string& address, Deadline deadline) {
         const auto key = draw_key();
         const auto options = ViewOptions{.deadline = deadline};
         const auto view = co_await client.view(key, options);
-        count(view.error());
         if (view && view->valid()) oracle_.check_read(key, view->bytes(), address);
+        co_return view.error();
     }
 
-    asio::awaitable<void> remove(Client& client, Deadline deadline) {
+    asio::awaitable<Error> remove(Client& client, Deadline deadline) {
         const auto key = draw_key();
         const auto mode = world_.chance(0.5) ? store::RemoveMode::force : store::RemoveMode::unless_in_use;
         const auto done = co_await client.remove(key, mode, deadline);
-        count(done.error());
+        co_return done.error();
     }
 
-    asio::awaitable<void> exists(Client& client, Deadline deadline) {
+    asio::awaitable<Error> exists(Client& client, Deadline deadline) {
         const auto key = draw_key();
         const auto found = co_await client.exists(key, deadline);
-        count(found.error());
+        co_return found.error();
     }
 
-    asio::awaitable<void> wait_for(Client& client, Deadline deadline) {
+    asio::awaitable<Error> wait_for(Client& client, Deadline deadline) {
         const auto key = draw_key();
         const auto name = std::string_view(key);
         const auto come = co_await client.wait_for(std::span(&name, 1), deadline);
-        count(come.error());
+        co_return come.error();
     }
 
     [[nodiscard]] std::uint64_t successes() const noexcept { return successes_; }
@@ -159,6 +168,7 @@ class Load {
     Oracle& oracle_;
     const ClusterConfig& config_;
     std::uint64_t successes_ = 0;
+    bool calm_ = false;
 };
 
 } // namespace mooncake::simulation

@@ -324,6 +324,16 @@ class Master {
         return ok;
     }
 
+    /// How many keys somebody waits for. Complexity: O(shards).
+    [[nodiscard]] std::size_t keys_waited_for() {
+        auto keys = std::size_t{0};
+        for (auto& shard : space_.shards) {
+            const auto lock = std::lock_guard(shard.mutex);
+            keys += shard.keys_waited_for();
+        }
+        return keys;
+    }
+
     /// Whether it was in time: then `ready` is never called. Otherwise it was called, or is being called.
     bool cancel_wait(Waiter& waiter) { return store::detail::WaiterRegistry::cancel(space_.shards, waiter); }
 
