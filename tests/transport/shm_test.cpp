@@ -5,7 +5,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -171,9 +175,10 @@ TEST_CASE("shm: a peer that does not answer keeps the fence open until it is gon
     auto pair = TransportPair<ShmTransport>();
     const auto region = pair.add(64 * KiB, Rights::read_write);
     auto stopped = raw(pair);
-    send(stopped, bytes_of(ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = pair.regions->generation()}));
-    send(stopped, bytes_of(ShmMessage{
-                      .kind = ShmKind::map, .id = 9, .offset = region->offset, .key = region->keys.write}));
+    send(stopped,
+         bytes_of(ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = pair.regions->generation()}));
+    send(stopped,
+         bytes_of(ShmMessage{.kind = ShmKind::map, .id = 9, .offset = region->offset, .key = region->keys.write}));
     auto answer = ShmMessage();
     REQUIRE(::recv(stopped.get(), &answer, sizeof answer, 0) == sizeof answer);
     REQUIRE(::recv(stopped.get(), &answer, sizeof answer, 0) == sizeof answer);
@@ -193,12 +198,54 @@ TEST_CASE("shm: what was fenced before a region was mapped is not written over i
     const auto region = pair.add(64 * KiB, Rights::read_write);
     pair.regions->fence().raise(region->offset, 4096, 8);
     auto byte = std::byte{1};
-    auto slice =
-        Slice{.local = &byte, .length = 1, .remote = region->offset, .key = region->keys.write, .epoch = 8};
+    auto slice = Slice{.local = &byte, .length = 1, .remote = region->offset, .key = region->keys.write, .epoch = 8};
     CHECK(pair.move(Direction::write, std::span(&slice, 1)).has_value());
     CHECK(slice.outcome == Errc::not_mapped); // and the engine goes on over a way on which the owner looks
     CHECK(region->bytes[0] == std::byte{0});
     slice.epoch = 9;
     CHECK(pair.move(Direction::write, std::span(&slice, 1)).has_value());
     CHECK(slice.outcome == Errc::ok);
+}
+
+TEST_CASE("shm: strangers who say nothing make room, and those who have shown a key stay") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto region = pair.add(4096, Rights::read_write);
+    auto byte = std::vector<std::byte>(1);
+    REQUIRE(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
+    auto strangers = std::vector<FileDescriptor>();
+    for (std::size_t i = 0; i < 3 * ShmServer::most_strangers; ++i) strangers.push_back(raw(pair));
+    CHECK(cut_off(strangers.front()));
+    const auto another = pair.connect(pair.server.describe(), pair.regions->generation());
+    CHECK(another.has_value());
+    CHECK(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
+}
+
+TEST_CASE("shm: descriptors that nobody asked for are closed") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto count = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+    };
+    const auto before = count();
+    for (auto round = 0; round < 20; ++round) {
+        auto peer = raw(pair);
+        auto message = ShmMessage{.kind = ShmKind::hello, .id = wire_version, .generation = pair.regions->generation()};
+        auto part = iovec{&message, sizeof message};
+        const int fds[] = {0, 1};
+        alignas(cmsghdr) auto control = std::array<char, CMSG_SPACE(sizeof fds)>{};
+        auto header = msghdr{};
+        header.msg_iov = &part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.data();
+        header.msg_controllen = control.size();
+        auto* const extra = CMSG_FIRSTHDR(&header);
+        extra->cmsg_level = SOL_SOCKET;
+        extra->cmsg_type = SCM_RIGHTS;
+        extra->cmsg_len = CMSG_LEN(sizeof fds);
+        std::memcpy(CMSG_DATA(extra), fds, sizeof fds);
+        REQUIRE(::sendmsg(peer.get(), &header, MSG_NOSIGNAL) == sizeof message);
+        CHECK(cut_off(peer));
+    }
+    for (const auto until = Deadline(std::chrono::seconds(5)); count() > before && !until.passed();)
+        std::this_thread::yield();
+    CHECK(count() <= before);
 }

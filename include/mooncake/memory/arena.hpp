@@ -6,12 +6,12 @@
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/memory/mapping.hpp>
 #include <mooncake/memory/prefault.hpp>
+#include <mooncake/memory/room.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
@@ -54,14 +54,17 @@ class Arena {
     /// much that is), `system`.
     [[nodiscard]] static Result<std::shared_ptr<Arena>> create(const ArenaConfig& config) {
         if (config.bytes == 0) return Error(Errc::invalid_argument, "ArenaConfig::bytes is 0; give at least 1");
-        if (const auto available = available_memory(); config.bytes > available)
-            return Error(Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) +
-                                                  " bytes was asked for, and " + std::to_string(available) +
-                                                  " bytes of memory are available; ask for less or free some");
+        const auto room = memory::detail::read_room();
+        if (config.bytes > std::numeric_limits<std::uint64_t>::max() - Mapping::huge_page)
+            return too_much(config, room);
         auto arena = std::shared_ptr<Arena>(new Arena);
         const auto bytes = round_up(config.bytes, Mapping::huge_page);
+        const auto reserved = config.pages == PageKind::hugetlb && bytes <= room.huge;
+        if (!reserved && config.bytes > room.plain) return too_much(config, room);
         if (config.pages == PageKind::hugetlb && arena->map(bytes, config, PageKind::hugetlb).has_value()) {
             arena->pages_ = PageKind::hugetlb;
+        } else if (config.bytes > room.plain) { // somebody else took the reserved pages just now
+            return too_much(config, room);
         } else if (auto mapped = arena->map(bytes, config, PageKind::plain); !mapped) {
             return mapped.error();
         } else {
@@ -88,16 +91,21 @@ class Arena {
         return fd;
     }
 
-    /// `MemAvailable` of `/proc/meminfo`, in bytes; without bound where that cannot be read.
-    [[nodiscard]] static std::uint64_t available_memory() {
-        const auto text = core::detail::read_text_file("/proc/meminfo");
-        const auto line = text.find("MemAvailable:");
-        if (line == std::string::npos) return std::numeric_limits<std::uint64_t>::max();
-        return std::strtoull(text.c_str() + line + 13, nullptr, 10) * KiB;
-    }
+    /// Bytes of memory that this process can have: what the machine has available, and what its control groups leave it;
+    /// without bound where that cannot be read. Huge pages that are reserved do not count.
+    [[nodiscard]] static std::uint64_t available_memory() { return memory::detail::read_room().plain; }
 
   private:
     Arena() = default;
+
+    static Error too_much(const ArenaConfig& config, const memory::detail::Room& room) {
+        return {Errc::out_of_memory, "an arena of " + std::to_string(config.bytes) + " bytes was asked for, and " +
+                                         std::to_string(room.plain) +
+                                         " bytes of memory are available to this process, and " +
+                                         std::to_string(room.huge) +
+                                         " in reserved huge pages; ask for less, free some, or raise the limit of the "
+                                         "control group (memory.max)"};
+    }
 
     /// Whether memory that asks for huge pages may get some; `madvise` succeeds either way. Such files say
     /// `always madvise [never]`.

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/result.hpp>
+#include <mooncake/core/signals.hpp>
 
 #include <sys/mman.h>
 
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,10 +34,16 @@ namespace mooncake {
         }
     };
     const auto wanted = threads ? threads : std::max(1U, std::thread::hardware_concurrency());
-    auto helpers = std::vector<std::jthread>();
-    for (unsigned i = 1; i < wanted && i * piece < memory.size(); ++i) helpers.emplace_back(work);
+    auto helpers = std::vector<std::thread>();
+    {
+        const auto quiet = core::detail::SignalsBlocked();
+        try {
+            for (unsigned i = 1; i < wanted && i * piece < memory.size(); ++i) helpers.emplace_back(work);
+        } catch (const std::system_error&) { // no more threads for us: this one does it, only slower
+        }
+    }
     work();
-    helpers.clear();
+    for (auto& helper : helpers) helper.join();
     // A kernel before 5.14 does not know the call: then the first access pays.
     if (failure != 0 && failure != EINVAL) return errno_error("madvise(MADV_POPULATE_WRITE)", failure);
     return ok;

@@ -132,8 +132,8 @@ void fences() {
     const auto region = pair.add(1 * MiB, Rights::read_write, mark);
     const auto write = [&](std::uint64_t remote, std::uint64_t epoch) {
         auto memory = std::vector<std::byte>(4096, other_mark);
-        auto slice = Slice{
-            .local = memory.data(), .length = 4096, .remote = remote, .key = region->keys.write, .epoch = epoch};
+        auto slice =
+            Slice{.local = memory.data(), .length = 4096, .remote = remote, .key = region->keys.write, .epoch = epoch};
         CHECK(pair.move(Direction::write, std::span(&slice, 1)).has_value());
         return slice.outcome;
     };

@@ -25,6 +25,9 @@ template <class Void = void>
 class BasicShmServer {
   public:
     static constexpr std::size_t most_mappings = 65'536; ///< of one peer
+    static constexpr std::size_t most_peers = 1'024;     ///< who have shown a key
+    static constexpr std::size_t most_strangers = 64;    ///< who have not: beyond, the one that came first makes room
+    static constexpr std::chrono::seconds stranger_for{5};
 
     explicit BasicShmServer(TransportContext context)
         : context_(std::move(context)), scope_(context_.runtime.next_executor()),
@@ -80,7 +83,9 @@ class BasicShmServer {
     struct Peer {
         explicit Peer(const Executor& executor) : socket(executor) {}
         Descriptor socket;
+        std::uint64_t number = 0;
         bool greeted = false;
+        bool known = false; ///< has shown a key; guarded by the server's mutex
         struct Mapped {
             RegionPin region;
             Rights rights;
@@ -112,15 +117,39 @@ class BasicShmServer {
                 continue;
             }
             // Spawning runs the coroutine up to its first wait, and it takes the lock when the peer has gone already.
-            (void)scope_.spawn(serve(admit(std::move(fd))));
+            const auto peer = admit(std::move(fd));
+            if (peer == peers_.end()) continue;
+            (void)scope_.spawn(serve(peer));
+            (void)scope_.spawn(expel_stranger(peer->number));
         }
     }
 
+    /// The end: there are too many.
     typename std::list<Peer>::iterator admit(FileDescriptor fd) {
         const auto lock = std::lock_guard(mutex_);
+        const auto strangers =
+            std::count_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.known; });
+        if (peers_.size() >= most_peers + most_strangers) return peers_.end();
+        if (static_cast<std::size_t>(strangers) >= most_strangers)
+            expel(*std::find_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.known; }));
         auto& peer = peers_.emplace_back(scope_.executor());
+        peer.number = ++last_number_;
         peer.socket.assign(fd.release());
         return std::prev(peers_.end());
+    }
+
+    /// Requires: the lock is held. Its coroutine hears of it and ends.
+    static void expel(Peer& peer) noexcept { shutdown(peer.socket.native_handle(), SHUT_RDWR); }
+
+    /// Who has shown no key in time has no business here.
+    Task<void> expel_stranger(std::uint64_t number) {
+        auto pause = Event();
+        const auto wake = co_await pause.wait(Deadline(stranger_for));
+        if (wake == Wake::cancelled) co_return ok;
+        const auto lock = std::lock_guard(mutex_);
+        for (auto& peer : peers_)
+            if (peer.number == number && !peer.known) expel(peer);
+        co_return ok;
     }
 
     Task<void> serve(typename std::list<Peer>::iterator peer) {
@@ -179,6 +208,7 @@ class BasicShmServer {
         {
             const auto lock = std::lock_guard(mutex_);
             if (peer.mapped.size() >= most_mappings) return false;
+            peer.known = true;
             peer.mapped.push_back({region, rights});
             // Noted first, looked at after: a fence that is raised from now on is told to this peer as well.
             reply.key = context_.regions->fence().highest(region->offset, region->bytes.size());
@@ -230,6 +260,7 @@ class BasicShmServer {
     TaskScope scope_;
     const std::string address_;
     Descriptor listener_;
+    std::uint64_t last_number_ = 0;
     std::mutex mutex_; // of `peers_` and what they have mapped
     std::list<Peer> peers_;
 };

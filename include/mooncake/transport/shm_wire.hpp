@@ -93,14 +93,19 @@ struct ShmReceived {
     while (bytes < 0 && errno == EINTR);
     received.error = bytes < 0 ? errno : bytes == 0 ? EPIPE : 0;
     if (received.error != 0) return received;
-    if (auto* const extra = CMSG_FIRSTHDR(&header); extra && extra->cmsg_level == SOL_SOCKET &&
-                                                    extra->cmsg_type == SCM_RIGHTS &&
-                                                    extra->cmsg_len == CMSG_LEN(sizeof(int))) {
-        auto fd = -1;
-        std::memcpy(&fd, CMSG_DATA(extra), sizeof fd);
-        received.fd = FileDescriptor(fd);
+    auto many = false;
+    for (auto* extra = CMSG_FIRSTHDR(&header); extra != nullptr; extra = CMSG_NXTHDR(&header, extra)) {
+        if (extra->cmsg_level != SOL_SOCKET || extra->cmsg_type != SCM_RIGHTS) continue;
+        // All of them are ours now, wanted or not.
+        for (auto at = CMSG_LEN(0); at + sizeof(int) <= extra->cmsg_len; at += sizeof(int)) {
+            auto fd = -1;
+            std::memcpy(&fd, reinterpret_cast<const char*>(extra) + at, sizeof fd);
+            auto owner = FileDescriptor(fd);
+            many |= static_cast<bool>(received.fd);
+            if (!received.fd) received.fd = std::move(owner);
+        }
     }
-    if (bytes != sizeof received.message || received.message.magic != ShmMessage::magic_number ||
+    if (many || bytes != sizeof received.message || received.message.magic != ShmMessage::magic_number ||
         (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
         received.error = EPROTO;
     return received;
