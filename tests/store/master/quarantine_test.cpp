@@ -27,7 +27,7 @@ TEST_CASE("quarantine: an object leaves when its time has passed and its last le
     auto quarantine = Quarantine();
     auto gone = std::vector<Object*>();
     const auto sweep = [&](TimePoint now) {
-        return quarantine.sweep(now, [&](Object& object) { gone.push_back(&object); });
+        return quarantine.sweep(now, 100, [&](Object& object) { gone.push_back(&object); });
     };
     CHECK(sweep(start) == 0);
     quarantine.add(*timed, start + 10ms);

@@ -91,15 +91,18 @@ class Master {
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
+        space_.leases.expire(at);
         domain().drain();
         auto full = false;
+        auto search = typename store::detail::Space<Traits>::Search();
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
             const auto key = Key(message.keys[i]);
             answer.outcome = held(key, at);
             if (answer.outcome != Errc::ok) continue;
             Object* object = nullptr;
-            answer.outcome = space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, object);
+            answer.outcome =
+                space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, search, object);
             full |= answer.outcome == Errc::no_space;
             if (object == nullptr) continue;
             answer.version = object->version;
@@ -192,7 +195,9 @@ class Master {
             covered.add(*object);
             touches.push_back({object->slot, object->version});
         }
-        reply.lease = grant(covered, LeasePurpose::read, now(), reply.ttl_ms);
+        const auto at = now();
+        space_.leases.expire(at); // nothing to do, mostly; where nobody calls `expire`, nobody else would
+        reply.lease = grant(covered, LeasePurpose::read, at, reply.ttl_ms);
         domain().post(touches);
         return reply;
     }
@@ -273,7 +278,7 @@ class Master {
         auto reply = store::RemoveReply{};
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
-        (void)space_.reclaim(at);
+        (void)space_.reclaim(at, space_.a_few);
         for (const auto& text : message.keys) {
             auto* const object = take(
                 Key(text),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace mooncake::store::detail {
@@ -18,26 +19,27 @@ class Quarantine {
     void add(Object& object, TimePoint until) {
         held_.push_back({&object, until});
         bytes_ += object.footprint;
-        next_ = std::min(next_, until);
     }
 
-    /// Calls `discard` for each object that nobody can reach any more, and tells how many.
-    /// Complexity: O(1) before the first time has passed, O(held) after.
+    /// Calls `discard` for each object that nobody can reach any more, of the next `most` that are held, and tells how many:
+    /// called again and again it comes round to all of them. Complexity: O(min(most, held)).
     template <class Discard>
-    std::size_t sweep(TimePoint now, const Discard& discard) {
-        if (now < next_) return 0;
-        const auto before = held_.size();
-        next_ = TimePoint::max();
-        std::erase_if(held_, [&](const Held& held) {
+    std::size_t sweep(TimePoint now, std::size_t most, const Discard& discard) {
+        auto discarded = std::size_t{0};
+        for (auto looks = std::min(most, held_.size()); looks != 0; --looks) {
+            if (next_ >= held_.size()) next_ = 0;
+            auto& held = held_[next_];
             if (held.until > now || held.object->leased()) {
-                next_ = std::min(next_, std::max(held.until, now)); // a leased one is looked at again by the next sweep
-                return false;
+                ++next_;
+                continue;
             }
             bytes_ -= held.object->footprint;
-            discard(*held.object);
-            return true;
-        });
-        return before - held_.size();
+            auto* const object = std::exchange(held, held_.back()).object;
+            held_.pop_back();
+            discard(*object);
+            ++discarded;
+        }
+        return discarded;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return held_.size(); }
@@ -55,7 +57,7 @@ class Quarantine {
         TimePoint until;
     };
     std::vector<Held> held_;
-    TimePoint next_ = TimePoint::max();
+    std::size_t next_ = 0; // whom to look at
     std::uint64_t bytes_ = 0;
 };
 

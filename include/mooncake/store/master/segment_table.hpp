@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,9 +30,9 @@ class SegmentTable {
 
     /// Errors: `conflict`, when a living segment has the name and is not the same.
     [[nodiscard]] Result<std::uint32_t> mount(const SegmentMount& wanted, TimePoint now) {
-        for (auto& mounted : mounted_) {
+        if (const auto named = by_name_.find(wanted.name); named != by_name_.end()) {
+            auto* const mounted = named->second;
             const auto& info = mounted->info;
-            if (info.name != wanted.name) continue;
             if (info.generation != wanted.generation)
                 return Error(Errc::conflict, "segment " + in_quotes(info.name, 256) + " is mounted by generation " +
                                                  std::to_string(info.generation) + " at " +
@@ -42,7 +44,7 @@ class SegmentTable {
                 return Error(Errc::conflict, "segment " + in_quotes(info.name, 256) + " of this generation lends [" +
                                                  window(info.offset, info.bytes) + ") already; [" +
                                                  window(wanted.offset, wanted.bytes) + ") needs another name");
-            mounted->heartbeat = now;
+            beat(*mounted, now);
             return info.segment;
         }
         auto added = std::make_unique<Mounted>(wanted.bytes);
@@ -57,11 +59,14 @@ class SegmentTable {
         added->write_key = wanted.write_key;
         added->fencing = wanted.fencing;
         added->heartbeat = now;
+        added->beat = beats_.insert(beats_.end(), added.get());
         added->index = static_cast<std::uint32_t>(mounted_.size());
         const auto capacity = added->allocator.free_bytes();
         candidates_.push_back({.id = last_id_, .free_bytes = capacity, .capacity = capacity, .host = wanted.host});
         capacity_ += capacity;
         free_ += capacity;
+        by_name_.emplace(wanted.name, added.get());
+        by_id_.emplace(last_id_, added.get());
         mounted_.push_back(std::move(added));
         return last_id_;
     }
@@ -70,7 +75,7 @@ class SegmentTable {
     [[nodiscard]] Result<void> heartbeat(std::uint32_t segment, std::uint64_t generation, TimePoint now) {
         auto found = find(segment, generation);
         if (!found) return found.error();
-        mounted_[*found]->heartbeat = now;
+        beat(*mounted_[*found], now);
         return ok;
     }
 
@@ -85,8 +90,7 @@ class SegmentTable {
     /// Unmounts those not heard of for longer than `ttl`, and tells how many.
     std::size_t expire(TimePoint now, Duration ttl) {
         const auto before = mounted_.size();
-        for (auto i = mounted_.size(); i-- != 0;)
-            if (now - mounted_[i]->heartbeat > ttl) kill(i);
+        while (!beats_.empty() && now - beats_.front()->heartbeat > ttl) kill(beats_.front()->index);
         return before - mounted_.size();
     }
 
@@ -143,12 +147,28 @@ class SegmentTable {
                           [&](const auto& candidate) { return candidate.capacity >= bytes; }));
     }
 
+    /// How many segments have `bytes` free, or would if `evictable`, bytes by segment, were given back.
+    template <class Evictable>
+    [[nodiscard]] std::uint32_t count_with_room(std::uint64_t bytes, const Evictable& evictable) const {
+        auto count = std::uint32_t{0};
+        for (std::size_t i = 0; i < mounted_.size(); ++i) {
+            const auto more = evictable.find(mounted_[i].get());
+            const auto room = candidates_[i].free_bytes + (more == evictable.end() ? 0 : more->second);
+            count += room >= bytes ? 1 : 0;
+        }
+        return count;
+    }
+
     [[nodiscard]] std::vector<SegmentInfo> describe(const std::vector<std::uint32_t>& ids) const {
         auto infos = std::vector<SegmentInfo>();
-        for (const auto& mounted : mounted_)
-            if (ids.empty() || std::find(ids.begin(), ids.end(), mounted->info.segment) != ids.end())
-                infos.push_back(mounted->info);
-        std::sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.segment < b.segment; });
+        if (ids.empty())
+            for (const auto& mounted : mounted_) infos.push_back(mounted->info);
+        for (const auto id : ids)
+            if (const auto found = by_id_.find(id); found != by_id_.end()) infos.push_back(found->second->info);
+        const auto by_id = [](const auto& a, const auto& b) { return a.segment < b.segment; };
+        const auto same = [](const auto& a, const auto& b) { return a.segment == b.segment; };
+        std::sort(infos.begin(), infos.end(), by_id);
+        infos.erase(std::unique(infos.begin(), infos.end(), same), infos.end());
         return infos;
     }
 
@@ -157,6 +177,7 @@ class SegmentTable {
         explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
         Allocator allocator;
         TimePoint heartbeat;
+        std::list<Mounted*>::iterator beat; // in `beats_`
         std::uint64_t extents = 0;
         std::uint32_t index = 0; // in `mounted_` and `candidates_`
     };
@@ -166,10 +187,9 @@ class SegmentTable {
     }
 
     [[nodiscard]] Result<std::size_t> find(std::uint32_t segment, std::uint64_t generation) const {
-        for (std::size_t i = 0; i < mounted_.size(); ++i) {
-            const auto& info = mounted_[i]->info;
-            if (info.segment != segment) continue;
-            if (info.generation == generation) return i;
+        if (const auto found = by_id_.find(segment); found != by_id_.end()) {
+            const auto& info = found->second->info;
+            if (info.generation == generation) return std::size_t{found->second->index};
             return Error(Errc::stale_generation, "segment " + in_quotes(info.name, 256) + " is mounted by generation " +
                                                      std::to_string(info.generation) + ", not " +
                                                      std::to_string(generation));
@@ -186,9 +206,17 @@ class SegmentTable {
         candidate.free_bytes = free_now;
     }
 
+    void beat(Mounted& segment, TimePoint now) {
+        segment.heartbeat = now;
+        beats_.splice(beats_.end(), beats_, segment.beat);
+    }
+
     void kill(std::size_t index) {
         auto& segment = *mounted_[index];
+        beats_.erase(segment.beat);
         segment.alive.store(false, std::memory_order_release);
+        by_name_.erase(segment.info.name);
+        by_id_.erase(segment.info.segment);
         capacity_ -= candidates_[index].capacity;
         free_ -= candidates_[index].free_bytes;
         if (segment.extents != 0) dead_.push_back(std::move(mounted_[index]));
@@ -199,7 +227,10 @@ class SegmentTable {
 
     Placement placement_;
     std::vector<std::unique_ptr<Mounted>> mounted_;
-    std::vector<SegmentCandidate> candidates_; // of the same index
+    std::vector<SegmentCandidate> candidates_;          // of the same index
+    std::list<Mounted*> beats_;                         // those that are mounted, whose heartbeat is oldest first
+    std::unordered_map<std::string, Mounted*> by_name_; // the same
+    std::unordered_map<std::uint32_t, Mounted*> by_id_; // the same
     std::vector<std::unique_ptr<Mounted>> dead_;
     std::vector<std::uint32_t> chosen_;
     std::uint64_t capacity_ = 0, free_ = 0;

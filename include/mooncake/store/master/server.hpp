@@ -35,8 +35,7 @@ class MasterServer {
           server_(runtime, service_, {.listen = config.listen, .log = config.log}, config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
                store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
-               store::ReportBad, store::Remove, store::List,
-               store::Stats, store::Describe>();
+               store::ReportBad, store::Remove, store::List, store::Stats, store::Describe>();
         service_.template on<store::WaitFor>([this](store::WaitFor message) {
             return store::detail::wait_for(master_, std::move(message), Deadline());
         });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/bytes.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
@@ -14,9 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <mutex>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -45,9 +48,19 @@ class Space {
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
     LeaseTable leases;
 
-    /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not.
+    /// What one message has found out about space: true as long as the domain stays locked.
+    struct Search {
+        bool exhausted = false;                                        ///< nothing is evictable
+        std::unordered_map<const Segment*, std::uint64_t> evictable{}; ///< bytes, once somebody has counted them
+        bool counted = false;
+        bool reclaimed = false; ///< what time gives back was looked at
+    };
+
+    /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
+    /// an object that could not have space if all that may go went, by the bytes of each segment; where there are enough
+    /// bytes, and in too small pieces, evictions may be in vain.
     [[nodiscard]] Errc create(const std::string& text, const HashedKey& key, std::uint64_t size, const PutStart& wanted,
-                              TimePoint now, TimePoint deadline, Object*& created) {
+                              TimePoint now, TimePoint deadline, Search& search, Object*& created) {
         auto extents = Extents();
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
@@ -55,8 +68,10 @@ class Space {
         if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
         for (auto reclaimed = false; !segments.allocate(bytes, count, extents);) {
-            if (!std::exchange(reclaimed, true)) reclaim(now);
-            else if (!evict_one()) return Errc::no_space;
+            if (!std::exchange(reclaimed, true))
+                reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
+            else if (search.exhausted || !feasible(bytes, count, search)) return Errc::no_space;
+            else if (!evict_one(search)) return search.exhausted = true, Errc::no_space;
         }
         auto* const object = new Object{.key = text,
                                         .hash = key.hash,
@@ -106,7 +121,9 @@ class Space {
     struct Reclaimed {
         std::size_t leases = 0, writes = 0, extents = 0;
     };
-    Reclaimed reclaim(TimePoint now) {
+    /// How many of those in quarantine are looked at beside something else.
+    static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
+    Reclaimed reclaim(TimePoint now, std::size_t most = all_of_them) {
         auto reclaimed = Reclaimed{.leases = leases.expire(now)};
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
@@ -114,7 +131,7 @@ class Space {
             bury_unfinished(*object, now);
             ++reclaimed.writes;
         });
-        reclaimed.extents = quarantine_.sweep(now, [&](Object& object) { discard(object); });
+        reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
     }
 
@@ -176,9 +193,35 @@ class Space {
     /// What is allocated for an object of `size` bytes: an empty one has a place as well.
     static std::uint64_t extent_bytes(std::uint64_t size) noexcept { return std::max<std::uint64_t>(1, size); }
 
+    /// What an extent of an object of `size` bytes takes from its segment.
+    static std::uint64_t granules(std::uint64_t size) noexcept {
+        return round_up(extent_bytes(size), Traits::Allocator::granularity);
+    }
+
+    static bool evictable(const Object& object) noexcept { return object.committed() && !object.leased(); }
+
+    /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(1) as long as little is in the way; else
+    /// O(objects), once a message.
+    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, Search& search) {
+        if (!search.counted) {
+            const auto in_the_way = leases.bytes() + pinned_bytes_ + writing_bytes.load(std::memory_order_relaxed) +
+                                    quarantine_.bytes() + fences_.bytes();
+            const auto capacity = segments.capacity();
+            if (in_the_way < capacity / 2 && bytes * count < (capacity - in_the_way) / 4) return true;
+            search.counted = true;
+            for (auto& shard : shards) {
+                const auto lock = std::lock_guard(shard.mutex);
+                shard.for_each([&](const Object& object) {
+                    if (object.pin != Pin::none || !evictable(object)) return;
+                    for (const auto& extent : object.extents) search.evictable[extent.segment] += granules(object.size);
+                });
+            }
+        }
+        return segments.count_with_room(bytes, search.evictable) >= count;
+    }
+
     /// Evicts the first in the order that may go. Never what is being written, leased, or pinned.
-    [[nodiscard]] bool evict_one() {
-        const auto evictable = [](const Object& object) { return object.committed() && !object.leased(); };
+    [[nodiscard]] bool evict_one(Search& search) {
         for (;;) {
             auto* const victim = domain.victim(evictable);
             if (victim == nullptr) return false;
@@ -186,6 +229,8 @@ class Space {
             domain.remove(*victim);
             ++evictions_;
             evicted_bytes_ += victim->footprint;
+            if (search.counted)
+                for (const auto& extent : victim->extents) search.evictable[extent.segment] -= granules(victim->size);
             discard(*victim);
             return true;
         }
