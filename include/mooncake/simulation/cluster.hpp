@@ -307,7 +307,7 @@ class ClusterSimulation {
         if (world_.chance(0.3)) network.slow_delivery = 0.002;
         if (world_.chance(0.3)) network.dying = 0.0005;
         if (world_.chance(0.2)) network.latency_most = std::chrono::milliseconds{5};
-        if (world_.chance(0.2)) network.buffer = 4 * KiB;
+        if (world_.chance(0.4)) network.buffer = 4 * KiB; // so that frames are half sent
         if (!mix_.kinds.empty()) return next_fault();
         // A world in which nothing goes wrong, so that whatever fails is our own doing.
         network.slow_delivery = network.dying = 0;

@@ -1,0 +1,84 @@
+// labels: cluster
+#include <mooncake/simulation/cluster.hpp>
+#include <mooncake/store/eviction/sieve.hpp>
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <sstream>
+#include <string>
+
+using namespace mooncake;
+using namespace mooncake::simulation;
+
+namespace {
+
+struct Outcome {
+    std::string fault;
+    std::uint64_t hash = 0, operations = 0, successes = 0;
+};
+
+template <class Traits = DefaultMasterTraits>
+Outcome simulate(std::uint64_t seed, ClusterConfig config = {.length = std::chrono::seconds(10)}) {
+    auto cluster = ClusterSimulation<Traits>(seed, config);
+    cluster.run();
+    return {cluster.world().fault(), cluster.world().hash(), cluster.operations(), cluster.successes()};
+}
+
+struct SieveMaster : DefaultMasterTraits {
+    using Eviction = SieveEviction;
+};
+
+/// A policy with a fault: it names the same victim for ever, evictable or not.
+class StuckEviction {
+  public:
+    static constexpr std::string_view name = "stuck";
+    void insert(Slot slot, const EvictionEntry& entry) { order_.insert(slot, entry); }
+    void touch(Slot) noexcept {}
+    void remove(Slot slot) noexcept { order_.remove(slot); }
+    template <class Evictable>
+    [[nodiscard]] std::optional<Slot> victim(const Evictable&) {
+        return std::nullopt;
+    }
+    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+
+  private:
+    LruEviction order_;
+};
+struct StuckMaster : DefaultMasterTraits {
+    using Eviction = StuckEviction;
+};
+
+} // namespace
+
+TEST_CASE("simulation: a seed is a history, the same whenever it is run") {
+    const auto once = simulate(7), again = simulate(7), other = simulate(8);
+    CHECK(once.fault == "");
+    CHECK(once.hash == again.hash);
+    CHECK(once.hash != other.hash);
+    CHECK(once.operations > 3'000);
+    CHECK(once.successes > 1'000);
+}
+
+TEST_CASE("simulation: without faults hardly anything fails") {
+    const auto calm = simulate(3, {.length = std::chrono::seconds(10), .faults = false, .vary = false});
+    CHECK(calm.fault == "");
+    CHECK(calm.successes > calm.operations * 8 / 10);
+}
+
+TEST_CASE("simulation: with a policy of one's own, and one that is wrong is found") {
+    CHECK(simulate<SieveMaster>(5).fault == "");
+    auto found = std::string();
+    for (std::uint64_t seed = 1; seed <= 20 && found.empty(); ++seed) found = simulate<StuckMaster>(seed).fault;
+    CHECK(found.find("no_space") != std::string::npos);
+}
+
+TEST_CASE("simulation: the trace tells what happened, and the last line why it was a fault") {
+    auto out = std::ostringstream();
+    auto cluster = ClusterSimulation<StuckMaster>(1, {.length = std::chrono::seconds(2)});
+    cluster.world().trace_to(&out);
+    cluster.run();
+    cluster.world().trace_to(nullptr);
+    CHECK(out.str().find(" connect ") != std::string::npos);
+    CHECK(out.str().find(" arrive ") != std::string::npos);
+}
