@@ -11,7 +11,7 @@ set -euo pipefail
 packages=(g++ cmake ninja-build libboost1.81-dev libxxhash-dev nlohmann-json3-dev)
 test_packages=(python3 doctest-dev)
 bench_packages=(python3 libbenchmark-dev)
-full_packages=(git clang-19 libclang-rt-19-dev lld-19 llvm-19 clang-format-19 clang-tidy-19)
+full_packages=(git patch clang-19 libclang-rt-19-dev lld-19 llvm-19 clang-format-19 clang-tidy-19)
 for option in "$@"; do
     case $option in
     --test) packages+=("${test_packages[@]}") ;;

@@ -60,6 +60,8 @@ test-*) ctest --preset "${part#test-}" ;;
 headers) check_headers ;;
 format) check_format ;;
 tidy) check_tidy ;;
+simulation) build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1 ;;
+mutants) bash tests/simulation/mutants.sh --seconds 240 ;;
 budget) print_budget ;;
 *) echo "no such part: $part" >&2 && exit 2 ;;
 esac
