@@ -59,7 +59,8 @@ TEST_CASE("links: connections to segments that nobody holds any more are closed"
             (void)pair.runtime.run(EnginePair::closing(&other));
         }
         read_from("owner", region->offset);
-        CHECK(comes_true([&] { return open_files() <= files + 2; })); // a lane more to the owner
+        // A lane more to the owner, and the epoll, event and timer of a thread that had nothing to wait for before.
+        CHECK(comes_true([&] { return open_files() <= files + 5; }));
     });
 }
 

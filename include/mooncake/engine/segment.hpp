@@ -73,13 +73,15 @@ class BasicSegment {
     [[nodiscard]] const SegmentRecord& record() const noexcept { return state_->record(); }
     [[nodiscard]] std::uint64_t generation() const noexcept { return record().generation; }
 
-    /// The key that the record shows for these bytes, 0 when it shows none.
+    /// The key that the record shows for these bytes, 0 when it shows none. For reading it is the one for both, if that is
+    /// shown: whoever holds it may map the memory where one who may only read cannot be kept from writing.
     [[nodiscard]] std::uint64_t key_for(std::uint64_t offset, Direction direction) const noexcept {
         const auto& buffers = record().buffers;
         auto after = std::upper_bound(buffers.begin(), buffers.end(), offset,
                                       [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
         if (after == buffers.begin()) return 0;
-        return direction == Direction::read ? std::prev(after)->read_key : std::prev(after)->write_key;
+        const auto& buffer = *std::prev(after);
+        return direction == Direction::read && buffer.write_key == 0 ? buffer.read_key : buffer.write_key;
     }
 
     friend bool operator==(const BasicSegment&, const BasicSegment&) = default;

@@ -21,6 +21,8 @@ struct TransportSet {
     using Links = std::tuple<typename Ts::Link...>;
     template <template <class...> class To>
     using Apply = To<Ts...>;
+    template <class T>
+    static constexpr bool has = (std::is_same_v<T, Ts> || ...);
 };
 
 /// What an engine is made of; change one line at a time by inheriting.

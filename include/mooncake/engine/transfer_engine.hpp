@@ -94,6 +94,7 @@ class TransferEngine {
     /// Errors: `invalid_argument`, `conflict` (another process holds the segment's name), those of the metadata backend.
     Task<RegionPin> register_arena(std::shared_ptr<Arena> arena, Rights rights,
                                    KeySharing sharing = KeySharing::in_record) {
+        arena->settle_rights(rights);
         auto region = Region{
             .bytes = arena->bytes(), .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = arena};
         return add(std::move(region), sharing);

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/core/text_file.hpp>
+#include <mooncake/memory/access.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/memory/mapping.hpp>
 #include <mooncake/memory/prefault.hpp>
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <limits>
@@ -83,6 +85,20 @@ class Arena {
     /// Of the memfd; -1 where there is none.
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
+    /// From now on nobody makes this memory writable any more, by whatever descriptor, but this process as it is: what peers
+    /// who may read only are given is then enforced by the kernel, whoever they are. For `Rights` without writing; with it
+    /// only the seals themselves are settled. Nothing happens where it was settled before, or is not shareable.
+    void settle_rights(Rights rights) const noexcept {
+        if (!fd_) return;
+        const auto seals = includes(rights, Rights::write) ? F_SEAL_SEAL : F_SEAL_SEAL | F_SEAL_FUTURE_WRITE;
+        (void)fcntl(fd_.get(), F_ADD_SEALS, seals);
+    }
+    /// Whether `settle_rights` took the right to write.
+    [[nodiscard]] bool write_sealed() const noexcept {
+        const auto seals = fd_ ? fcntl(fd_.get(), F_GET_SEALS) : -1;
+        return seals >= 0 && (seals & F_SEAL_FUTURE_WRITE) != 0;
+    }
+
     /// A second descriptor of the same memory through which nothing can be written. Requires: it is shareable.
     /// Errors: `system`.
     [[nodiscard]] Result<FileDescriptor> read_only_fd() const {
@@ -129,8 +145,10 @@ class Arena {
         auto fd = FileDescriptor(memfd_create(std::string(config.name).c_str(), flags));
         if (!fd) return errno_error("memfd_create", errno);
         if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return errno_error("ftruncate of a memfd", errno);
-        if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
             return errno_error("sealing a memfd", errno);
+        // Who is handed a descriptor for reading can open it again for writing, unless the file is another user's.
+        if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) return errno_error("fchmod of a memfd", errno);
         auto mapping = Mapping::of(fd.get(), 0, bytes, PROT_READ | PROT_WRITE);
         if (!mapping) return mapping.error();
         fd_ = std::move(fd);

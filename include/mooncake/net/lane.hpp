@@ -297,7 +297,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     static void abandon(std::span<const Ticket> tickets, Errc why) {
         for (const auto& [lane, id] : tickets) {
             const auto executor = lane->scope_.executor();
-            asio::post(executor, [self = lane, id = id, why] { self->drop(id, why); });
+            asio::post(executor, [self = lane, number = id, why] { self->drop(number, why); });
         }
     }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/gate.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/memory/copier.hpp>
 #include <mooncake/transport/copy_group.hpp>
@@ -25,11 +26,13 @@ class BasicShmTransport {
     static constexpr unsigned cost = 2;
     static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
 
-    struct Config {};
+    struct Config {
+        ShmTrust trust = ShmTrust::nobody; ///< of this process in those who may read its memory
+    };
     using Link = std::shared_ptr<transport::detail::ShmLink>;
 
-    explicit BasicShmTransport(TransportContext context, Config = {})
-        : context_(std::move(context)), scope_(context_.runtime.next_executor()), server_(context_),
+    explicit BasicShmTransport(TransportContext context, Config config = {})
+        : context_(std::move(context)), scope_(context_.runtime.next_executor()), server_(context_, config.trust),
           host_(transport::detail::host_identity()) {}
 
     void start() { server_.start(); }
@@ -41,6 +44,8 @@ class BasicShmTransport {
     }
 
     Task<Link> connect(PeerDescription peer, Deadline deadline) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return Errc::closed;
         if (!reaches(peer.description)) co_return Error(Errc::unreachable, "that segment is on another host");
         auto address = peer.description.substr(host_.size() + 1);
         const auto which = std::pair(address, peer.generation);
@@ -55,6 +60,11 @@ class BasicShmTransport {
     }
 
     Task<void> transfer(Link link, SliceGroup group) {
+        const auto pass = gate_.enter();
+        if (!pass) {
+            set_outcome(group.slices, Errc::closed);
+            co_return Errc::closed;
+        }
         const auto needed = group.direction == Direction::read ? Rights::read : Rights::write;
         auto remotes = std::vector<std::byte*>(group.slices.size());
         auto windows = link->windows();
@@ -85,6 +95,8 @@ class BasicShmTransport {
 
     Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
                            Direction direction, Deadline deadline) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return Errc::closed;
         const auto wanted = Wanted{offset, length, key, direction == Direction::read ? Rights::read : Rights::write};
         auto windows = link->windows();
         auto hint = std::size_t{0};
@@ -106,13 +118,24 @@ class BasicShmTransport {
     }
 
     asio::awaitable<void> close() {
+        gate_.shut();
+        for (const auto& link : open_links()) link->close(); // whoever asks gets an answer
         co_await scope_.close();
+        co_await gate_.wait();
         co_await server_.close();
     }
 
   private:
     using Windows = transport::detail::ShmLink::Windows;
     using Which = std::pair<std::string, std::uint64_t>; ///< a peer's address and generation
+
+    std::vector<Link> open_links() {
+        auto open = std::vector<Link>();
+        const auto lock = std::lock_guard(mutex_);
+        for (const auto& [which, weak] : links_)
+            if (auto link = weak.lock()) open.push_back(std::move(link));
+        return open;
+    }
 
     /// The link to that peer that somebody uses already.
     Link find_link(const Which& which) {
@@ -161,6 +184,7 @@ class BasicShmTransport {
     }
 
     static asio::awaitable<Errc> map_region(transport::detail::ShmLink& link, Wanted wanted, Deadline deadline) {
+        if (link.is_refused(wanted.offset, wanted.key)) co_return Errc::not_mapped;
         const auto turn = co_await link.turn(deadline);
         if (!turn) co_return turn.error().code();
         if (link.broken()) co_return Errc::connection_lost;
@@ -172,6 +196,7 @@ class BasicShmTransport {
     }
 
     const TransportContext context_;
+    Gate gate_; ///< of the operations in progress
     TaskScope scope_;
     transport::detail::ShmServer server_;
     const std::string host_;

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <deque>
@@ -151,13 +152,28 @@ class BasicShmLink {
         co_return to_errc(wake);
     }
 
+    /// Whether the server has said that this is not for mapping under `key`.
+    [[nodiscard]] bool is_refused(std::uint64_t offset, std::uint64_t key) const {
+        const auto lock = std::lock_guard(mutex_);
+        return std::any_of(refused_.begin(), refused_.end(), [&](const Refusal& refusal) {
+            return refusal.key == key && offset >= refusal.offset && offset - refusal.offset < refusal.length;
+        });
+    }
+
     /// Maps the region that holds `offset`. Requires: a turn.
     /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
     Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
         const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
         auto reply = co_await ask(request, deadline);
         if (!reply) co_return reply.error();
-        if (reply->message.status != 0) co_return errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
+        if (reply->message.status != 0) {
+            const auto why = errc_from_wire(static_cast<std::uint16_t>(reply->message.status));
+            if (why == Errc::not_mapped && reply->message.length != 0) {
+                const auto lock = std::lock_guard(mutex_);
+                refused_.push_back({reply->message.offset, reply->message.length, key});
+            }
+            co_return why;
+        }
         const auto adopted = adopt(reply->message, reply->fd, key);
         if (!adopted) give_back(reply->message);
         co_return adopted;
@@ -178,6 +194,9 @@ class BasicShmLink {
   private:
     using Descriptor = core::detail::later<asio::posix::stream_descriptor, Void>;
 
+    struct Refusal {
+        std::uint64_t offset, length, key;
+    };
     struct Question {
         Event answered;
         ShmReceived answer;
@@ -329,6 +348,7 @@ class BasicShmLink {
     mutable std::mutex mutex_; // of what follows
     std::shared_ptr<const Windows> windows_ = std::make_shared<const Windows>();
     std::map<std::uint64_t, Question*> asked_;
+    std::vector<Refusal> refused_;
     std::set<std::uint64_t> revoked_; ///< offsets, which are never given to another region
     std::uint64_t next_id_ = wire_version;
     std::deque<Event*> waiting_; ///< for their turn

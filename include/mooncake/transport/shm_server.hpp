@@ -29,8 +29,8 @@ class BasicShmServer {
     static constexpr std::size_t most_strangers = 64;    ///< who have not: beyond, the one that came first makes room
     static constexpr std::chrono::seconds stranger_for{5};
 
-    explicit BasicShmServer(TransportContext context)
-        : context_(std::move(context)), scope_(context_.runtime.next_executor()),
+    BasicShmServer(TransportContext context, ShmTrust trust)
+        : context_(std::move(context)), trust_(trust), scope_(context_.runtime.next_executor()),
           address_("mooncake-" + std::to_string(random_secret())), listener_(scope_.executor()) {
         auto fd = FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (!fd) throw_error(errno_error("socket(AF_UNIX)", errno));
@@ -194,7 +194,11 @@ class BasicShmServer {
         const auto& region = *found.region;
         const auto rights = region->rights_granted(message.key);
         if (rights == Rights::none) return refuse(Errc::access_denied);
+        // The peer need not ask again for what is no memory of an arena, or not for him.
+        reply.offset = region->offset;
+        reply.length = region->bytes.size();
         if (!region->arena || !region->arena->shareable()) return refuse(Errc::not_mapped);
+        if (!may_map(peer, *region->arena, rights)) return refuse(Errc::not_mapped);
         // Read-only peers get a descriptor that cannot be mapped for writing.
         auto read_only = FileDescriptor();
         if (!includes(rights, Rights::write)) {
@@ -202,8 +206,6 @@ class BasicShmServer {
             if (!opened) return refuse(opened.error().code());
             read_only = std::move(*opened);
         }
-        reply.offset = region->offset;
-        reply.length = region->bytes.size();
         reply.rights = static_cast<std::uint32_t>(rights);
         {
             const auto lock = std::lock_guard(mutex_);
@@ -217,6 +219,19 @@ class BasicShmServer {
         if (context_.regions->snapshot().resolve(message.offset, 1, message.key, Rights::none).error != Errc::ok)
             return released(peer, region->offset) && refuse(Errc::out_of_range);
         return send_message(peer.socket.native_handle(), reply, read_only ? read_only.get() : region->arena->fd()) == 0;
+    }
+
+    /// Whether the kernel keeps this peer to `rights`. One who may only read is handed a descriptor for reading, and a process
+    /// can open its descriptors again for writing where the file's mode lets it.
+    bool may_map(const Peer& peer, const Arena& arena, Rights rights) const noexcept {
+        const auto sealed = arena.write_sealed();
+        if (includes(rights, Rights::write)) return !sealed;
+        if (sealed || trust_ == ShmTrust::same_user) return true;
+        auto who = ucred{};
+        auto size = socklen_t{sizeof who};
+        if (getsockopt(const_cast<Peer&>(peer).socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+            return false;
+        return who.pid == getpid() || (who.uid != 0 && who.uid != geteuid());
     }
 
     static constexpr Duration ask_again = std::chrono::milliseconds{200};
@@ -257,6 +272,7 @@ class BasicShmServer {
     }
 
     const TransportContext context_;
+    const ShmTrust trust_;
     TaskScope scope_;
     const std::string address_;
     Descriptor listener_;
