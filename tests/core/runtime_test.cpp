@@ -3,13 +3,13 @@
 
 #include <doctest/doctest.h>
 
-#include <csignal>
-#include <stdexcept>
-#include <string>
-
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <stdexcept>
+#include <string>
 
 using namespace mooncake;
 
@@ -90,7 +90,8 @@ TEST_CASE("scope: a task that throws ends alone, and what guards it hears why") 
     };
     auto over = Event();
     REQUIRE(scope.spawn(throwing()).has_value());
-    REQUIRE(scope.spawn(core::detail::guarded(throwing(), [&](std::string what) { said = std::move(what); })).has_value());
+    REQUIRE(
+        scope.spawn(core::detail::guarded(throwing(), [&](std::string what) { said = std::move(what); })).has_value());
     auto close = [](TaskScope* of) -> Task<void> {
         co_await of->join();
         co_return ok;

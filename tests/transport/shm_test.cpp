@@ -223,7 +223,8 @@ TEST_CASE("shm: strangers who say nothing make room, and those who have shown a 
 TEST_CASE("shm: descriptors that nobody asked for are closed") {
     auto pair = TransportPair<ShmTransport>();
     const auto count = [] {
-        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+        return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                             std::filesystem::directory_iterator());
     };
     const auto before = count();
     for (auto round = 0; round < 20; ++round) {

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -134,8 +133,7 @@ class TransferEngine {
     /// begun is under way, so that the space can be somebody else's. Ask again while it is false.
     [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
         regions_->fence().raise(offset, length, epoch);
-        const auto nobody = transports_.fence(offset, length, epoch);
-        return regions_->fence().quiet(offset, length, epoch) && nobody;
+        return regions_->fence().quiet(offset, length, epoch) && transports_.fence(offset, length, epoch);
     }
 
     /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.
@@ -288,10 +286,10 @@ class TransferEngine {
     /// once for a batch.
     asio::awaitable<void> refresh_keys(const Batch& batch, Deadline deadline) {
         for (const auto& request : batch.requests()) {
-            if (!request.segment || request.key != 0) continue;
-            if (request.segment.key_for(request.offset, request.direction) != 0) continue;
+            const auto keyless =
+                request.segment && request.key == 0 && request.segment.key_for(request.offset, request.direction) == 0;
+            if (!keyless || !request.segment.state()->may_refresh(SteadyClock{}.now() + refresh_pause)) continue;
             auto& state = *request.segment.state();
-            if (!state.may_refresh(SteadyClock{}.now() + refresh_pause)) continue;
             const auto document = co_await metadata_->get(state.locator, deadline);
             if (!document) continue;
             auto record = engine::detail::decode_record(document->value);

@@ -102,7 +102,8 @@ TEST_CASE("master: an empty object has a place too, and no checksum") {
     CHECK(f.remove("empty", RemoveMode::force) == Errc::ok);
 }
 
-TEST_CASE("put: a key that is there exists, one that is being written says so, and a put of an existing one is a touch") {
+TEST_CASE(
+    "put: a key that is there exists, one that is being written says so, and a put of an existing one is a touch") {
     auto f = MasterFixture(2);
     f.put("a");
     f.put("b");
