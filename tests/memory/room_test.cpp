@@ -12,10 +12,11 @@ using namespace mooncake;
 using namespace mooncake::memory::detail;
 
 TEST_CASE("room: plain pages and reserved huge ones are told apart") {
-    const auto text = "MemTotal:       24000000 kB\nMemFree: 5 kB\nMemAvailable:     2048 kB\n"
-                      "HugePages_Total:    8000\nHugePages_Free:     7000\nHugepagesize:       2048 kB\n";
+    const auto text =
+        "MemTotal:       24000000 kB\nMemFree: 5 kB\nMemAvailable:     2048 kB\n"
+        "HugePages_Total:    8000\nHugePages_Free:     7000\nHugePages_Rsvd:     1000\nHugepagesize:       2048 kB\n";
     CHECK(plain_room(text) == 2048 * KiB);
-    CHECK(huge_room(text) == 7000 * 2048 * KiB);
+    CHECK(huge_room(text) == 6000 * 2048 * KiB); // the rest is promised to others
     CHECK(plain_room("") == no_limit);
     CHECK(huge_room("") == 0);
     CHECK(huge_room("XHugePages_Free: 7\n") == 0); // another line's end
@@ -24,10 +25,11 @@ TEST_CASE("room: plain pages and reserved huge ones are told apart") {
 }
 
 TEST_CASE("room: a control group's limit counts, less what it uses") {
-    CHECK(group_room("max\n", "123\n") == no_limit);
-    CHECK(group_room("1000\n", "123\n") == 877);
-    CHECK(group_room("1000\n", "1234\n") == 0);
-    CHECK(group_room("", "") == no_limit);
+    CHECK(group_room("max\n", "123\n", "") == no_limit);
+    CHECK(group_room("1000\n", "123\n", "") == 877);
+    CHECK(group_room("1000\n", "1234\n", "") == 0);
+    CHECK(group_room("1000\n", "900\n", "anon 100\ninactive_file 500\nactive_file 300\n") == 900); // files make room
+    CHECK(group_room("", "", "") == no_limit);
 }
 
 TEST_CASE("room: the tightest of a group and all above it counts") {

@@ -38,14 +38,17 @@ inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::ma
 }
 /// Bytes of huge pages that are reserved and free.
 [[nodiscard]] inline std::uint64_t huge_room(std::string_view meminfo) {
-    return times(number_in(meminfo, "HugePages_Free:", 0), times(number_in(meminfo, "Hugepagesize:", 2048), KiB));
+    const auto free = number_in(meminfo, "HugePages_Free:", 0), promised = number_in(meminfo, "HugePages_Rsvd:", 0);
+    return times(free - std::min(free, promised), times(number_in(meminfo, "Hugepagesize:", 2048), KiB));
 }
 
-/// What is left below one control group's limit, of its files `memory.max` and `memory.current`.
-[[nodiscard]] inline std::uint64_t group_room(std::string_view max, std::string_view current) {
+/// What is left below one control group's limit, of its files `memory.max`, `memory.current` and `memory.stat`. What it uses
+/// for cached files is given back when it is wanted.
+[[nodiscard]] inline std::uint64_t group_room(std::string_view max, std::string_view current, std::string_view stat) {
     const auto limit = number_in(max, "", no_limit); // `max` is no number, and no limit
     const auto used = number_in(current, "", 0);
-    return limit == no_limit ? no_limit : limit - std::min(limit, used);
+    const auto files = number_in(stat, "active_file", 0) + number_in(stat, "inactive_file", 0);
+    return limit == no_limit ? no_limit : limit - std::min(limit, used - std::min(used, files));
 }
 
 /// What is left to this process by its control group (version 2) and all above it. `root`: where they are mounted.
@@ -58,7 +61,8 @@ inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::ma
     for (;;) {
         const auto folder = root + path;
         room = std::min(room, group_room(core::detail::read_text_file((folder + "/memory.max").c_str()),
-                                         core::detail::read_text_file((folder + "/memory.current").c_str())));
+                                         core::detail::read_text_file((folder + "/memory.current").c_str()),
+                                         core::detail::read_text_file((folder + "/memory.stat").c_str())));
         const auto slash = path.rfind('/');
         if (path.empty() || slash == std::string::npos) return room;
         path.resize(slash);

@@ -188,6 +188,7 @@ class BasicShmTransport {
         const auto turn = co_await link.turn(deadline);
         if (!turn) co_return turn.error().code();
         if (link.broken()) co_return Errc::connection_lost;
+        if (link.is_refused(wanted.offset, wanted.key)) co_return Errc::not_mapped;
         auto hint = std::size_t{0};
         auto* ignored = static_cast<std::byte*>(nullptr);
         if (locate(*link.windows(), hint, wanted, ignored) != Errc::not_mapped) co_return Errc::ok; // by now it is

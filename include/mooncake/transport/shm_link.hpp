@@ -179,6 +179,8 @@ class BasicShmLink {
         co_return adopted;
     }
 
+    /// Nothing new begins. The server hears of it when the last window is gone, and with it the session: a copy that is under
+    /// way may write until then.
     void close() {
         if (broken_.exchange(true, std::memory_order_acq_rel)) return;
         auto waiting = std::map<std::uint64_t, Question*>();
@@ -188,7 +190,6 @@ class BasicShmLink {
             windows_ = std::make_shared<const Windows>();
         }
         for (const auto& [id, question] : waiting) question->answered.set();
-        session_->hang_up();
     }
 
   private:
@@ -234,7 +235,13 @@ class BasicShmLink {
     static Task<void> read_all(std::weak_ptr<BasicShmLink> link, Descriptor socket) {
         for (;;) {
             auto received = co_await next_message(socket);
-            const auto self = link.lock(); // none: what is revoked now is given back by the windows that are left
+            const auto self = link.lock();
+            // Without a link nothing writes any more, though windows may be left.
+            if (!self && received.error == 0 && received.message.kind == ShmKind::fence) {
+                received.message.kind = ShmKind::fenced;
+                (void)send_message(socket.native_handle(), received.message);
+            }
+            // None: what is revoked now is given back by the windows that are left.
             const auto intact = received.error == 0 && (!self || self->take(std::move(received)));
             if (intact) continue;
             if (self) self->close();

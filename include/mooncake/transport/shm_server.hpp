@@ -45,6 +45,7 @@ class BasicShmServer {
     void start() {
         context_.regions->listen(this, [this](const RegionPin& region) { revoke(region); });
         (void)scope_.spawn(accept_all());
+        (void)scope_.spawn(expel_strangers());
     }
 
     /// Whether no peer writes to these bytes of the segment any more for an allocation of `epoch` or an older one. Asks those
@@ -83,9 +84,12 @@ class BasicShmServer {
     struct Peer {
         explicit Peer(const Executor& executor) : socket(executor) {}
         Descriptor socket;
-        std::uint64_t number = 0;
+        TimePoint since = SteadyClock{}.now();
         bool greeted = false;
-        bool known = false; ///< has shown a key; guarded by the server's mutex
+        bool known = false;    ///< has shown a key; guarded by the server's mutex, as what follows
+        bool expelled = false; ///< and on its way out
+
+        [[nodiscard]] bool stranger() const noexcept { return !known && !expelled; }
         struct Mapped {
             RegionPin region;
             Rights rights;
@@ -120,7 +124,6 @@ class BasicShmServer {
             const auto peer = admit(std::move(fd));
             if (peer == peers_.end()) continue;
             (void)scope_.spawn(serve(peer));
-            (void)scope_.spawn(expel_stranger(peer->number));
         }
     }
 
@@ -128,28 +131,32 @@ class BasicShmServer {
     typename std::list<Peer>::iterator admit(FileDescriptor fd) {
         const auto lock = std::lock_guard(mutex_);
         const auto strangers =
-            std::count_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.known; });
+            std::count_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.stranger(); });
         if (peers_.size() >= most_peers + most_strangers) return peers_.end();
         if (static_cast<std::size_t>(strangers) >= most_strangers)
-            expel(*std::find_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.known; }));
+            expel(*std::find_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.stranger(); }));
         auto& peer = peers_.emplace_back(scope_.executor());
-        peer.number = ++last_number_;
         peer.socket.assign(fd.release());
         return std::prev(peers_.end());
     }
 
     /// Requires: the lock is held. Its coroutine hears of it and ends.
-    static void expel(Peer& peer) noexcept { shutdown(peer.socket.native_handle(), SHUT_RDWR); }
+    static void expel(Peer& peer) noexcept {
+        peer.expelled = true;
+        shutdown(peer.socket.native_handle(), SHUT_RDWR);
+    }
 
     /// Who has shown no key in time has no business here.
-    Task<void> expel_stranger(std::uint64_t number) {
+    Task<void> expel_strangers() {
         auto pause = Event();
-        const auto wake = co_await pause.wait(Deadline(stranger_for));
-        if (wake == Wake::cancelled) co_return ok;
-        const auto lock = std::lock_guard(mutex_);
-        for (auto& peer : peers_)
-            if (peer.number == number && !peer.known) expel(peer);
-        co_return ok;
+        for (;;) {
+            const auto wake = co_await pause.wait(Deadline(std::chrono::seconds(1)));
+            if (wake == Wake::cancelled) co_return ok;
+            const auto before = SteadyClock{}.now() - stranger_for;
+            const auto lock = std::lock_guard(mutex_);
+            for (auto& peer : peers_)
+                if (peer.stranger() && peer.since < before) expel(peer);
+        }
     }
 
     Task<void> serve(typename std::list<Peer>::iterator peer) {
@@ -194,6 +201,10 @@ class BasicShmServer {
         const auto& region = *found.region;
         const auto rights = region->rights_granted(message.key);
         if (rights == Rights::none) return refuse(Errc::access_denied);
+        {
+            const auto lock = std::lock_guard(mutex_);
+            peer.known = true;
+        }
         // The peer need not ask again for what is no memory of an arena, or not for him.
         reply.offset = region->offset;
         reply.length = region->bytes.size();
@@ -209,8 +220,7 @@ class BasicShmServer {
         reply.rights = static_cast<std::uint32_t>(rights);
         {
             const auto lock = std::lock_guard(mutex_);
-            if (peer.mapped.size() >= most_mappings) return false;
-            peer.known = true;
+            if (peer.mapped.size() >= most_mappings) return refuse(Errc::too_large);
             peer.mapped.push_back({region, rights});
             // Noted first, looked at after: a fence that is raised from now on is told to this peer as well.
             reply.key = context_.regions->fence().highest(region->offset, region->bytes.size());
@@ -266,8 +276,9 @@ class BasicShmServer {
             const auto maps = [&region](const auto& mapped) { return mapped.region == region; };
             if (std::none_of(peer.mapped.begin(), peer.mapped.end(), maps)) continue;
             const auto notice = ShmMessage{.kind = ShmKind::revoked, .offset = region->offset};
-            if (send_message(peer.socket.native_handle(), notice) != 0)
-                shutdown(peer.socket.native_handle(), SHUT_RDWR);
+            // One who does not read is told by the end of what there is to read. He stays in the list, with what he maps,
+            // until his own end closes: before, nothing says that he writes no more.
+            if (send_message(peer.socket.native_handle(), notice) != 0) shutdown(peer.socket.native_handle(), SHUT_WR);
         }
     }
 
@@ -276,7 +287,6 @@ class BasicShmServer {
     TaskScope scope_;
     const std::string address_;
     Descriptor listener_;
-    std::uint64_t last_number_ = 0;
     std::mutex mutex_; // of `peers_` and what they have mapped
     std::list<Peer> peers_;
 };

@@ -103,6 +103,21 @@ TEST_CASE("put: replicas that would need more segments with room than there are 
     CHECK(f.master.stats().evictions >= 1);
 }
 
+TEST_CASE("put: a segment whose objects are all leased makes replicas impossible, however much the other one has") {
+    auto f = MasterFixture(90);
+    f.mount("node-2", 110);
+    fill(f, keys_of("cached/", 200));
+    auto kept = std::vector<std::string>(); // all that is in the first segment
+    for (const auto& key : keys_of("cached/", 200)) {
+        const auto found = f.get({key});
+        if (found.objects.at(0).replicas[0].segment == f.segment) kept.push_back(key);
+        REQUIRE(f.master.release({{found.lease}}).has_value());
+    }
+    const auto lease = f.get(kept);
+    CHECK(f.start("two", {.replicas = 2}).outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == 0);
+}
+
 TEST_CASE_TEMPLATE("put: a batch of 1,000 keys is soon refused when 200,000 objects are leased", Traits, ManualMaster,
                    ManualSieveMaster) {
     constexpr std::size_t count = 200'000;

@@ -147,6 +147,15 @@ class SegmentTable {
                           [&](const auto& candidate) { return candidate.capacity >= bytes; }));
     }
 
+    /// Whether `count` segments must have room for `bytes` if all together have `rest`, however that is spread.
+    [[nodiscard]] bool surely_has_room(std::uint64_t bytes, std::uint32_t count, std::uint64_t rest) const noexcept {
+        auto largest = std::uint64_t{0};
+        for (const auto& candidate : candidates_) largest = std::max(largest, candidate.capacity);
+        const auto elsewhere = largest * (count - 1); // at most this lies in the others that are chosen
+        return candidates_.size() >= count && rest >= elsewhere &&
+               (rest - elsewhere) / (candidates_.size() - count + 1) >= bytes;
+    }
+
     /// How many segments have `bytes` free, or would if `evictable`, bytes by segment, were given back.
     template <class Evictable>
     [[nodiscard]] std::uint32_t count_with_room(std::uint64_t bytes, const Evictable& evictable) const {

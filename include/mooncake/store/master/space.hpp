@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -70,7 +71,7 @@ class Space {
         for (auto reclaimed = false; !segments.allocate(bytes, count, extents);) {
             if (!std::exchange(reclaimed, true))
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
-            else if (search.exhausted || !feasible(bytes, count, search)) return Errc::no_space;
+            else if (search.exhausted || !feasible(bytes, count, now, search)) return Errc::no_space;
             else if (!evict_one(search)) return search.exhausted = true, Errc::no_space;
         }
         auto* const object = new Object{.key = text,
@@ -200,14 +201,15 @@ class Space {
 
     static bool evictable(const Object& object) noexcept { return object.committed() && !object.leased(); }
 
-    /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(1) as long as little is in the way; else
-    /// O(objects), once a message.
-    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, Search& search) {
+    /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
+    /// else O(objects), once a message and at most once in a while: in between a put that cannot succeed may evict in vain.
+    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, TimePoint now, Search& search) {
         if (!search.counted) {
             const auto in_the_way = leases.bytes() + pinned_bytes_ + writing_bytes.load(std::memory_order_relaxed) +
                                     quarantine_.bytes() + fences_.bytes();
-            const auto capacity = segments.capacity();
-            if (in_the_way < capacity / 2 && bytes * count < (capacity - in_the_way) / 4) return true;
+            const auto rest = segments.capacity() - std::min(segments.capacity(), in_the_way);
+            if (segments.surely_has_room(bytes, count, rest) || now < count_again_) return true;
+            count_again_ = now + count_pause;
             search.counted = true;
             for (auto& shard : shards) {
                 const auto lock = std::lock_guard(shard.mutex);
@@ -274,6 +276,8 @@ class Space {
     const MasterConfig config_;
     Quarantine quarantine_;
     FenceTable fences_;
+    static constexpr Duration count_pause = std::chrono::milliseconds{100};
+    TimePoint count_again_{}; ///< when the evictable bytes of all objects may be counted again
     WriteLog writes_;
     std::uint64_t last_version_ = 0;
     std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
