@@ -67,9 +67,13 @@ TEST_CASE("put: one that cannot succeed evicts nothing") {
     const auto lease = f.get(keys_of("read/", 30));
     REQUIRE(f.start("pinned", {.sizes = {5 * block}, .pin = Pin::hard}).outcome == Errc::ok);
     REQUIRE(f.start("writing", {.sizes = {5 * block}}).outcome == Errc::ok);
-    CHECK(f.start("large", {.sizes = {61 * block}}).outcome == Errc::no_space);
+    for (const auto blocks : {61, 62, 61})
+        CHECK(f.start("large", {.sizes = {blocks * block}}).outcome == Errc::no_space);
     CHECK(f.master.stats().evictions == 0);
-    CHECK(f.start("fits", {.sizes = {60 * block}}).outcome == Errc::ok);
+    CHECK(f.start("small", {.sizes = {30 * block}}).outcome == Errc::ok);
+    CHECK(f.start("large", {.sizes = {61 * block}}).outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == 30);
+    CHECK(f.start("fits", {.sizes = {30 * block}}).outcome == Errc::ok);
     CHECK(f.master.stats().evictions == 60);
 }
 

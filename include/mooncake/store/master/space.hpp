@@ -51,9 +51,8 @@ class Space {
 
     /// What one message has found out about space: true as long as the domain stays locked.
     struct Search {
-        bool exhausted = false;                                        ///< nothing is evictable
-        std::unordered_map<const Segment*, std::uint64_t> evictable{}; ///< bytes, once somebody has counted them
-        bool counted = false;
+        bool exhausted = false; ///< nothing is evictable
+        bool counted = false;   ///< `evictable_` is of this message
         bool reclaimed = false; ///< what time gives back was looked at
     };
 
@@ -72,7 +71,7 @@ class Space {
             if (!std::exchange(reclaimed, true))
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
             else if (search.exhausted || !feasible(bytes, count, now, search)) return Errc::no_space;
-            else if (!evict_one(search)) return search.exhausted = true, Errc::no_space;
+            else if (!evict_one()) return search.exhausted = true, Errc::no_space;
         }
         auto* const object = new Object{.key = text,
                                         .hash = key.hash,
@@ -202,28 +201,30 @@ class Space {
     static bool evictable(const Object& object) noexcept { return object.committed() && !object.leased(); }
 
     /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
-    /// else O(objects), once a message and at most once in a while: in between a put that cannot succeed may evict in vain.
+    /// else O(objects), once a message. What was counted just before is good enough for saying yes, and not for saying no.
     [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, TimePoint now, Search& search) {
         if (!search.counted) {
             const auto in_the_way = leases.bytes() + pinned_bytes_ + writing_bytes.load(std::memory_order_relaxed) +
                                     quarantine_.bytes() + fences_.bytes();
             const auto rest = segments.capacity() - std::min(segments.capacity(), in_the_way);
-            if (segments.surely_has_room(bytes, count, rest) || now < count_again_) return true;
+            if (segments.surely_has_room(bytes, count, rest)) return true;
+            if (now < count_again_ && segments.count_with_room(bytes, evictable_) >= count) return true;
             count_again_ = now + count_pause;
             search.counted = true;
+            evictable_.clear();
             for (auto& shard : shards) {
                 const auto lock = std::lock_guard(shard.mutex);
                 shard.for_each([&](const Object& object) {
                     if (object.pin != Pin::none || !evictable(object)) return;
-                    for (const auto& extent : object.extents) search.evictable[extent.segment] += granules(object.size);
+                    for (const auto& extent : object.extents) evictable_[extent.segment] += granules(object.size);
                 });
             }
         }
-        return segments.count_with_room(bytes, search.evictable) >= count;
+        return segments.count_with_room(bytes, evictable_) >= count;
     }
 
     /// Evicts the first in the order that may go. Never what is being written, leased, or pinned.
-    [[nodiscard]] bool evict_one(Search& search) {
+    [[nodiscard]] bool evict_one() {
         for (;;) {
             auto* const victim = domain.victim(evictable);
             if (victim == nullptr) return false;
@@ -231,8 +232,9 @@ class Space {
             domain.remove(*victim);
             ++evictions_;
             evicted_bytes_ += victim->footprint;
-            if (search.counted)
-                for (const auto& extent : victim->extents) search.evictable[extent.segment] -= granules(victim->size);
+            for (const auto& extent : victim->extents)
+                if (const auto sum = evictable_.find(extent.segment); sum != evictable_.end())
+                    sum->second -= std::min(sum->second, granules(victim->size));
             discard(*victim);
             return true;
         }
@@ -277,7 +279,8 @@ class Space {
     Quarantine quarantine_;
     FenceTable fences_;
     static constexpr Duration count_pause = std::chrono::milliseconds{100};
-    TimePoint count_again_{}; ///< when the evictable bytes of all objects may be counted again
+    std::unordered_map<const Segment*, std::uint64_t> evictable_; ///< bytes by segment, as they were counted last
+    TimePoint count_again_{};                                     ///< until when that is believed
     WriteLog writes_;
     std::uint64_t last_version_ = 0;
     std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
