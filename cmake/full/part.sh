@@ -5,7 +5,7 @@ part=$1
 records=$2
 cd "$(dirname "$0")/../.."
 
-readonly budget_seconds=$((38 * 60))
+readonly budget_seconds=$((50 * 60))
 
 configure() {
     local options=(-DMOONCAKE_BUILD_TESTS=ON)
@@ -61,7 +61,7 @@ headers) check_headers ;;
 format) check_format ;;
 tidy) check_tidy ;;
 simulation) build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1 ;;
-mutants) bash tests/simulation/mutants.sh --seconds 240 ;;
+mutants) bash tests/simulation/mutants.sh --seconds 150 ;;
 budget) print_budget ;;
 *) echo "no such part: $part" >&2 && exit 2 ;;
 esac

@@ -70,11 +70,12 @@ struct Processes {
         return mooncake::ok;
     }
 
-    /// The name of one that ended by itself; empty while all are there.
-    [[nodiscard]] std::string casualty() {
+    /// The names of those that ended by themselves; empty while all are there.
+    [[nodiscard]] std::string casualties() {
+        auto names = std::string();
         for (auto& process : all)
-            if (process.ended()) return process.name();
-        return {};
+            if (process.ended()) names += (names.empty() ? "" : ", ") + process.name();
+        return names;
     }
 
   private:
@@ -111,8 +112,8 @@ class Coordinator {
         if (!done) co_return done.error();
         for (const auto& worker : workers_) {
             const auto measured = co_await worker->call(Measurements(), mooncake::Deadline(10s));
-            if (!measured) co_return measured.error();
-            add(*measured, totals);
+            if (!measured && measured.error() == mooncake::Errc::cancelled) co_return measured.error();
+            if (measured) add(*measured, totals); // what a worker that is gone has measured is gone with it
         }
         co_return mooncake::ok;
     }
@@ -146,12 +147,18 @@ class Coordinator {
             if (config_.time_scale > 0)
                 co_await pause.wait(
                     mooncake::Deadline(start_ + std::chrono::duration_cast<mooncake::Duration>(arrival)));
-            auto message = Prefill{.input_length = request.input_length,
-                                   .blocks = request.hash_ids,
-                                   .decode = decode_[index % decode_.size()]};
-            const auto reply =
-                co_await prefill_[index % prefill_.size()]->call(std::move(message), mooncake::Deadline(120s));
-            if (!reply && reply.error() == mooncake::Errc::cancelled) co_return reply.error();
+            auto reply = mooncake::Result<PrefillReply>();
+            // A worker that is gone costs a request another try, with others.
+            for (std::size_t attempt = 0; attempt < prefill_.size() + decode_.size(); ++attempt) {
+                auto message = Prefill{.input_length = request.input_length,
+                                       .blocks = request.hash_ids,
+                                       .decode = decode_[(index + attempt) % decode_.size()]};
+                const auto to = (index + attempt) % prefill_.size();
+                reply = co_await prefill_[to]->call(std::move(message), mooncake::Deadline(120s));
+                const auto asked_to_stop = co_await mooncake::asio::this_coro::cancellation_state;
+                if (mooncake::core::detail::stopping(asked_to_stop)) co_return mooncake::Errc::cancelled;
+                if (reply) break;
+            }
             if (!reply && totals_->failed_requests++ == 0)
                 std::fprintf(stderr, "\nrequest %zu failed: %s\n", index, reply.error().message().c_str());
             if (!reply && totals_->failed_requests >= 100)

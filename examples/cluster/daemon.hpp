@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -48,6 +49,16 @@ inline void wait_for_stop() {
     sigaddset(&set, SIGINT);
     auto signal = 0;
     sigwait(&set, &signal);
+}
+
+/// Whether one of those signals comes in that time.
+inline bool stop_comes_within(std::chrono::nanoseconds time) {
+    auto set = sigset_t();
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    const auto patience = timespec{0, static_cast<long>(time.count())};
+    return sigtimedwait(&set, nullptr, &patience) > 0;
 }
 
 /// What whoever started this process waits for: where it serves.

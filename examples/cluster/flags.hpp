@@ -80,6 +80,9 @@ class Flags {
                 return Error(Errc::invalid_argument,
                              "there is no option '" + std::string(name) + "'; " + program_ + " --help lists them");
             auto value = std::string_view();
+            if (option->value.empty() && name.find('=') != std::string_view::npos)
+                return Error(Errc::invalid_argument,
+                             "--" + option->name + " takes no value; it is on where it is given");
             if (!option->value.empty()) {
                 if (const auto equals = name.find('='); equals != std::string_view::npos)
                     value = name.substr(equals + 1);

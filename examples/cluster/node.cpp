@@ -4,6 +4,7 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <string>
@@ -31,6 +32,27 @@ mooncake::Task<void> close(auto& node) {
     co_return mooncake::ok;
 }
 
+/// Waits for the node to start, or for a signal to stop, whichever comes first: a name that is taken may take a while.
+mooncake::Result<void> start_or_stop(mooncake::Runtime& runtime, auto& node) {
+    auto outcome = mooncake::Result<void>(mooncake::Errc::cancelled);
+    auto over = std::atomic<bool>(false);
+    auto stop = mooncake::asio::cancellation_signal();
+    const auto executor = runtime.executor();
+    mooncake::asio::post(executor, [&] {
+        auto done = [&](const std::exception_ptr&, mooncake::Result<void> result) {
+            outcome = std::move(result);
+            over = true;
+        };
+        auto slot = stop.slot();
+        mooncake::asio::co_spawn(executor, mooncake::core::detail::entry(node.start()),
+                                 mooncake::asio::bind_cancellation_slot(slot, done));
+    });
+    while (!over)
+        if (cluster::stop_comes_within(std::chrono::milliseconds(20)))
+            mooncake::asio::post(executor, [&stop] { stop.emit(mooncake::asio::cancellation_type::terminal); });
+    return outcome;
+}
+
 template <mooncake::EngineTraits Traits>
 mooncake::Result<void> lend(const Options& options) {
     const auto master = mooncake::parse_endpoint(options.master);
@@ -55,7 +77,7 @@ mooncake::Result<void> lend(const Options& options) {
     auto metadata = config.engine.metadata;
     metadata->start();
     auto node = mooncake::StoreNode<Traits>(runtime, std::move(config));
-    auto result = runtime.run(node.start());
+    auto result = start_or_stop(runtime, node);
     if (result) {
         cluster::announce(node.engine().locator());
         cluster::wait_for_stop();

@@ -10,7 +10,9 @@
 #include <boost/asio/signal_set.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -21,7 +23,7 @@ using mooncake::Errc, mooncake::Error, mooncake::Result;
 
 struct Options {
     std::string trace, worker;
-    std::uint64_t requests = 2'000, seed = 1, parent = 0;
+    std::uint64_t requests = 0, seed = 1, parent = 0;
     cluster::ClusterConfig cluster;
     bool on_cluster = false, embedded = false, in_order = false, json = false;
 };
@@ -35,7 +37,7 @@ Result<Options> parse(int argc, char** argv) {
     flags.on("in-order", options.in_order, "one request after the other");
     flags.text("trace", options.trace, "file of JSON lines; without it, a workload is made up");
     flags.number("requests", options.requests,
-                 "how many requests to make up, or at most to take of the trace (0: all)");
+                 "how many requests to make up, or at most to take of the trace; 0: 2000, or all");
     flags.number("seed", options.seed, "of what is made up");
     flags.number("capacity-blocks", config.capacity_blocks,
                  "blocks that fit in the store; 0: as memory allows, at most 30000", std::uint64_t{0},
@@ -65,7 +67,7 @@ Result<Options> parse(int argc, char** argv) {
 Result<std::vector<mooncake::TraceRequest>> workload(const Options& options) {
     if (options.trace.empty())
         return mooncake::generate_workload(
-            {.requests = std::max<std::uint64_t>(options.requests, 1), .seed = options.seed});
+            {.requests = options.requests == 0 ? 2'000 : options.requests, .seed = options.seed});
     return mooncake::read_trace_file(options.trace);
 }
 
@@ -74,8 +76,21 @@ std::uint64_t default_capacity(std::uint64_t block_bytes) {
     return std::clamp<std::uint64_t>(mooncake::Arena::available_memory() / 4 / block_bytes, 1, 30'000);
 }
 
-Result<void> fits_in_memory(const cluster::ClusterConfig& config) {
+Result<void> fits_in_memory(const cluster::ClusterConfig& config, std::span<const mooncake::TraceRequest> trace) {
     const auto available = mooncake::Arena::available_memory();
+    auto largest = std::size_t{0};
+    for (const auto& request : trace) largest = std::max(largest, request.hash_ids.size());
+    // The blocks of a request that is on its way lie in the memory of its prefill worker, and of its decode worker.
+    const auto moving = std::uint64_t{2} * config.in_flight * largest;
+    if (config.capacity_blocks <= available / config.block_bytes &&
+        moving > available / config.block_bytes - config.capacity_blocks)
+        return Error(
+            Errc::out_of_memory,
+            std::to_string(config.in_flight) + " requests at once, of up to " + std::to_string(largest) +
+                " blocks of " + std::to_string(config.block_bytes) + " bytes, do not fit in the " +
+                std::to_string(available) +
+                " bytes of memory that are available beside the store; give a smaller --in-flight, --block-bytes or "
+                "--capacity-blocks");
     if (config.capacity_blocks <= available / config.block_bytes) return mooncake::ok;
     return Error(Errc::out_of_memory, "--capacity-blocks " + std::to_string(config.capacity_blocks) + " of " +
                                           std::to_string(config.block_bytes) + " bytes do not fit in the " +
@@ -87,6 +102,10 @@ Result<void> fits_in_memory(const cluster::ClusterConfig& config) {
 int print(cluster::Totals& totals, nlohmann::ordered_json json, bool as_json) {
     if (as_json) std::printf("%s\n", json.dump(2).c_str());
     else cluster::print_table(totals);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        std::fprintf(stderr, "mooncake_replay: the result could not be written: %s\n", std::strerror(errno));
+        return EXIT_FAILURE;
+    }
     return totals.mismatches == 0 && totals.lost == 0 && totals.failed_requests == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -157,13 +176,13 @@ int replay_on_cluster(const Options& options, std::span<const mooncake::TraceReq
     auto runtime = mooncake::Runtime({.threads = 1});
     auto coordinator = cluster::Coordinator(runtime, config, processes);
     const auto done = runtime.run(run_until_stopped(coordinator, trace, totals));
-    if (!done) {
-        if (const auto casualty = processes.casualty(); !casualty.empty())
-            std::fprintf(stderr, "mooncake_replay: %s ended before its time\n", casualty.c_str());
-        return cluster::fail("mooncake_replay",
-                             done.error() == Errc::cancelled ? Error(Errc::cancelled, "stopped") : done.error());
-    }
-    return print(totals, cluster::to_json(totals), options.json);
+    if (const auto casualties = processes.casualties(); !casualties.empty())
+        std::fprintf(stderr, "\nmooncake_replay: ended before their time, and the run went on without them: %s\n",
+                     casualties.c_str());
+    if (!done && done.error() == Errc::cancelled)
+        return cluster::fail("mooncake_replay", Error(Errc::cancelled, "stopped"));
+    const auto status = print(totals, cluster::to_json(totals), options.json);
+    return done ? status : cluster::fail("mooncake_replay", done.error());
 }
 
 mooncake::Task<void> close(cluster::Worker& worker) { return worker.close(); }
@@ -187,12 +206,12 @@ int replay(Options options) {
     if (!options.worker.empty()) return serve_as_worker(options);
     auto trace = workload(options);
     if (!trace) return cluster::fail("mooncake_replay", trace.error());
-    if (!options.trace.empty() && options.requests != 2'000 && options.requests != 0 &&
-        options.requests < trace->size())
+    if (!options.trace.empty() && options.requests != 0 && options.requests < trace->size())
         trace->resize(options.requests);
     if (options.cluster.capacity_blocks == 0)
         options.cluster.capacity_blocks = default_capacity(options.cluster.block_bytes);
-    if (const auto fits = fits_in_memory(options.cluster); !fits) return cluster::fail("mooncake_replay", fits.error());
+    if (const auto fits = fits_in_memory(options.cluster, *trace); !fits)
+        return cluster::fail("mooncake_replay", fits.error());
     if (!options.json)
         std::fprintf(stderr, "%s\n",
                      mooncake::compare(options.trace.empty() ? "this workload" : "this trace",

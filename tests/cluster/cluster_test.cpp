@@ -152,6 +152,40 @@ TEST_CASE("cluster: a node that is killed costs its blocks and nothing else: no 
     CHECK(all_gone(children));
 }
 
+TEST_CASE("cluster: a worker that is killed costs its work in hand; the run goes on, and says so") {
+    auto program = Program(small_cluster({"--requests", "1500", "--json"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(children[7], SIGKILL); // master, three nodes, two prefill and two decode workers
+    const auto output = program.finish();
+    INFO(output.err);
+    REQUIRE_FALSE(output.out.empty());
+    const auto json = nlohmann::json::parse(output.out);
+    CHECK(json["requests"] == 1500);
+    CHECK(json["mismatches"] == 0);
+    CHECK(json["failed_requests"] == 0);
+    CHECK(output.err.find("the run went on without them: mooncake_replay") != std::string::npos);
+    CHECK(all_gone(children));
+}
+
+TEST_CASE("cluster: a node that is stopped and goes on gives no wrong byte, and holds nobody up for long") {
+    auto program = Program(small_cluster({"--requests", "3000", "--json"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(children[2], SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::seconds(4)); // longer than its time to live: it comes back as another
+    kill(children[2], SIGCONT);
+    const auto output = program.finish();
+    INFO(output.err);
+    REQUIRE_FALSE(output.out.empty());
+    const auto json = nlohmann::json::parse(output.out);
+    CHECK(json["requests"] == 3000);
+    CHECK(json["mismatches"] == 0);
+    CHECK(all_gone(children));
+}
+
 TEST_CASE("cluster: bad input is answered with what was wrong and what would be right") {
     struct Case {
         std::vector<std::string> words;

@@ -29,6 +29,15 @@ TEST_CASE("statistics: counted by hand on four requests") {
     CHECK(statistics_of({}).hit_ratio == 0);
 }
 
+TEST_CASE("statistics: a trace that is not in order has no times before its beginning") {
+    const auto trace = std::vector<TraceRequest>{
+        {.timestamp_ms = 9000, .input_length = 1000, .output_length = 10, .hash_ids = {0, 1}},
+        {.timestamp_ms = 3000, .input_length = 1000, .output_length = 10, .hash_ids = {0, 1}},
+    };
+    CHECK(statistics_of(trace).seconds == 0);
+    CHECK(statistics_of(trace).return_p90 == 0);
+}
+
 TEST_CASE("statistics: a comparison has both names and a line for each figure") {
     const auto text = compare("mine", {.requests = 7, .hit_ratio = .25}, "real", conversation_statistics);
     CHECK(text.find("mine") < text.find("real"));

@@ -61,6 +61,11 @@ template <class T>
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// From `earlier` to `time`; 0 in a trace that is not in order.
+[[nodiscard]] constexpr std::uint64_t later_by(std::uint64_t time, std::uint64_t earlier) noexcept {
+    return time - std::min(time, earlier);
+}
+
 } // namespace serving::detail
 
 /// Requests are taken in the order given. Complexity: O(blocks).
@@ -86,17 +91,21 @@ template <class T>
             std::find_if_not(ids.begin(), ids.end(), [&](auto id) { return seen.contains(id); }) - ids.begin());
         for (const auto id : ids) {
             auto& block = seen[id];
-            if (block.times++ != 0 && id != head) returns.push_back(request.timestamp_ms - block.last_ms);
+            if (block.times++ != 0 && id != head)
+                returns.push_back(detail::later_by(request.timestamp_ms, block.last_ms));
             block.last_ms = request.timestamp_ms;
         }
         if (i == 0 || request.timestamp_ms <= trace[i - 1].timestamp_ms + same_burst_ms) continue;
-        gaps.push_back(request.timestamp_ms - trace[i - 1].timestamp_ms);
+        gaps.push_back(detail::later_by(request.timestamp_ms, trace[i - 1].timestamp_ms));
         ++bursts;
     }
     std::uint64_t once = 0;
     for (const auto& block : seen) once += block.second.times == 1;
     s.distinct_blocks = seen.size();
-    s.seconds = trace.empty() ? 0 : static_cast<double>(trace.back().timestamp_ms - trace.front().timestamp_ms) / 1000;
+    s.seconds =
+        trace.empty()
+            ? 0
+            : static_cast<double>(detail::later_by(trace.back().timestamp_ms, trace.front().timestamp_ms)) / 1000;
     s.mean_blocks = detail::ratio(s.blocks, s.requests);
     s.p50_blocks = detail::quantile(lengths, .5);
     s.p90_blocks = detail::quantile(lengths, .9);
