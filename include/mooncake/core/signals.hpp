@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <initializer_list>
+
 namespace mooncake::core::detail {
 
 /// No signal reaches this thread, nor one that it starts, as long as this lives: a library's threads must not take the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/bytes.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/frame.hpp>
 #include <mooncake/net/stream.hpp>
