@@ -1,4 +1,5 @@
 // Bytes of a stranger to servers that live: they end his connection, and a well-behaved one beside him goes on.
+#include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/service.hpp>
 #include <mooncake/transport/tcp_service.hpp>
