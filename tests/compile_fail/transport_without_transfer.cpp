@@ -5,6 +5,7 @@
 struct Idle {
     static constexpr std::string_view name = "idle";
     static constexpr unsigned cost = 1;
+    static constexpr auto capabilities = mooncake::TransportCapabilities{};
     struct Config {};
     using Link = int;
     Idle(mooncake::TransportContext, Config) {}

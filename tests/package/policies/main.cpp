@@ -33,6 +33,7 @@ class CountingTransport {
   public:
     static constexpr std::string_view name = "counting";
     static constexpr unsigned cost = 1;
+    static constexpr auto capabilities = mooncake::TransportCapabilities{.one_sided = true};
     inline static std::atomic<std::uint64_t> bytes = 0;
 
     struct Config {};
