@@ -15,6 +15,8 @@ struct Mine : mooncake::DefaultMasterTraits {
 bool survives(std::uint64_t seed) {
     auto config = mooncake::simulation::ClusterConfig();
     config.nodes = 3;
+    config.clients = 2;
+    config.operations_per_second = 20;
     config.length = std::chrono::seconds(5); // of load; then the faults end, and everything must work again
     auto cluster = mooncake::simulation::ClusterSimulation<Mine>(seed, config);
     cluster.run();
