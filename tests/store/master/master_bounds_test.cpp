@@ -46,6 +46,17 @@ void fill(Fixture& f, const std::vector<std::string>& keys, std::uint64_t size =
     }
 }
 
+/// Leases those of `keys` that lie in the fixture's first segment.
+GetReply lease_first_segment(MasterFixture<>& f, const std::vector<std::string>& keys) {
+    auto kept = std::vector<std::string>();
+    for (const auto& key : keys) {
+        const auto found = f.get({key});
+        if (found.objects.at(0).replicas[0].segment == f.segment) kept.push_back(key);
+        REQUIRE(f.master.release({{found.lease}}).has_value());
+    }
+    return f.get(kept);
+}
+
 /// The least time that `action` took, of a few: what the machine does beside us does not count.
 template <class Action>
 std::chrono::duration<double, std::milli> least_time(int times, const Action& action) {
@@ -94,13 +105,7 @@ TEST_CASE("put: replicas that would need more segments with room than there are 
     auto f = MasterFixture(10);
     f.mount("node-2", 10);
     fill(f, keys_of("cached/", 20));
-    auto kept = std::vector<std::string>(); // all that is in the first segment
-    for (const auto& key : keys_of("cached/", 20)) {
-        const auto found = f.get({key});
-        if (found.objects.at(0).replicas[0].segment == f.segment) kept.push_back(key);
-        REQUIRE(f.master.release({{found.lease}}).has_value());
-    }
-    const auto lease = f.get(kept);
+    const auto lease = lease_first_segment(f, keys_of("cached/", 20));
     CHECK(f.start("two", {.replicas = 2}).outcome == Errc::no_space);
     CHECK(f.master.stats().evictions == 0);
     CHECK(f.start("one").outcome == Errc::ok);
@@ -111,13 +116,7 @@ TEST_CASE("put: a segment whose objects are all leased makes replicas impossible
     auto f = MasterFixture(90);
     f.mount("node-2", 110);
     fill(f, keys_of("cached/", 200));
-    auto kept = std::vector<std::string>(); // all that is in the first segment
-    for (const auto& key : keys_of("cached/", 200)) {
-        const auto found = f.get({key});
-        if (found.objects.at(0).replicas[0].segment == f.segment) kept.push_back(key);
-        REQUIRE(f.master.release({{found.lease}}).has_value());
-    }
-    const auto lease = f.get(kept);
+    const auto lease = lease_first_segment(f, keys_of("cached/", 200));
     CHECK(f.start("two", {.replicas = 2}).outcome == Errc::no_space);
     CHECK(f.master.stats().evictions == 0);
 }
