@@ -251,11 +251,15 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto pause = Event();
         auto liveness = Liveness();
         while (!lane.failed()) {
-            const auto wake = co_await pause.wait(Deadline(lane.config_.silence / 2));
+            const auto wake = co_await pause.wait(Deadline(lane.config_.silence / (2 * Liveness::patience)));
             if (wake == Wake::cancelled) break;
-            const auto progress = lane.reader_->received() + lane.sent_bytes_;
-            const auto verdict = liveness.look(progress, FrameHeader::size, !lane.sent_.empty());
-            if (verdict == Liveness::Verdict::ask) lane.send_control(FrameKind::ping, 0);
+            const auto received = lane.reader_->received();
+            if (std::exchange(lane.heard_, received) != received) lane.unanswered_ = false;
+            const auto verdict = liveness.look({.received = received,
+                                                .sent = lane.sent_bytes_,
+                                                .asked = lane.sending_.question_sent(),
+                                                .due = lane.unanswered_ || !lane.sent_.empty()});
+            if (verdict == Liveness::Verdict::ask) lane.ask_for_life();
             if (verdict == Liveness::Verdict::gone)
                 lane.fail(Error(Errc::connection_lost, to_string(lane.config_.peer) + " gave no sign of life for " +
                                                            std::to_string(lane.config_.silence.count()) + " ms"));
@@ -263,11 +267,12 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         co_return ok;
     }
 
-    void send_control(FrameKind kind, std::uint64_t id) {
-        auto header = FrameHeader();
-        header.kind = kind;
-        header.id = id;
-        sending_.push(net::detail::make_frame(header));
+    void ask_for_life() {
+        sending_.push_question(net::detail::make_frame({.kind = FrameKind::ping}));
+        wake_.set();
+    }
+    void tell_of_cancellation(std::uint64_t id) {
+        sending_.push(net::detail::make_frame({.kind = FrameKind::cancel, .id = id}));
         wake_.set();
     }
 
@@ -340,7 +345,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     /// Nothing points to an operation that was given up any more.
     void let_go(Operation& operation) {
-        if (operation.maybe_sent && !operation.answered) send_control(FrameKind::cancel, operation.id);
+        if (operation.maybe_sent && !operation.answered) {
+            unanswered_ = true;
+            tell_of_cancellation(operation.id);
+        }
         finish(operation, operation.answered ? Error() : operation.error);
     }
 
@@ -391,7 +399,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     net::detail::SendQueue sending_;
     asio::cancellation_signal stop_writing_;
-    std::uint64_t sent_bytes_ = 0;
+    std::uint64_t sent_bytes_ = 0, heard_ = 0;
+    bool unanswered_ = false; ///< something was given up, and nothing was heard since
     std::unordered_map<std::uint64_t, Operation*> sent_;
     Operation* receiving_ = nullptr;
 };

@@ -29,7 +29,15 @@ class SendQueue {
 
     void push(LaneOperation& operation) { queue_.push_back({&operation, nullptr}); }
     /// A frame of the lane's own.
-    void push(std::string frame) { queue_.push_back({nullptr, std::make_unique<Rest>(Rest{std::move(frame), 0})}); }
+    void push(std::string frame) {
+        queue_.push_back({nullptr, std::make_unique<Rest>(Rest{std::move(frame), 0, false})});
+    }
+    /// As `push`, of a frame whose going out is waited for; see `question_sent`.
+    void push_question(std::string frame) {
+        queue_.push_back({nullptr, std::make_unique<Rest>(Rest{std::move(frame), 0, true})});
+        question_sent_ = false;
+    }
+    [[nodiscard]] bool question_sent() const noexcept { return question_sent_; }
 
     /// What to write next. It stays in hand until `advance`.
     std::size_t gather(std::array<asio::const_buffer, most_buffers>& out) {
@@ -66,6 +74,7 @@ class SendQueue {
                 entry.rest->sent += part;
                 sent -= part;
                 if (entry.rest->sent < entry.rest->bytes.size()) break;
+                question_sent_ |= entry.rest->question;
                 queue_.pop_front();
                 continue;
             }
@@ -120,6 +129,7 @@ class SendQueue {
     struct Rest {
         std::string bytes;
         std::size_t sent;
+        bool question;
     };
     struct Entry {
         LaneOperation* operation; ///< or
@@ -138,7 +148,7 @@ class SendQueue {
         const auto [header, meta] = head(operation);
         const auto bytes = header.size() + meta.size() + operation.unsent.left();
         const auto fits = bytes <= most_copied;
-        auto rest = std::make_unique<Rest>(Rest{{}, 0});
+        auto rest = std::make_unique<Rest>(Rest{{}, 0, false});
         if (fits) {
             rest->bytes.reserve(bytes);
             rest->bytes.append(text_of(header)).append(text_of(meta));
@@ -150,6 +160,7 @@ class SendQueue {
     }
 
     std::deque<Entry> queue_;
+    bool question_sent_ = false;
     std::size_t in_hand_ = 0; ///< how many at the front the write in progress points to
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/with_deadline.hpp>
 #include <mooncake/simulation/faults.hpp>
 #include <mooncake/simulation/load.hpp>
 #include <mooncake/simulation/oracle.hpp>
@@ -9,6 +10,7 @@
 #include <mooncake/store/store.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -80,6 +82,8 @@ class ClusterSimulation {
     }
 
   private:
+    static constexpr unsigned loops = 4; ///< a client
+
     enum class Role : std::uint8_t { master, node, client };
 
     /// A process, what runs in it, and what is known of it.
@@ -92,16 +96,16 @@ class ClusterSimulation {
         std::unique_ptr<Node> node;
         std::unique_ptr<Client> client;
         bool ready = false;
-        bool starting_again = false; ///< somebody will
-        std::uint64_t stopped = 0;   ///< how often it was paused
-        unsigned working = 0;        ///< loops that run on it
-        unsigned in_operation = 0;   ///< of those
+        bool starting_again = false;        ///< somebody will
+        std::uint64_t stopped = 0;          ///< how often it was paused
+        unsigned working = 0;               ///< loops that run on it
+        unsigned in_operation = 0;          ///< of those
+        std::array<TimePoint, loops> due{}; ///< when what a loop does is too late; the epoch where it does nothing
     };
     using Members = std::vector<std::unique_ptr<Member>>;
 
     static constexpr Duration settling = std::chrono::seconds{20};
     static constexpr std::uint16_t master_port = 7000;
-    static constexpr unsigned loops = 4; ///< a client
 
     // Beginning
 
@@ -233,14 +237,14 @@ class ClusterSimulation {
     void begin_work(Member& member, unsigned index) {
         ++member.working;
         member.process->start(
-            work(this, &member),
+            work(this, &member, index),
             [self = &member, incarnation = member.incarnation](const Result<void>&) {
                 if (self->incarnation == incarnation) --self->working;
             },
             index);
     }
 
-    static Task<void> work(ClusterSimulation* self, Member* member) {
+    static Task<void> work(ClusterSimulation* self, Member* member, unsigned index) {
         const auto mean = std::chrono::duration_cast<Duration>(
             std::chrono::duration<double>(static_cast<double>(loops) / self->config_.operations_per_second));
         auto pause = Event();
@@ -251,9 +255,12 @@ class ClusterSimulation {
             const auto deadline = self->load_.draw_deadline();
             const auto stopped = member->stopped;
             const auto begun = self->world_.now();
-            ++member->in_operation;
-            co_await self->load_.one_operation(*member->client, member->address, Deadline(deadline));
-            --member->in_operation;
+            member->due[index] = begun + deadline + patience;
+            const auto cancel_at = self->load_.draw_cancellation();
+            auto operation = operate(self, member, Deadline(deadline));
+            if (cancel_at.is_never()) co_await std::move(operation);
+            else co_await with_deadline(std::move(operation), cancel_at);
+            member->due[index] = {};
             const auto took = self->world_.now() - begun;
             if (took > deadline + patience && member->stopped == stopped)
                 self->world_.report_fault("an operation of " + member->address + " with " +
@@ -262,7 +269,14 @@ class ClusterSimulation {
         }
         co_return ok;
     }
+    static Task<void> operate(ClusterSimulation* self, Member* member, Deadline deadline) {
+        ++member->in_operation;
+        co_await self->load_.one_operation(*member->client, member->address, deadline);
+        --member->in_operation;
+        co_return ok;
+    }
     static constexpr Duration patience = std::chrono::seconds{3};
+    static constexpr Duration overdue = std::chrono::seconds{20}; ///< longer than any outage
 
     // Audits
 
@@ -275,6 +289,10 @@ class ClusterSimulation {
 
     /// Looks at the memory of the nodes: every replica that the master offers holds what its writer wrote.
     void audit() {
+        for (const auto& member : clients_)
+            for (const auto due : member->due)
+                if (due != TimePoint() && due + overdue < world_.now() && !member->process->paused())
+                    world_.report_fault("an operation of " + member->address + " does not end");
         auto& master = *masters_.front();
         if (master.process->dead() || !world_.fault().empty()) return;
         const auto inside = Environment::Scope(master.process.get());
@@ -307,7 +325,9 @@ class ClusterSimulation {
         if (world_.chance(0.3)) network.slow_delivery = 0.002;
         if (world_.chance(0.3)) network.dying = 0.0005;
         if (world_.chance(0.2)) network.latency_most = std::chrono::milliseconds{5};
-        if (world_.chance(0.4)) network.buffer = 4 * KiB; // so that frames are half sent
+        // So that frames are half sent.
+        if (world_.chance(0.4)) network.buffer = 4 * KiB;
+        if (world_.chance(0.4)) network.bytes_per_second = 1e6 * static_cast<double>(1 + world_.below(20));
         if (!mix_.kinds.empty()) return next_fault();
         // A world in which nothing goes wrong, so that whatever fails is our own doing.
         network.slow_delivery = network.dying = 0;
@@ -376,6 +396,7 @@ class ClusterSimulation {
             return;
         }
         case Fault::restart_client: return restart(draw_member(clients_));
+        case Fault::mute_connection: return network_.mute_any();
         case Fault::slow_network:
             network_.config().slowness = 100;
             world_.call_after(draw_outage(), [this] { network_.config().slowness = 1; });
@@ -406,7 +427,9 @@ class ClusterSimulation {
         ++member.stopped;
         member.process->kill();
         network_.drop(*member.process);
-        world_.call_after(draw_outage(), [this, self = &member] { start_again(*self); });
+        // Whoever watches over it may be quick: then clients come back with what they began before.
+        const auto outage = world_.chance(0.3) ? world_.between({}, std::chrono::milliseconds{20}) : draw_outage();
+        world_.call_after(outage, [this, self = &member] { start_again(*self); });
     }
     void start_again(Member& member) {
         if (!member.process->dead()) return;
@@ -433,6 +456,7 @@ class ClusterSimulation {
         member.node.reset();
         member.client.reset();
         member.working = member.in_operation = 0;
+        member.due.fill({});
         // What is due in the world may still name it.
         graveyard_.push_back(std::move(member.process));
     }
@@ -463,7 +487,10 @@ class ClusterSimulation {
         working_ = false;
         for (auto& member : clients_) {
             if (!member->ready) return world_.report_fault(member->address + " could not be started again");
-            const auto lives = member->process->run(prove_alive(this, member.get()), std::chrono::seconds{5});
+            auto lives = Result<void>(Errc::timed_out);
+            // A connection that went silent while nobody used it is found out by the first who does.
+            for (auto tries = 0; tries < 3 && !lives; ++tries)
+                lives = member->process->run(prove_alive(this, member.get()), std::chrono::seconds{5});
             if (!lives)
                 return world_.report_fault(member->address +
                                            " does not work after the faults: " + lives.error().message());

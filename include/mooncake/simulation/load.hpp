@@ -23,6 +23,7 @@ struct ClusterConfig {
     std::uint32_t replicas = 2;
     double operations_per_second = 100; ///< of each client
     double short_deadlines = 0.1;       ///< share of operations that have next to no time
+    double cancellations = 0.05;        ///< share of operations that are cancelled
     Duration length = std::chrono::seconds{60};
     bool faults = true;
     bool vary = true; ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
@@ -56,9 +57,16 @@ class Load {
     /// From now on nothing happens to the cluster that could make an operation fail which has time enough.
     void expect_success(bool yes) noexcept { calm_ = yes; }
 
+    /// When an operation that has time enough is cancelled all the same; never, for most.
+    Deadline draw_cancellation() {
+        if (!world_.chance(config_.cancellations)) return {};
+        return world_.between(Duration::zero(), std::chrono::milliseconds{50});
+    }
+
     asio::awaitable<void> one_operation(Client& client, const std::string& address, Deadline deadline) {
         const auto patient = deadline.left(SteadyClock{}.now()) >= std::chrono::milliseconds{500};
         const auto dice = world_.below(100);
+        world_.note("operation", {dice});
         auto outcome = Error();
         if (dice < 40) outcome = co_await get(client, address, deadline);
         else if (dice < 70) outcome = co_await put(client, address, deadline);

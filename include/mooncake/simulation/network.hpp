@@ -84,6 +84,7 @@ struct Side : std::enable_shared_from_this<Side> {
     bool ended = false; ///< the peer has said that nothing more comes
     boost::system::error_code broken;
     bool closed = false;
+    bool muted = false; ///< nothing arrives any more, and nobody is told
 
     std::unique_ptr<Pending> reading, writing;
     std::span<asio::mutable_buffer> read_into;
@@ -133,6 +134,16 @@ class Network {
         return blocked_.contains({from, to});
     }
     [[nodiscard]] const std::set<std::pair<std::string, std::string>>& blocked() const noexcept { return blocked_; }
+
+    /// One direction of some connection carries nothing any more, as behind a middlebox that forgot it.
+    void mute_any() {
+        std::erase_if(sides_, [](const auto& side) { return side.expired(); });
+        if (sides_.empty()) return;
+        const auto side = sides_[world_.below(sides_.size())].lock();
+        if (side->closed || side->broken || side->process.dead()) return;
+        side->muted = true;
+        world_.note("mute", {side->process.id(), hash_text(side->peer_address)});
+    }
 
     /// Ends all of a process's sockets, as its kernel does when it is gone.
     void drop(const Process& process) {
@@ -211,7 +222,8 @@ class Network {
         cancel(side);
         if (const auto peer = side.peer.lock()) {
             // Bytes that nobody has read make a kernel reset the connection.
-            if (side.waiting() != 0 || side.on_the_way != 0) break_after(*peer, asio::error::connection_reset);
+            if (peer->muted) break_after(*peer, asio::error::timed_out, config_.silence); // its keepalive finds nobody
+            else if (side.waiting() != 0 || side.on_the_way != 0) break_after(*peer, asio::error::connection_reset);
             else deliver(*peer, {});
         }
     }
@@ -278,7 +290,7 @@ class Network {
     }
 
     void arrive(Side& side, std::vector<std::byte> segment) {
-        if (side.broken) return;
+        if (side.broken || side.muted) return;
         if (is_blocked(side.peer_address, side.process.address()) || !side.held.empty())
             return hold(side, std::move(segment));
         if (config_.dying > 0 && world_.chance(config_.dying)) return sever(side, asio::error::connection_reset);
@@ -326,8 +338,8 @@ class Network {
         read(side);
         write(side);
     }
-    void break_after(Side& side, boost::system::error_code why) {
-        world_.call_after(latency(), [this, weak = side.weak_from_this(), why] {
+    void break_after(Side& side, boost::system::error_code why, Duration later = {}) {
+        world_.call_after(latency() + later, [this, weak = side.weak_from_this(), why] {
             if (const auto broken = weak.lock()) break_now(*broken, why);
         });
     }

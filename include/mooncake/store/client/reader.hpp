@@ -24,6 +24,11 @@ inline constexpr auto default_patience = std::chrono::seconds{10};
     return deadline.is_never() ? Deadline(default_patience) : deadline;
 }
 
+/// What became of something that could not be reached: the caller may have had no more time for it, or given up.
+[[nodiscard]] inline Errc or_gave_up(Errc outcome, const Error& failure) noexcept {
+    return failure == Errc::timed_out || failure == Errc::cancelled ? failure.code() : outcome;
+}
+
 /// One read operation, of one or many objects: finds them, under a lease, and brings their bytes, each from its nearest
 /// replica and from the next when that fails or its bytes are not what was written.
 template <class Engine, class Master>
@@ -84,7 +89,11 @@ class Reader {
         while (!pending.empty()) {
             auto batch = engine_.batch();
             batch.reserve(pending.size());
-            std::erase_if(pending, [&](Pending& one) { return !add(batch, one, items[one.object]); });
+            std::erase_if(pending, [&](Pending& one) {
+                if (add(batch, one, items[one.object])) return false;
+                if (one.tried == 0) report.outcomes[one.object] = or_gave_up(Errc::lost, failure_);
+                return true;
+            });
             if (pending.empty()) break;
             const auto digest = options.verify == Verify::always ? Digest::xxh3 : Digest::none;
             const auto moved = co_await batch.submit({.deadline = attempt_until(pending), .digest = digest});

@@ -82,7 +82,8 @@ class SegmentCache {
 
     /// Opens the segments `ids`, which are in order, all at once, for those who call `opened` after it. Those that fail stay shut. Of those that were
     /// open, the ones that the master no longer knows are let go, and their connections with them.
-    /// Errors: the master's, if it could not be asked.
+    /// That the caller has no more time, or gives up, says nothing of a node: others try it again at once.
+    /// Errors: the master's, if it could not be asked; `timed_out`, `cancelled`, where something stayed shut because of that.
     Task<void> open(std::uint64_t term, std::vector<std::uint32_t> ids, Deadline deadline) {
         const auto before = opened(term);
         auto message = Segments{.segments = ids};
@@ -107,12 +108,18 @@ class SegmentCache {
         auto known = std::make_shared<Map>(*known_);
         for (const auto& [id, old] : *before.known_)
             if (!alive.contains(id)) known->erase(id);
-        for (const auto id : ids) (*known)[id].retry_at = retry_at;
-        for (std::size_t i = 0; i < wanted.size(); ++i)
-            if (opened[i] && opened[i]->generation() == wanted[i].generation)
-                (*known)[wanted[i].segment].segment = std::move(*opened[i]);
+        for (const auto id : ids)
+            if (!alive.contains(id)) (*known)[id].retry_at = retry_at;
+        auto gave_up = Result<void>(ok);
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            auto& entry = (*known)[wanted[i].segment];
+            const auto why = opened[i].error().code();
+            if (opened[i] && opened[i]->generation() == wanted[i].generation) entry.segment = std::move(*opened[i]);
+            else if (why == Errc::cancelled || (why == Errc::timed_out && within == deadline)) gave_up = why;
+            else entry.retry_at = retry_at;
+        }
         known_ = std::move(known);
-        co_return ok;
+        co_return gave_up;
     }
 
   private:

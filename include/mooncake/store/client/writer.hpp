@@ -131,7 +131,7 @@ class Writer {
         if (space.outcome != Errc::ok) return;
         for (const auto& replica : space.replicas)
             if (opened_.find(replica.segment) == nullptr) {
-                outcome = Errc::unreachable;
+                outcome = or_gave_up(Errc::unreachable, failure_);
                 if (failure_ == Errc::ok)
                     failure_ = Error(outcome, "a segment that was to hold it could not be opened");
                 return;
