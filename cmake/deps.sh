@@ -5,13 +5,14 @@
 #   (nothing)  the library, the examples and the cluster programs
 #   --test     and the tests
 #   --bench    and the benchmarks
-#   --full     and all that `test.sh --full` uses: sanitizers, formatter, linters
+#   --full     and all that `test.sh --full` uses: sanitizers, formatter, linters, a cross compiler
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libboost1.81-dev libxxhash-dev nlohmann-json3-dev)
 test_packages=(python3 doctest-dev)
 bench_packages=(python3 libbenchmark-dev)
-full_packages=(git patch clang-19 libclang-rt-19-dev lld-19 llvm-19 clang-format-19 clang-tidy-19)
+full_packages=(git patch clang-19 libclang-rt-19-dev lld-19 llvm-19 clang-format-19 clang-tidy-19
+    g++-aarch64-linux-gnu qemu-user)
 for option in "$@"; do
     case $option in
     --test) packages+=("${test_packages[@]}") ;;

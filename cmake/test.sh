@@ -2,7 +2,8 @@
 # Builds with g++ and runs every test.
 #
 # Usage: test.sh [--full]
-#   --full  also sanitizers (g++ and clang 19), fuzz targets, format, clang-tidy and headers one by one
+#   --full  also sanitizers (g++ and clang 19), AArch64 under qemu, fuzz targets, format, clang-tidy, the simulation with its
+#           mutants, and headers one by one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)

@@ -33,14 +33,16 @@ void copy_and_hash(benchmark::State& state) {
                        .peers = {[=] { return bench::copy_all<MemcpyCopier>(to, from, Block); }}});
 }
 
-const auto rows = std::array{
+const bench::Row rows[] = {
     bench::Row("memory/copy/auto/4096", &copy<AutoCopier, 4 * KiB>),
     bench::Row("memory/copy/auto/65536", &copy<AutoCopier, 64 * KiB>),
     bench::Row("memory/copy/auto/1048576", &copy<AutoCopier, 1 * MiB>),
     bench::Row("memory/copy/non_temporal/65536", &copy<NonTemporalCopier, 64 * KiB>),
     bench::Row("memory/copy/non_temporal/1048576", &copy<NonTemporalCopier, 1 * MiB>),
+#if defined(__x86_64__)
     bench::Row("memory/copy/rep_movsb/65536", &copy<RepMovsbCopier, 64 * KiB>),
     bench::Row("memory/copy/rep_movsb/1048576", &copy<RepMovsbCopier, 1 * MiB>),
+#endif
     bench::Row("memory/copy_and_hash/1048576", &copy_and_hash<1 * MiB>),
 };
 

@@ -51,7 +51,9 @@ void put(benchmark::State& state) {
     };
     add(MemcpyCopier());
     add(NonTemporalCopier());
+#if defined(__x86_64__)
     add(RepMovsbCopier());
+#endif
     bench::run(state, {.work_per_operation = block, .peer = "copy", .ours = ours, .peers = std::move(peers)});
 }
 

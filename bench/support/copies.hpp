@@ -48,8 +48,10 @@ Sample copy_all(mooncake::MutableBytes to, mooncake::ConstBytes from, std::size_
 [[nodiscard]] inline std::vector<Measure> copies(mooncake::Runtime& runtime, mooncake::MutableBytes to,
                                                  mooncake::ConstBytes from, std::size_t block) {
     return {on(runtime, [=] { return copy_all<mooncake::MemcpyCopier>(to, from, block); }),
-            on(runtime, [=] { return copy_all<mooncake::NonTemporalCopier>(to, from, block); }),
-            on(runtime, [=] { return copy_all<mooncake::RepMovsbCopier>(to, from, block); })};
+#if defined(__x86_64__)
+            on(runtime, [=] { return copy_all<mooncake::RepMovsbCopier>(to, from, block); }),
+#endif
+            on(runtime, [=] { return copy_all<mooncake::NonTemporalCopier>(to, from, block); })};
 }
 
 } // namespace bench

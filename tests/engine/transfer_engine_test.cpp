@@ -1,7 +1,11 @@
 // labels: io
+#include <mooncake/core/combine.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 
 #include "pair.hpp"
+
+#include <chrono>
+#include <thread>
 
 using namespace mooncake;
 using namespace mooncake::test;
@@ -53,6 +57,81 @@ TEST_CASE("engine: a way that fails once is tried again") {
     const auto read = pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
     REQUIRE(read.has_value());
     CHECK(read->bytes == 1000);
+}
+
+TEST_CASE("engine: a way that says nothing costs one operation a moment, and the next way carries on") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(64 * KiB);
+    pair.loopback.set(pair.failing());
+    pair.shm.set({.drop = 1});
+    const auto read = [&] {
+        return pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
+    };
+    const auto begun = SteadyClock{}.now();
+    const auto first = read();
+    REQUIRE(first.has_value());
+    CHECK(first->transport == "tcp");
+    CHECK(SteadyClock{}.now() - begun < 5s);
+    const auto asked = pair.shm.groups();
+    CHECK(read()->transport == "tcp");
+    CHECK(pair.shm.groups() == asked); // it rests
+    pair.shm.set({});
+    auto transport = std::string_view("tcp");
+    for (const auto until = Deadline(10s); transport != "shm" && !until.passed(); std::this_thread::sleep_for(10ms))
+        transport = read()->transport;
+    CHECK(transport == "shm");
+}
+
+TEST_CASE("engine: while one operation looks whether a way is back, the others go another way") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    pair.loopback.set(pair.failing());
+    pair.shm.set({.drop = 1});
+    auto memory = std::vector<std::byte>(8 * 100);
+    const auto read = [&](std::size_t i) {
+        return pair.user.read(std::span(memory).subspan(100 * i, 100), segment, region->offset, {.deadline = 10s});
+    };
+    REQUIRE(pair.runtime.run(read(0)).has_value());
+    std::this_thread::sleep_for(600ms); // it has rested
+    pair.shm.set({.drop = 1});
+    auto reads = std::vector<Task<TransferReport>>();
+    for (std::size_t i = 0; i < 8; ++i) reads.push_back(read(i));
+    const auto all = [](std::vector<Task<TransferReport>> tasks) -> Task<std::size_t> {
+        auto fine = std::size_t{0};
+        for (const auto& result : co_await all_settled(std::move(tasks))) fine += result.has_value() ? 1U : 0U;
+        co_return fine;
+    };
+    CHECK(pair.runtime.run(all(std::move(reads))).value() == 8);
+    CHECK(pair.shm.groups() == 1);
+}
+
+TEST_CASE("engine: a way that failed comes last until it has rested") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(100);
+    pair.loopback.set({.fail_nth = 1});
+    const auto read = [&] {
+        return pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s}));
+    };
+    CHECK(read()->transport == "shm");
+    CHECK(read()->transport == "shm"); // although loopback would do by now
+    CHECK(pair.loopback.groups() == 1);
+    std::this_thread::sleep_for(600ms);
+    CHECK(read()->transport == "loopback");
+}
+
+TEST_CASE("engine: no further round begins after the deadline") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(100);
+    for (auto* control : {&pair.loopback, &pair.shm, &pair.tcp}) control->set({.delay = 3ms, .fail_from_nth = 1});
+    CHECK(pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10ms})).has_error());
+    CHECK(pair.loopback.groups() == 1);
 }
 
 TEST_CASE("engine: memory that shm cannot share goes over tcp") {

@@ -56,7 +56,9 @@ Region region(MutableBytes bytes, Rights rights) {
 
 TEST_CASE("copier: each copies all sizes at all alignments, and nothing else") {
     SUBCASE("memcpy") { copies(&MemcpyCopier::copy); }
+#if defined(__x86_64__)
     SUBCASE("rep movsb") { copies(&RepMovsbCopier::copy); }
+#endif
     SUBCASE("non-temporal") { copies(&NonTemporalCopier::copy); }
     SUBCASE("auto") { copies(&AutoCopier::copy); }
     SUBCASE("with a hash") {

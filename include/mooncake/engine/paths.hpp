@@ -3,6 +3,7 @@
 #include <mooncake/core/clock.hpp>
 #include <mooncake/core/errc.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -47,6 +48,11 @@ class PathChoice {
         may_try_[*best] = false;
         ++tried_[*best];
         return best;
+    }
+
+    /// Whether `next` has another one.
+    [[nodiscard]] bool more() const noexcept {
+        return std::any_of(may_try_.begin(), may_try_.end(), [](bool may) { return may; });
     }
 
     /// The path failed as a path: it may be tried again in the next round.

@@ -25,7 +25,8 @@ struct SegmentState {
     struct Path {
         bool reachable = false; ///< the transport says it has a chance
         bool connected = false;
-        TimePoint retry_at{}; ///< a path that failed rests until then
+        TimePoint retry_at{};               ///< a path that failed rests until then
+        std::atomic<unsigned> failures = 0; ///< since it worked last
     };
 
     SegmentState(SegmentRecord record, std::string where) : locator(std::move(where)) { refresh(std::move(record)); }

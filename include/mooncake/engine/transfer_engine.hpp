@@ -6,7 +6,7 @@
 #include <mooncake/core/hash.hpp>
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/engine/batch.hpp>
-#include <mooncake/engine/paths.hpp>
+#include <mooncake/engine/mover.hpp>
 #include <mooncake/engine/plan.hpp>
 #include <mooncake/engine/publisher.hpp>
 #include <mooncake/engine/region_handle.hpp>
@@ -14,10 +14,8 @@
 #include <mooncake/net/codec.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,7 +30,9 @@ struct EngineConfig {
         {}; ///< shared with others and closed by them; empty: one of its own
     typename Traits::Transports::Configs transports = {};
     std::uint64_t slice_bytes = 1 * MiB; ///< 4 KiB … 1 GiB: requests are cut into slices of at most this
-    Duration path_rest = std::chrono::milliseconds{500}; ///< a path that failed is tried last for so long
+    Duration path_rest = std::chrono::milliseconds{500}; ///< a path that failed is tried last for so long, or longer
+    Duration path_patience =
+        std::chrono::milliseconds{500}; ///< what a path may take beyond 50 us a KiB, if there is another
     Log log = {};
 
     /// The configuration of one of the transports.
@@ -63,6 +63,7 @@ class TransferEngine {
           regions_(std::make_shared<RegionTable>(random_secret())),
           metadata_(config_.metadata ? config_.metadata : make_metadata()),
           transports_(TransportContext{runtime, regions_, config_.log}, config_.transports),
+          mover_(transports_, {.rest = config_.path_rest, .patience = config_.path_patience}),
           publisher_(empty_record(), metadata_, config_.log) {
         transports_.start();
         if (!config_.metadata) metadata_->start();
@@ -192,12 +193,12 @@ class TransferEngine {
         auto& plan = *planned;
         auto failure = Error();
         if (plan.groups.size() == 1) {
-            const auto moved = co_await move_group(plan.groups.front().segment.state(), plan.group(0, options));
+            const auto moved = co_await mover_.move(plan.groups.front().segment.state(), plan.group(0, options));
             if (!moved) failure = moved.error();
         } else if (!plan.groups.empty()) {
             auto tasks = std::vector<Task<void>>();
             for (std::size_t i = 0; i < plan.groups.size(); ++i)
-                tasks.push_back(move_group(plan.groups[i].segment.state(), plan.group(i, options)));
+                tasks.push_back(mover_.move(plan.groups[i].segment.state(), plan.group(i, options)));
             const auto results = co_await all_settled(std::move(tasks));
             for (const auto& result : results)
                 if (!result) failure = result.error();
@@ -222,30 +223,11 @@ class TransferEngine {
                                                      .key = key != 0 ? key : segment.key_for(offset, direction),
                                                      .direction = direction,
                                                      .deadline = deadline};
-        auto choice = choose(*segment.state());
-        auto why = Error(Errc::not_mapped);
-        for (auto path = choice.next(); path; path = choice.next()) {
-            if (!Pool::maps[*path]) continue;
-            auto window = co_await transports_.map(*path, segment.state(), request);
-            if (window) {
-                transports_.count_mapped(*path, direction, length);
-                co_return std::move(*window);
-            }
-            why = window.error();
-            if (!engine::detail::retryable(why.code())) break;
-            if (why == Errc::connection_lost) rest(*segment.state(), *path);
-        }
-        co_return why;
+        co_return co_await mover_.map(segment.state(), request);
     }
 
     /// What the cheapest way to the segment costs, for choosing between replicas. Requires: it was opened.
-    [[nodiscard]] unsigned cost(const Segment& segment) const {
-        auto best = std::numeric_limits<unsigned>::max();
-        const auto lock = std::lock_guard(segment.state()->mutex);
-        for (std::size_t i = 0; i < Pool::size; ++i)
-            if (segment.state()->paths[i].reachable) best = std::min(best, Pool::costs[i]);
-        return best;
-    }
+    [[nodiscard]] unsigned cost(const Segment& segment) const { return mover_.cost(*segment.state()); }
 
     /// Stops serving, ends transfers in progress and waits for them, closes links. Idempotent.
     asio::awaitable<void> close() {
@@ -333,66 +315,12 @@ class TransferEngine {
                                      : ""));
     }
 
-    /// Over one path after another, until every slice has arrived or has been refused for good.
-    /// Gives the sentence of the last path that failed.
-    Task<void> move_group(std::shared_ptr<State> state, engine::detail::PlannedGroup group) {
-        auto choice = choose(*state);
-        auto failure = Error();
-        auto left = std::vector<Slice>(); // what a path could not move, from the second path on
-        auto origin = std::vector<std::size_t>();
-        auto current = group.slices;
-        do {
-            for (auto path = choice.next(); path && !current.slices.empty(); path = choice.next()) {
-                const auto moved = co_await transports_.transfer(*path, state, current);
-                if (!moved) {
-                    failure = moved.error();
-                    rest(*state, *path);
-                    choice.failed(*path);
-                }
-                for (std::size_t i = 0; i < current.slices.size(); ++i) {
-                    const auto at = origin.empty() ? i : origin[i];
-                    group.moved_by[at] = static_cast<std::uint8_t>(*path);
-                    if (!origin.empty()) group.slices.slices[at] = current.slices[i];
-                }
-                left.clear();
-                origin.clear();
-                for (std::size_t i = 0; i < group.slices.slices.size(); ++i)
-                    if (engine::detail::retryable(group.slices.slices[i].outcome))
-                        origin.push_back(i), left.push_back(group.slices.slices[i]);
-                current.slices = left;
-            }
-            if (current.slices.empty()) break;
-            auto pause = Event();
-            const auto wake = co_await pause.wait(Deadline(choice.pause).or_sooner(group.slices.deadline));
-            if (wake == Wake::cancelled || group.slices.deadline.passed()) break;
-        } while (choice.another_round());
-        if (!(failure == Errc::ok)) co_return failure;
-        co_return ok;
-    }
-
-    auto choose(State& state) const {
-        auto reachable = std::array<bool, Pool::size>();
-        auto rested = std::array<bool, Pool::size>();
-        const auto now = SteadyClock{}.now();
-        const auto lock = std::lock_guard(state.mutex);
-        for (std::size_t i = 0; i < Pool::size; ++i) {
-            reachable[i] = state.paths[i].reachable;
-            rested[i] = state.paths[i].retry_at <= now;
-        }
-        return engine::detail::PathChoice<Pool::size>(reachable, rested, Pool::costs);
-    }
-
-    void rest(State& state, std::size_t path) const {
-        const auto lock = std::lock_guard(state.mutex);
-        state.paths[path].connected = false;
-        state.paths[path].retry_at = SteadyClock{}.now() + config_.path_rest;
-    }
-
     Runtime& runtime_;
     const Config config_;
     const std::shared_ptr<RegionTable> regions_;
     const std::shared_ptr<Metadata> metadata_;
     Pool transports_;
+    engine::detail::Mover<Pool> mover_;
     engine::detail::Publisher<Metadata> publisher_;
     Gate gate_; ///< of the operations in progress
 };

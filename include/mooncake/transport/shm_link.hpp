@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/event.hpp>
 #include <mooncake/core/later.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/memory/access.hpp>
@@ -8,7 +9,6 @@
 #include <mooncake/transport/shm_wire.hpp>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -24,6 +24,14 @@
 
 namespace mooncake::transport::detail {
 
+/// Notices that wait until the server reads again: a window may be dropped by anybody, who is not to wait for that.
+struct ShmOutbox {
+    Event come;
+    std::mutex mutex; // of what follows
+    std::deque<std::uint64_t> released;
+    bool closed = false;
+};
+
 /// The client's end of the socket as the link and its windows hold it: hung up when the last of them is gone, since the
 /// server takes a client that hangs up for one that has nothing mapped. Needs no runtime: a window may outlive that.
 class ShmSession {
@@ -31,20 +39,30 @@ class ShmSession {
     explicit ShmSession(FileDescriptor socket) noexcept : socket_(std::move(socket)) {}
     ShmSession(const ShmSession&) = delete;
     ShmSession& operator=(const ShmSession&) = delete;
-    ~ShmSession() { hang_up(); }
+    ~ShmSession() {
+        hang_up();
+        const auto lock = std::lock_guard(outbox_->mutex);
+        outbox_->closed = true;
+        outbox_->come.set();
+    }
 
     void hang_up() const noexcept { shutdown(socket_.get(), SHUT_RDWR); }
     /// Gives 0 or errno.
     [[nodiscard]] int send(const ShmMessage& message) const noexcept { return send_message(socket_.get(), message); }
-    /// Waits a moment where the server has much to read: a notice that is lost keeps the region pinned. One that is gone
-    /// needs none.
-    void notify_released(std::uint64_t offset) const noexcept {
-        const auto notice = ShmMessage{.kind = ShmKind::released, .offset = offset};
-        auto writable = pollfd{socket_.get(), POLLOUT, 0};
-        while (send(notice) == EAGAIN && poll(&writable, 1, 1'000) > 0) continue;
+    /// Never waits: where the server has much to read already, `deliver` says it later. A notice that is lost would keep the
+    /// region pinned; a server that is gone needs none.
+    void notify_released(std::uint64_t offset) const {
+        if (send(released_notice(offset)) != EAGAIN) return;
+        const auto lock = std::lock_guard(outbox_->mutex);
+        outbox_->released.push_back(offset);
+        outbox_->come.set();
     }
-    /// The same socket once more, for the coroutine that reads it. Errors: `system`.
-    [[nodiscard]] Result<FileDescriptor> reading_end() const {
+    static ShmMessage released_notice(std::uint64_t offset) noexcept {
+        return {.kind = ShmKind::released, .offset = offset};
+    }
+    [[nodiscard]] const std::shared_ptr<ShmOutbox>& outbox() const noexcept { return outbox_; }
+    /// The same socket once more, for a coroutine that waits for it. Errors: `system`.
+    [[nodiscard]] Result<FileDescriptor> another_end() const {
         auto fd = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
         if (!fd) return errno_error("fcntl(F_DUPFD_CLOEXEC)", errno);
         return fd;
@@ -52,6 +70,7 @@ class ShmSession {
 
   private:
     const FileDescriptor socket_;
+    const std::shared_ptr<ShmOutbox> outbox_ = std::make_shared<ShmOutbox>();
 };
 
 /// A peer's region as memory of this process. Lets go of it when the last user is done.
@@ -65,6 +84,9 @@ struct ShmWindow {
         0; ///< the highest epoch that was fenced in there when it was mapped: older writes go another way
     Mapping mapping;
 
+    ShmWindow() = default;
+    ShmWindow(const ShmWindow&) = delete;
+    ShmWindow& operator=(const ShmWindow&) = delete;
     ~ShmWindow() {
         mapping = Mapping();
         session->notify_released(offset);
@@ -97,11 +119,16 @@ class BasicShmLink {
             co_return Error(Errc::unreachable,
                             "shared memory of " + address + ": " + errno_error("connect", errno).message());
         auto link = std::make_shared<BasicShmLink>(std::move(fd), generation);
-        auto reading_end = link->session_->reading_end();
+        auto reading_end = link->session_->another_end();
         if (!reading_end) co_return reading_end.error();
-        auto socket = Descriptor(scope.executor(), reading_end->release());
-        const auto reading = scope.spawn(read_all(link, std::move(socket)));
+        auto writing_end = link->session_->another_end();
+        if (!writing_end) co_return writing_end.error();
+        auto to_read = Descriptor(scope.executor(), reading_end->release());
+        const auto reading = scope.spawn(read_all(link, std::move(to_read)));
         if (!reading) co_return reading.error();
+        auto to_write = Descriptor(scope.executor(), writing_end->release());
+        const auto writing = scope.spawn(deliver(link->session_->outbox(), std::move(to_write)));
+        if (!writing) co_return writing.error();
         const auto greeted = co_await link->greet(std::move(address));
         if (!greeted) co_return greeted.error();
         co_return link;
@@ -206,8 +233,8 @@ class BasicShmLink {
     /// Whether nobody has the turn; otherwise `come` is set when it comes.
     bool take_turn(Event& come) {
         const auto lock = std::lock_guard(mutex_);
-        if (std::exchange(taken_, true)) waiting_.push_back(&come);
-        else return true;
+        if (!std::exchange(taken_, true)) return true;
+        waiting_.push_back(&come);
         return false;
     }
     void pass_turn() {
@@ -247,6 +274,29 @@ class BasicShmLink {
             if (self) self->close();
             co_return ok;
         }
+    }
+
+    /// Says what could not be said at once. Ends with the session, or with the scope.
+    static Task<void> deliver(std::shared_ptr<ShmOutbox> outbox, Descriptor socket) {
+        for (;;) {
+            const auto wake = co_await outbox->come.wait();
+            if (wake == Wake::cancelled) co_return ok;
+            while (send_waiting(*outbox, socket.native_handle())) {
+                auto token = asio::as_tuple(asio::use_awaitable);
+                const auto [error] = co_await socket.async_wait(asio::posix::descriptor_base::wait_write, token);
+                if (error) co_return ok;
+            }
+            const auto lock = std::lock_guard(outbox->mutex);
+            if (outbox->closed) co_return ok;
+        }
+    }
+    /// Whether some are left, since the server has to read first.
+    static bool send_waiting(ShmOutbox& outbox, int socket) {
+        const auto lock = std::lock_guard(outbox.mutex);
+        for (; !outbox.released.empty(); outbox.released.pop_front())
+            if (send_message(socket, ShmSession::released_notice(outbox.released.front())) == EAGAIN)
+                return !outbox.closed;
+        return false;
     }
 
     bool take(ShmReceived received) {

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <mooncake/core/event.hpp>
+#include <mooncake/engine/paths.hpp>
+#include <mooncake/engine/plan.hpp>
+#include <mooncake/engine/transports.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mooncake::engine::detail {
+
+struct PathConfig {
+    Duration rest{};     ///< a path that failed is tried last for so long, and twice as long each time it fails again
+    Duration patience{}; ///< beyond the time that the bytes take; see `Mover`
+};
+
+/// Moves groups over the paths to a segment, one after the other until every slice has arrived or was refused for good.
+///
+/// Silence is a failure of the path: as long as another one is left, each has a time of its own, after which the next one
+/// gets what has not arrived. A path that failed is probed by one operation at a time while the others go another way.
+template <class Pool>
+class Mover {
+  public:
+    using State = typename Pool::State;
+
+    /// Lifetime: `pool` outlives it.
+    Mover(Pool& pool, PathConfig config) : pool_(pool), config_(config) {}
+
+    /// Errors: the sentence of the last path that failed; what became of each slice is in it.
+    Task<void> move(std::shared_ptr<State> state, PlannedGroup group) {
+        auto choice = choose(*state);
+        auto failure = Error();
+        auto left = std::vector<Slice>(); // what a path could not move, from the second path on
+        auto origin = std::vector<std::size_t>();
+        auto current = group.slices;
+        do {
+            for (auto path = choice.next(); path && !current.slices.empty(); path = choice.next()) {
+                const auto alone = !choice.more();
+                current.deadline = alone ? group.slices.deadline : attempt_until(current, group.slices.deadline);
+                begin_attempt(*state, *path);
+                const auto moved = co_await pool_.transfer(*path, state, current);
+                const auto silent = was_silent(current, group.slices.deadline);
+                if (!moved || silent) {
+                    failure = moved ? silence(*path) : moved.error();
+                    failed(*state, *path);
+                    choice.failed(*path);
+                } else {
+                    worked(*state, *path);
+                }
+                for (std::size_t i = 0; i < current.slices.size(); ++i) {
+                    const auto at = origin.empty() ? i : origin[i];
+                    group.moved_by[at] = static_cast<std::uint8_t>(*path);
+                    if (!origin.empty()) group.slices.slices[at] = current.slices[i];
+                }
+                left.clear();
+                origin.clear();
+                for (std::size_t i = 0; i < group.slices.slices.size(); ++i)
+                    if (retryable(group.slices.slices[i].outcome))
+                        origin.push_back(i), left.push_back(group.slices.slices[i]);
+                current.slices = left;
+            }
+            if (current.slices.empty()) break;
+            auto pause = Event();
+            const auto wake = co_await pause.wait(Deadline(choice.pause).or_sooner(group.slices.deadline));
+            if (wake == Wake::cancelled || group.slices.deadline.passed()) break;
+        } while (choice.another_round());
+        if (!(failure == Errc::ok)) co_return failure;
+        co_return ok;
+    }
+
+    /// Errors: `not_mapped` (no transport can), and what the last one said that can.
+    Task<MappedWindow> map(std::shared_ptr<State> state, WindowRequest request) {
+        const auto deadline = request.deadline;
+        request.deadline = deadline.or_sooner(Deadline(config_.patience));
+        auto choice = choose(*state);
+        auto why = Error(Errc::not_mapped);
+        for (auto path = choice.next(); path; path = choice.next()) {
+            if (!Pool::maps[*path]) continue;
+            begin_attempt(*state, *path);
+            auto window = co_await pool_.map(*path, state, request);
+            if (window) {
+                worked(*state, *path);
+                pool_.count_mapped(*path, request.direction, request.length);
+                co_return std::move(*window);
+            }
+            why = window.error();
+            if (why == Errc::timed_out && !deadline.passed()) why = silence(*path);
+            if (!retryable(why.code())) break;
+            if (why == Errc::connection_lost) failed(*state, *path);
+        }
+        co_return why;
+    }
+
+    /// What the cheapest path costs.
+    [[nodiscard]] unsigned cost(const State& state) const {
+        auto best = std::numeric_limits<unsigned>::max();
+        const auto lock = std::lock_guard(state.mutex);
+        for (std::size_t i = 0; i < Pool::size; ++i)
+            if (state.paths[i].reachable) best = std::min(best, Pool::costs[i]);
+        return best;
+    }
+
+  private:
+    static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
+    static constexpr unsigned most_doublings = 6;
+
+    [[nodiscard]] Deadline attempt_until(const SliceGroup& group, Deadline deadline) const {
+        const auto moving = std::chrono::microseconds{total_bytes(group.slices) / slowest_bytes_per_microsecond};
+        return deadline.or_sooner(Deadline(config_.patience + moving));
+    }
+
+    /// Whether the path had no answer although there was time; then what it did not move is for the next one.
+    static bool was_silent(const SliceGroup& attempt, Deadline deadline) {
+        if (attempt.deadline == deadline || deadline.passed()) return false;
+        auto silent = false;
+        for (auto& slice : attempt.slices)
+            if (slice.outcome == Errc::timed_out) slice.outcome = Errc::connection_lost, silent = true;
+        return silent;
+    }
+    [[nodiscard]] Error silence(std::size_t path) const {
+        return {Errc::connection_lost,
+                "no answer over " + std::string(Pool::names[path]) + " in the time that a way has"};
+    }
+
+    auto choose(const State& state) const {
+        auto reachable = std::array<bool, Pool::size>();
+        auto rested = std::array<bool, Pool::size>();
+        const auto now = SteadyClock{}.now();
+        const auto lock = std::lock_guard(state.mutex);
+        for (std::size_t i = 0; i < Pool::size; ++i) {
+            reachable[i] = state.paths[i].reachable;
+            rested[i] = state.paths[i].retry_at <= now;
+        }
+        return PathChoice<Pool::size>(reachable, rested, Pool::costs);
+    }
+
+    /// Nobody else need find out at the same time whether a path that failed is back.
+    void begin_attempt(State& state, std::size_t path) const {
+        if (state.paths[path].failures.load(std::memory_order_relaxed) == 0) return;
+        const auto lock = std::lock_guard(state.mutex);
+        state.paths[path].retry_at = std::max(state.paths[path].retry_at, SteadyClock{}.now() + config_.patience);
+    }
+    void failed(State& state, std::size_t path) const {
+        const auto lock = std::lock_guard(state.mutex);
+        auto& what = state.paths[path];
+        const auto doublings = std::min(what.failures.fetch_add(1, std::memory_order_relaxed), most_doublings);
+        what.connected = false;
+        what.retry_at = SteadyClock{}.now() + config_.rest * (1U << doublings);
+    }
+    void worked(State& state, std::size_t path) const {
+        if (state.paths[path].failures.load(std::memory_order_relaxed) == 0) return;
+        const auto lock = std::lock_guard(state.mutex);
+        state.paths[path].failures.store(0, std::memory_order_relaxed);
+        state.paths[path].retry_at = {};
+    }
+
+    Pool& pool_;
+    const PathConfig config_;
+};
+
+} // namespace mooncake::engine::detail
