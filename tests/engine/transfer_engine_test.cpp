@@ -101,7 +101,8 @@ TEST_CASE("engine: while one operation looks whether a way is back, the others g
     for (std::size_t i = 0; i < 8; ++i) reads.push_back(read(i));
     const auto all = [](std::vector<Task<TransferReport>> tasks) -> Task<std::size_t> {
         auto fine = std::size_t{0};
-        for (const auto& result : co_await all_settled(std::move(tasks))) fine += result.has_value() ? 1U : 0U;
+        const auto results = co_await all_settled(std::move(tasks));
+        for (const auto& result : results) fine += result.has_value() ? 1U : 0U;
         co_return fine;
     };
     CHECK(pair.runtime.run(all(std::move(reads))).value() == 8);

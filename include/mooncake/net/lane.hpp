@@ -187,7 +187,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request twice");
         if (wanted_still) {
             receiving_ = found->second;
-            if (accept_reply(*receiving_, header, meta) != Errc::ok) {
+            if (net::detail::accept_reply(*receiving_, header, meta) != Errc::ok) {
                 receiving_ = nullptr;
                 co_return Error(Errc::protocol_error,
                                 to_string(config_.peer) + " sent a reply that does not fit its request");
@@ -211,16 +211,6 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         do error = co_await reader_->skip(left);
         while (error == asio::error::operation_aborted && !failed());
         co_return error;
-    }
-
-    static Errc accept_reply(Operation& operation, const FrameHeader& header, std::string& meta) {
-        operation.status = header.status;
-        operation.reply.swap(meta);
-        if (operation.prepare)
-            if (const auto bad = operation.prepare(operation); bad != Errc::ok) return bad;
-        return net::detail::total_bytes(std::span<const MutableBytes>(operation.sinks)) == header.payload_bytes
-                   ? Errc::ok
-                   : Errc::protocol_error;
     }
 
     static Task<void> write_all(std::shared_ptr<Lane> self) {

@@ -66,6 +66,16 @@ namespace net::detail {
     return bytes;
 }
 
+/// Takes what a reply says before its payload; `protocol_error` where that does not fit the request.
+[[nodiscard]] inline Errc accept_reply(LaneOperation& operation, const FrameHeader& header, std::string& meta) {
+    operation.status = header.status;
+    operation.reply.swap(meta);
+    if (operation.prepare)
+        if (const auto bad = operation.prepare(operation); bad != Errc::ok) return bad;
+    return total_bytes(std::span<const MutableBytes>(operation.sinks)) == header.payload_bytes ? Errc::ok
+                                                                                               : Errc::protocol_error;
+}
+
 } // namespace net::detail
 
 } // namespace mooncake

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace mooncake;
 
 namespace {
@@ -42,6 +44,41 @@ TEST_CASE("sieve: an object that may not go keeps its mark") {
     sieve.touch(1);
     sieve.insert(2, {});
     CHECK(sieve.victim(anything) == Slot{2}); // 1 and 0 were marked when the hand came to them
+}
+
+TEST_CASE("sieve: who gets a slot that was another's has no mark") {
+    auto sieve = SieveEviction();
+    sieve.insert(0, {});
+    sieve.touch(0);
+    sieve.remove(0);
+    for (Slot slot : {0U, 1U}) sieve.insert(slot, {});
+    CHECK(sieve.victim(anything) == Slot{0});
+}
+
+TEST_CASE("sieve: what was passed over is out of the hand's way until it is reconsidered, and then behind the hand") {
+    auto sieve = SieveEviction();
+    for (Slot slot = 0; slot < 4; ++slot) sieve.insert(slot, {});
+    auto asked = std::vector<Slot>();
+    const auto victim = [&](Slot least) {
+        asked.clear();
+        return sieve.victim([&](Slot slot) {
+            asked.push_back(slot);
+            return slot >= least;
+        });
+    };
+    CHECK(victim(2) == Slot{2});
+    CHECK(asked == std::vector<Slot>{0, 1, 2});
+    CHECK(victim(0) == Slot{2});
+    CHECK(asked == std::vector<Slot>{2});
+    CHECK(sieve.size() == 4);
+    sieve.reconsider(1);
+    sieve.remove(0);
+    for (Slot slot : {2U, 3U, 1U}) {
+        REQUIRE(victim(0) == slot);
+        sieve.remove(slot);
+    }
+    CHECK_FALSE(victim(0).has_value());
+    CHECK(sieve.size() == 0);
 }
 
 TEST_CASE("sieve: hit ratios on the real trace are the reference's") {

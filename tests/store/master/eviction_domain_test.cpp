@@ -64,3 +64,33 @@ TEST_CASE("eviction domain: a hard pin is in no order") {
     domain.remove(*pinned);
     CHECK(domain.size() == 0);
 }
+
+TEST_CASE("eviction domain: what is leased is passed over once, and has its old place when it is not") {
+    auto domain = EvictionDomain(LruEviction());
+    auto objects = std::vector<std::unique_ptr<Object>>();
+    for (std::uint64_t i = 0; i < 6; ++i) domain.add(*objects.emplace_back(object_of(i + 1)));
+    for (std::size_t i = 0; i < 3; ++i) objects[i]->leases = 1;
+    auto asked = 0;
+    const auto evictable = [&](const Object& object) {
+        ++asked;
+        return !object.leased();
+    };
+    const auto word_of = [&](std::size_t i) { return Touch{objects[i]->slot, i + 1, true}; };
+    CHECK(domain.victim(evictable) == objects[3].get());
+    asked = 0;
+    CHECK(domain.victim(evictable) == objects[3].get());
+    CHECK(asked == 1);
+    domain.leave(std::array{word_of(0)}); // untrue: it is passed over again
+    CHECK(domain.victim(evictable) == objects[3].get());
+    objects[1]->leases -= 1;
+    objects[2]->leases -= 1;
+    domain.leave(std::array{word_of(2), word_of(1)});
+    domain.post(std::array{Touch{objects[2]->slot, 3}}); // used since: it is the newest
+    for (const auto i : {1U, 3U, 4U, 5U, 2U}) {
+        REQUIRE(domain.victim(evictable) == objects[i].get());
+        domain.remove(*objects[i]);
+    }
+    CHECK(domain.victim(evictable) == nullptr);
+    domain.remove(*objects[0]);
+    CHECK(domain.size() == 0);
+}

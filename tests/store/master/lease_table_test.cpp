@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 const auto start = TimePoint{} + 1h;
+auto freed = std::vector<Touch>();
 
 std::unique_ptr<Object> object_of(std::uint64_t bytes) {
     return std::unique_ptr<Object>(new Object{.key = "k",
@@ -39,11 +40,11 @@ TEST_CASE("lease table: ids are not 0 and never come twice") {
         const auto id = table.grant({}, start + 1s);
         CHECK(id != 0);
         ids.insert(id);
-        if (i % 2 == 0) CHECK(table.release(id));
+        if (i % 2 == 0) CHECK(table.release(id, freed));
     }
     CHECK(ids.size() == 10'000);
     CHECK(table.size() == 5'000);
-    CHECK(table.expire(start + 1s) == 5'000);
+    CHECK(table.expire(start + 1s, freed) == 5'000);
     CHECK(table.size() == 0);
 }
 
@@ -53,14 +54,14 @@ TEST_CASE("lease table: bytes are counted once for an object, until its last lea
     const auto first = table.grant(cover(*object), start + 1s), second = table.grant(cover(*object), start + 2s);
     (void)table.grant(cover(*other), start + 3s);
     CHECK(table.bytes() == 15);
-    CHECK(table.release(first));
-    CHECK_FALSE(table.release(first));
+    CHECK(table.release(first, freed));
+    CHECK_FALSE(table.release(first, freed));
     CHECK(object->leased());
     CHECK(table.bytes() == 15);
-    CHECK(table.release(second));
+    CHECK(table.release(second, freed));
     CHECK_FALSE(object->leased());
     CHECK(table.bytes() == 5);
-    CHECK(table.expire(start + 3s) == 1);
+    CHECK(table.expire(start + 3s, freed) == 1);
     CHECK(table.bytes() == 0);
 }
 
@@ -69,14 +70,32 @@ TEST_CASE("lease table: leases end in the order of their times, renewed ones lat
     const auto policy = FixedLease{.ttl = 5s};
     const auto early = object_of(1), late = object_of(1);
     const auto late_id = table.grant(cover(*late), start + 4s), early_id = table.grant(cover(*early), start + 2s);
-    CHECK(table.expire(start + 1s) == 0);
+    CHECK(table.expire(start + 1s, freed) == 0);
     CHECK(table.renew(late_id, start + 1s, policy) == Duration{5s});
-    CHECK(table.expire(start + 2s) == 1);
+    CHECK(table.expire(start + 2s, freed) == 1);
     CHECK_FALSE(early->leased());
     CHECK_FALSE(table.renew(early_id, start + 2s, policy).has_value());
-    CHECK(table.expire(start + 6s - 1ns) == 0);
+    CHECK(table.expire(start + 6s - 1ns, freed) == 0);
     CHECK(late->leased());
     CHECK_FALSE(table.renew(late_id, start + 6s, policy).has_value());
-    CHECK(table.expire(start + 6s) == 1);
+    CHECK(table.expire(start + 6s, freed) == 1);
     CHECK_FALSE(late->leased());
+}
+
+TEST_CASE("lease table: those that decisions passed over are named when their last lease is given up") {
+    auto table = LeaseTable();
+    const auto object = object_of(10);
+    object->slot = 7;
+    const auto first = table.grant(cover(*object), start + 1s);
+    (void)table.grant(cover(*object), start + 2s);
+    object->leases |= Object::passed_over;
+    auto named = std::vector<Touch>();
+    CHECK(table.release(first, named));
+    CHECK(named.empty());
+    CHECK(table.expire(start + 2s, named) == 1);
+    REQUIRE(named.size() == 1);
+    CHECK(named.front().slot == 7);
+    CHECK(named.front().version == 1);
+    CHECK(named.front().evictable);
+    CHECK(table.bytes() == 0);
 }

@@ -32,7 +32,7 @@ struct AnySlotPredicate {
 /// | `p.insert(slot, entry)` | an object that was just written has `slot`. Requires: `slot` is not in `p` | none | one at a time | O(log n) |
 /// | `p.touch(slot)` | that object was used. Requires: `slot` is in `p` | none | one at a time | O(log n) |
 /// | `p.remove(slot)` | it is gone, evicted or not. Requires: `slot` is in `p` | none | one at a time | O(log n) |
-/// | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it stays until `remove` | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over |
+/// | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it stays until `remove`. A `ReconsideringPolicy` need not ask again about one that it has passed over | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over |
 /// | `p.size()` | how many slots are in `p` | none | with readers | O(1) |
 /// | `P::name` | what `--eviction` and the metrics call it | none | any | – |
 template <class P>
@@ -46,5 +46,15 @@ concept EvictionPolicy = std::default_initializable<P> && std::movable<P> &&
                              { policy.victim(evictable) } -> std::same_as<std::optional<Slot>>;
                              { reader.size() } noexcept -> std::same_as<std::size_t>;
                          };
+
+/// An order that passes over each slot once, and not again at every decision: many may be leased for long.
+///
+/// | expression | effect | errors | thread | complexity |
+/// |---|---|---|---|---|
+/// | `p.reconsider(slot)` | `slot` may be evictable now, although `victim` was told that it is not. Requires: `slot` is in `p` | none | one at a time | O(log n) |
+template <class P>
+concept ReconsideringPolicy = EvictionPolicy<P> && requires(P& policy, Slot slot) {
+    { policy.reconsider(slot) } -> std::same_as<void>;
+};
 
 } // namespace mooncake

@@ -4,34 +4,70 @@
 #include <mooncake/store/eviction/slot_list.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mooncake {
 
-/// Choose this when: in doubt, or when what was used last will be used next. Exact least recently used, two links a
-/// slot. Complexity: everything O(1); `victim` adds one step for each older slot that is not evictable.
+/// Choose this when: in doubt, or when what was used last will be used next. Exact least recently used: two links and a
+/// number a slot. Complexity: everything O(1), `reconsider` and what follows from it O(log n); `victim` adds one step for
+/// each slot that it passes over, once until that is to be reconsidered.
 class LruEviction {
   public:
     static constexpr std::string_view name = "lru";
 
-    void insert(Slot slot, const EvictionEntry&) { order_.push_front(slot); }
-    void touch(Slot slot) noexcept { order_.move_to_front(slot); }
-    void remove(Slot slot) noexcept { order_.remove(slot); }
+    void insert(Slot slot, const EvictionEntry&) {
+        if (slot >= uses_.size()) uses_.resize(slot + std::size_t{1});
+        order_.push_front(slot);
+        used(slot);
+    }
+    void touch(Slot slot) {
+        forget(slot);
+        order_.move_to_front(slot);
+        used(slot);
+    }
+    void remove(Slot slot) {
+        forget(slot);
+        order_.remove(slot);
+    }
+    void reconsider(Slot slot) {
+        const auto passed = next_ == order_.none || uses_[slot] < uses_[next_];
+        if (passed) again_.emplace(uses_[slot], slot);
+    }
 
     template <class Evictable>
-    [[nodiscard]] std::optional<Slot> victim(const Evictable& evictable) const {
-        for (auto slot = order_.back(); slot != order_.none; slot = order_.newer(slot))
-            if (evictable(slot)) return slot;
+    [[nodiscard]] std::optional<Slot> victim(const Evictable& evictable) {
+        for (; !again_.empty(); again_.erase(again_.begin()))
+            if (const auto oldest = again_.begin()->second; evictable(oldest)) return oldest;
+        for (; next_ != order_.none; next_ = order_.newer(next_))
+            if (evictable(next_)) return next_;
         return std::nullopt;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
 
   private:
+    /// `slot` is the newest now, and nobody has passed it.
+    void used(Slot slot) {
+        uses_[slot] = ++clock_;
+        if (next_ == order_.none) next_ = slot;
+    }
+    void forget(Slot slot) {
+        if (!again_.empty()) again_.erase({uses_[slot], slot});
+        if (slot == next_) next_ = order_.newer(slot);
+    }
+
     store::detail::SlotList order_;
+    std::vector<std::uint64_t> uses_;                // when a slot was used last
+    std::set<std::pair<std::uint64_t, Slot>> again_; // those before `next_` that are to be looked at again
+    Slot next_ = store::detail::SlotList::none;      // the oldest that was not passed over; none: all were
+    std::uint64_t clock_ = 0;
 };
 
-static_assert(EvictionPolicy<LruEviction>);
+static_assert(EvictionPolicy<LruEviction> && ReconsideringPolicy<LruEviction>);
 
 } // namespace mooncake

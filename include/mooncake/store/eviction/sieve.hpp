@@ -15,45 +15,71 @@ namespace mooncake {
 ///
 /// A hand walks from the oldest to the newest: a slot that was touched since the hand's last visit loses its mark and
 /// stays, the first without a mark goes, and the hand waits there. A slot that may not be evicted is passed over and
-/// keeps its mark. Source: "SIEVE is Simpler than LRU", NSDI'24.
+/// keeps its mark; it is out of the hand's way until it is to be reconsidered, and then behind the hand.
+/// Source: "SIEVE is Simpler than LRU", NSDI'24.
 class SieveEviction {
   public:
     static constexpr std::string_view name = "sieve";
 
     void insert(Slot slot, const EvictionEntry&) {
-        if (slot >= marked_.size()) marked_.resize(slot + std::size_t{1});
-        marked_[slot] = 0;
+        if (slot >= slots_.size()) slots_.resize(slot + std::size_t{1});
+        slots_[slot] = {};
         order_.push_front(slot);
     }
-    void touch(Slot slot) noexcept { marked_[slot] = 1; }
+    void touch(Slot slot) noexcept { slots_[slot].marked = true; }
     void remove(Slot slot) noexcept {
-        if (hand_ == slot) hand_ = order_.newer(slot);
-        order_.remove(slot);
+        if (slots_[slot].aside) --aside_;
+        else take_out(slot);
+        slots_[slot] = {};
+    }
+    void reconsider(Slot slot) {
+        if (!slots_[slot].aside) return;
+        slots_[slot].aside = false;
+        --aside_;
+        if (hand_ == order_.none) order_.push_front(slot);
+        else order_.insert_older(slot, hand_);
     }
 
     /// Complexity: amortised O(1); each mark that is passed was paid for by a touch.
     template <class Evictable>
     [[nodiscard]] std::optional<Slot> victim(const Evictable& evictable) {
-        // The second time round every evictable slot has lost its mark, so twice round finds one if there is any.
+        // The second time round every slot has lost its mark, so twice round finds one if there is any.
         for (auto steps = 2 * order_.size(); steps != 0; --steps) {
             if (hand_ == order_.none) hand_ = order_.back();
-            if (evictable(hand_)) {
-                if (marked_[hand_] == 0) return hand_;
-                marked_[hand_] = 0;
+            if (hand_ == order_.none) break;
+            auto& slot = slots_[hand_];
+            if (!evictable(hand_)) {
+                slot.aside = true;
+                ++aside_;
+                take_out(hand_);
+                continue;
             }
+            if (!slot.marked) return hand_;
+            slot.marked = false;
             hand_ = order_.newer(hand_);
         }
         return std::nullopt;
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return order_.size() + aside_; }
 
   private:
+    struct State {
+        bool marked = false;
+        bool aside = false; // not in `order_`
+    };
+
+    void take_out(Slot slot) noexcept {
+        if (hand_ == slot) hand_ = order_.newer(slot);
+        order_.remove(slot);
+    }
+
     store::detail::SlotList order_;
-    std::vector<std::uint8_t> marked_;
+    std::vector<State> slots_;
+    std::size_t aside_ = 0;
     Slot hand_ = store::detail::SlotList::none;
 };
 
-static_assert(EvictionPolicy<SieveEviction>);
+static_assert(EvictionPolicy<SieveEviction> && ReconsideringPolicy<SieveEviction>);
 
 } // namespace mooncake

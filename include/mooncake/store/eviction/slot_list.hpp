@@ -27,6 +27,14 @@ class SlotList {
         link_front(slot);
         ++size_;
     }
+    /// Puts `slot`, which was here before, right behind `at`.
+    void insert_older(Slot slot, Slot at) noexcept {
+        const auto older = links_[at].older;
+        links_[slot] = {at, older};
+        links_[at].older = slot;
+        (older == none ? back_ : links_[older].newer) = slot;
+        ++size_;
+    }
     void remove(Slot slot) noexcept {
         unlink(slot);
         --size_;

@@ -14,12 +14,6 @@
 
 namespace mooncake::store::detail {
 
-/// An object as it was when its shard was locked; the slot may be another's by now.
-struct Touch {
-    Slot slot = Object::no_slot;
-    std::uint64_t version = 0;
-};
-
 /// The one order in which objects of all shards go, and the lock for everything that comes and goes: slots, extents,
 /// segments, quarantine. Hits do not wait for that lock: they leave their touches, in order, and whoever has it, or the
 /// next decision, applies them first. So the order is exact.
@@ -56,7 +50,16 @@ class EvictionDomain {
     template <class Evictable>
     [[nodiscard]] Object* victim(const Evictable& evictable) {
         drain();
-        const auto slot = policy_.victim([&](Slot at) { return evictable(*tenants_[at].object); });
+        const auto slot = policy_.victim([&](Slot at) {
+            auto& object = *tenants_[at].object;
+            if (evictable(object)) return true;
+            if constexpr (!ReconsideringPolicy<Policy>) return false;
+            // Whoever makes it evictable from now on leaves word; and by now somebody may have.
+            object.leases.fetch_or(Object::passed_over, std::memory_order_seq_cst);
+            if (!evictable(object)) return false;
+            object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);
+            return true;
+        });
         return slot ? tenants_[*slot].object : nullptr;
     }
 
@@ -70,18 +73,21 @@ class EvictionDomain {
 
     /// Thread: any, without the lock. Blocks only when `pending_limit` touches wait for a decision that takes so long.
     void post(std::span<const Touch> touches) {
-        if (touches.empty()) return;
-        auto waiting = std::size_t{0};
-        {
-            const auto lock = std::lock_guard(pending_mutex_);
-            pending_.insert(pending_.end(), touches.begin(), touches.end());
-            waiting = pending_.size();
-            has_pending_.store(true, std::memory_order_release);
-        }
+        const auto waiting = leave(touches);
+        if (waiting == 0) return;
         auto lock = std::unique_lock(mutex, std::defer_lock);
         if (waiting > pending_limit) lock.lock();
         else if (!lock.try_lock()) return;
         drain();
+    }
+
+    /// As `post`, for those who may have the lock: the next decision applies them. Gives how many wait, 0 for none.
+    std::size_t leave(std::span<const Touch> touches) {
+        if (touches.empty()) return 0;
+        const auto lock = std::lock_guard(pending_mutex_);
+        pending_.insert(pending_.end(), touches.begin(), touches.end());
+        has_pending_.store(true, std::memory_order_release);
+        return pending_.size();
     }
 
     /// Applies the touches that were left meanwhile.
@@ -93,12 +99,18 @@ class EvictionDomain {
             has_pending_.store(false, std::memory_order_relaxed);
         }
         for (const auto& left : applying_)
-            if (const auto* object = find(left)) touch(*object);
+            if (auto* const object = find(left)) left.evictable ? reconsider(*object) : touch(*object);
         applying_.clear();
     }
 
   private:
     static constexpr std::size_t pending_limit = 65'536;
+
+    void reconsider(Object& object) {
+        object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);
+        if constexpr (ReconsideringPolicy<Policy>)
+            if (object.pin == Pin::none) policy_.reconsider(object.slot);
+    }
 
     struct Tenant {
         Object* object = nullptr;

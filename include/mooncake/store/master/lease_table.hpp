@@ -35,7 +35,8 @@ class LeaseTable {
         void add(Object& object) {
             objects.push_back(&object);
             bytes += object.size;
-            if (object.leases.fetch_add(1, std::memory_order_relaxed) == 0) newly_leased += object.footprint;
+            const auto before = object.leases.fetch_add(1, std::memory_order_relaxed);
+            if ((before & ~Object::passed_over) == 0) newly_leased += object.footprint;
         }
     };
 
@@ -58,8 +59,8 @@ class LeaseTable {
         return id;
     }
 
-    /// Whether `id` was a lease.
-    bool release(std::uint64_t id) {
+    /// Whether `id` was a lease. `freed` gets those that decisions passed over and that are leased no more.
+    bool release(std::uint64_t id, std::vector<Touch>& freed) {
         auto objects = Objects();
         {
             const auto lock = std::lock_guard(mutex_);
@@ -68,7 +69,7 @@ class LeaseTable {
             objects = std::move(found->second.objects);
             leases_.erase(found);
         }
-        let_go(objects);
+        let_go(objects, freed);
         return true;
     }
 
@@ -85,8 +86,8 @@ class LeaseTable {
         return lease.expiry - now;
     }
 
-    /// Ends the leases whose time is over, and tells how many.
-    std::size_t expire(TimePoint now) {
+    /// Ends the leases whose time is over, and tells how many. `freed`: as `release`.
+    std::size_t expire(TimePoint now, std::vector<Touch>& freed) {
         if (now.time_since_epoch().count() < next_.load(std::memory_order_acquire)) return 0;
         auto ended = std::size_t{0};
         auto objects = Objects();
@@ -109,7 +110,7 @@ class LeaseTable {
             }
             publish_next();
         }
-        let_go(objects);
+        let_go(objects, freed);
         return ended;
     }
 
@@ -133,11 +134,15 @@ class LeaseTable {
     static bool later(const Due& a, const Due& b) noexcept { return a.expiry > b.expiry; }
 
     /// After its count is down an object may be deleted by whoever holds the domain: nothing touches it any more.
-    void let_go(const Objects& objects) noexcept {
+    void let_go(const Objects& objects, std::vector<Touch>& freed) {
         auto bytes = std::uint64_t{0};
         for (auto* object : objects) {
             const auto footprint = object->footprint;
-            if (object->leases.fetch_sub(1, std::memory_order_release) == 1) bytes += footprint;
+            const auto touch = Touch{.slot = object->slot, .version = object->version, .evictable = true};
+            const auto before = object->leases.fetch_sub(1, std::memory_order_acq_rel);
+            if ((before & ~Object::passed_over) != 1) continue;
+            bytes += footprint;
+            if ((before & Object::passed_over) != 0) freed.push_back(touch);
         }
         bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     }

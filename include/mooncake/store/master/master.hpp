@@ -91,7 +91,7 @@ class Master {
         const auto lock = std::lock_guard(domain().mutex);
         const auto at = now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
-        space_.leases.expire(at);
+        space_.end_leases(at);
         domain().drain();
         auto full = false;
         auto search = typename store::detail::Space<Traits>::Search();
@@ -122,6 +122,7 @@ class Master {
         reply.outcomes.reserve(message.objects.size());
         auto covered = Covered();
         auto waiters = store::detail::Shard::Waiters();
+        auto freed = std::vector<Touch>();
         auto written = std::uint64_t{0};
         const auto at = now();
         for (const auto& wanted : message.objects) {
@@ -134,13 +135,16 @@ class Master {
             if (!object->committed()) {
                 object->checksums = wanted.checksums;
                 object->unsettled = wanted.writer == store::WriterState::unknown;
-                object->state.store(store::detail::ObjectState::committed, std::memory_order_release);
+                object->state.store(store::detail::ObjectState::committed, std::memory_order_seq_cst);
+                if ((object->leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
+                    freed.push_back({.slot = object->slot, .version = object->version, .evictable = true});
                 written += object->footprint;
                 shard.take_waiters(object->key, waiters);
             }
             if (message.lease == store::LeaseWish::grant) covered.add(*object);
         }
         space_.writing_bytes.fetch_sub(written, std::memory_order_relaxed);
+        domain().leave(freed);
         reply.lease = grant(covered, LeasePurpose::handover, at, reply.lease_ms);
         store::detail::WaiterRegistry::arrived(waiters);
         return reply;
@@ -196,7 +200,7 @@ class Master {
             touches.push_back({object->slot, object->version});
         }
         const auto at = now();
-        space_.leases.expire(at); // nothing to do, mostly; where nobody calls `expire`, nobody else would
+        space_.end_leases(at); // nothing to do, mostly; where nobody calls `expire`, nobody else would
         reply.lease = grant(covered, LeasePurpose::read, at, reply.ttl_ms);
         domain().post(touches);
         return reply;
@@ -219,7 +223,9 @@ class Master {
     /// Errors (bare): `lease_expired`, if one of them was over already; the others end all the same.
     [[nodiscard]] Result<void> release(const store::Release& message) {
         auto all = true;
-        for (const auto lease : message.leases) all &= space_.leases.release(lease);
+        auto freed = std::vector<Touch>();
+        for (const auto lease : message.leases) all &= space_.leases.release(lease, freed);
+        domain().leave(freed);
         if (!all) return Errc::lease_expired;
         return ok;
     }

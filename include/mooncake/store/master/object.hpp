@@ -50,6 +50,8 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct Object {
     static constexpr Slot no_slot = std::numeric_limits<Slot>::max();
+    /// In `leases`, so that whoever gives up the last one learns of it: it may be evicted from now on.
+    static constexpr std::uint32_t passed_over = std::uint32_t{1} << 31;
 
     const std::string key;
     const std::uint64_t hash;
@@ -58,10 +60,10 @@ struct Object {
     const std::uint64_t footprint; ///< bytes of all extents as they were allocated
     const TimePoint write_deadline;
     const Pin pin;
-    Slot slot = no_slot; ///< written and read under the domain's lock, or copied under the shard's
+    Slot slot = no_slot; ///< constant from before it is in its shard
     std::atomic<ObjectState> state{ObjectState::writing};
-    bool unsettled = false; ///< whoever wrote it may still be writing
-    std::atomic<std::uint32_t> leases{0};
+    bool unsettled = false;               ///< whoever wrote it may still be writing
+    std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
     Extents extents{};
     Checksums checksums{};
     Object* next = nullptr; ///< in its chain of the shard's table
@@ -69,13 +71,20 @@ struct Object {
     [[nodiscard]] bool committed() const noexcept {
         return state.load(std::memory_order_acquire) == ObjectState::committed;
     }
-    [[nodiscard]] bool leased() const noexcept { return leases.load(std::memory_order_acquire) != 0; }
+    [[nodiscard]] bool leased() const noexcept { return (leases.load(std::memory_order_acquire) & ~passed_over) != 0; }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)
             if (extent.usable()) return true;
         return false;
     }
+};
+
+/// An object as it was when its shard was locked; the slot may be another's by now.
+struct Touch {
+    Slot slot = Object::no_slot;
+    std::uint64_t version = 0;
+    bool evictable = false; ///< not used: it may be evicted from now on, although a decision has passed it over
 };
 
 /// The replicas that are left, with the key for `reading` or for writing.

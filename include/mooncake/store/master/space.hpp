@@ -117,6 +117,14 @@ class Space {
         return fences_.told(segment);
     }
 
+    /// Ends the leases whose time is over, and tells how many. Thread: any, with or without the domain's lock.
+    std::size_t end_leases(TimePoint now) {
+        auto freed = std::vector<Touch>();
+        const auto ended = leases.expire(now, freed);
+        domain.leave(freed);
+        return ended;
+    }
+
     /// Gives back what is nobody's any more: leases, writes and quarantine whose time is over.
     struct Reclaimed {
         std::size_t leases = 0, writes = 0, extents = 0;
@@ -124,7 +132,7 @@ class Space {
     /// How many of those in quarantine are looked at beside something else.
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
     Reclaimed reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Reclaimed{.leases = leases.expire(now)};
+        auto reclaimed = Reclaimed{.leases = end_leases(now)};
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
             if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
