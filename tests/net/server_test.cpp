@@ -6,6 +6,10 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 using namespace mooncake;
 using namespace mooncake::test;
@@ -179,6 +183,53 @@ TEST_CASE("server: connections above the limit are closed at once, and room come
     CHECK(served);
     (void)runtime.run(closing(&server));
     CHECK(second.is_cut_off());
+    (void)runtime.run(closing(&server));
+}
+
+TEST_CASE("server: peers that announce messages and keep them to themselves make room for those who send theirs") {
+    auto book = LogBook();
+    auto runtime = Runtime({.threads = 2});
+    auto service = EchoService();
+    auto server = Server<PlainTcp>(runtime, service, {.most_message_bytes = 1 * MiB, .log = book.log()});
+    server.start();
+    auto header = FrameHeader();
+    header.method = 1;
+    const auto whole = frame(header, std::string(600'000, 'm'));
+    auto hoarders = std::vector<std::unique_ptr<RawPeer>>();
+    for (int i = 0; i < 20; ++i) {
+        auto& hoarder = *hoarders.emplace_back(std::make_unique<RawPeer>(server.endpoint()));
+        hoarder.say(hello("echo"));
+        REQUIRE(hoarder.listen().has_value());
+        hoarder.say(std::string_view(whole).substr(0, 100));
+    }
+    auto honest = RawPeer(server.endpoint());
+    honest.say(hello("echo"));
+    REQUIRE(honest.listen().has_value());
+    honest.say(whole);
+    CHECK(honest.listen().has_value());
+    CHECK(hoarders.front()->is_cut_off());
+    CHECK(serves(server.endpoint())); // what is small waits for nobody
+    REQUIRE_FALSE(book.lines().empty());
+    CHECK(book.lines().front().find("memory for messages") != std::string::npos);
+    (void)runtime.run(closing(&server));
+}
+
+TEST_CASE("server: one address has so many connections, and its idlest makes room for another") {
+    auto runtime = Runtime({.threads = 2});
+    auto service = EchoService();
+    auto server = Server<PlainTcp>(runtime, service, {.most_of_a_peer = 3});
+    server.start();
+    auto peers = std::vector<std::unique_ptr<RawPeer>>();
+    for (int i = 0; i < 4; ++i) {
+        auto& peer = *peers.emplace_back(std::make_unique<RawPeer>(server.endpoint()));
+        peer.say(hello("echo"));
+        REQUIRE(peer.listen().has_value());
+    }
+    CHECK(peers.front()->is_cut_off());
+    auto header = FrameHeader();
+    header.method = 1;
+    peers.back()->say(frame(header, "still here"));
+    CHECK(peers.back()->listen().has_value());
     (void)runtime.run(closing(&server));
 }
 

@@ -6,6 +6,7 @@
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/frame_reader.hpp>
+#include <mooncake/net/message_budget.hpp>
 #include <mooncake/net/service.hpp>
 
 #include <array>
@@ -41,15 +42,18 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
   public:
     using Incoming = mooncake::Connected<typename P::Incoming>;
 
-    Connection(Executor executor, FrameService& service, const ConnectionConfig& config, Log log, P policy)
-        : scope_(std::move(executor)), service_(service), config_(config), log_(std::move(log)),
-          policy_(std::move(policy)) {}
+    Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
+               std::shared_ptr<MessageBudget> budget, std::string host, Log log, P policy)
+        : scope_(std::move(executor)), service_(service), config_(config), budget_(std::move(budget)),
+          host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
 
     void start(Incoming incoming) {
         auto self = this->shared_from_this();
         (void)scope_.spawn(core::detail::guarded(run(self, std::move(incoming)), breakdown()));
     }
 
+    /// The peer's address.
+    [[nodiscard]] const std::string& host() const noexcept { return host_; }
     /// Whether the peer has said what it wants here.
     [[nodiscard]] bool greeted() const noexcept { return greeted_.load(std::memory_order_acquire); }
     /// Since when nothing of it is being served; never: something is.
@@ -91,6 +95,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         header.payload_bytes = total_bytes(std::span<const ConstBytes>(exchange->payload));
         // The request is done with; what it came with, and holds, would otherwise stay until the peer has read the reply.
         exchange->message = {};
+        exchange->share.reset();
         exchange->sinks = {};
         if (exchange->payload.empty()) exchange->keep.clear();
         auto& reply = replies_.emplace_back();
@@ -181,6 +186,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         exchange->request = *header;
         exchange->deadline = deadline_from_wire(header->status);
         begun.extend(header->meta_bytes);
+        exchange->share = co_await budget_->take(header->meta_bytes, leaving());
         if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
             co_return Error(Errc::connection_lost, error.message());
         co_return exchange;
@@ -323,6 +329,16 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         Connection& connection_;
     };
 
+    std::function<void()> leaving() {
+        return [weak = this->weak_from_this()] {
+            const auto connection = weak.lock();
+            if (!connection) return;
+            connection->log_(Severity::warning, "cut off " + connection->peer_ +
+                                                    ": its messages took most of the memory for messages, for long");
+            connection->shed();
+        };
+    }
+
     std::function<void(std::string)> breakdown() {
         return [self = this->shared_from_this()](std::string what) {
             self->log_(Severity::error, "a connection from " + self->peer_ + " ends: " + what);
@@ -340,6 +356,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     TaskScope scope_;
     FrameService& service_;
     const ConnectionConfig config_;
+    const std::shared_ptr<MessageBudget> budget_;
+    const std::string host_;
     const Log log_;
     const P policy_;
     std::string peer_ = "a peer";

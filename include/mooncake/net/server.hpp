@@ -4,6 +4,7 @@
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/net/connection.hpp>
+#include <mooncake/net/message_budget.hpp>
 
 #include <atomic>
 #include <list>
@@ -19,6 +20,9 @@ struct ServerConfig {
     std::size_t most_connections =
         4096; ///< beyond, the one that is idle for longest makes room, or a new one is closed at once
     std::size_t most_greeting = 128; ///< that have yet to say what they want: beyond, the oldest of them makes room
+    std::size_t most_of_a_peer =
+        2048; ///< connections from one address: beyond, the one of it that is idle for longest makes room
+    std::uint64_t most_message_bytes = 24 * MiB; ///< of messages that come in or are being served, of all connections
     ConnectionConfig connection = {};
     Log log = {};
 };
@@ -30,6 +34,7 @@ class Server {
   public:
     Server(Runtime& runtime, FrameService& service, ServerConfig config, P policy = {})
         : runtime_(runtime), service_(service), config_(std::move(config)), policy_(std::move(policy)),
+          budget_(std::make_shared<net::detail::MessageBudget>(config_.most_message_bytes)),
           scope_(runtime.next_executor()), listener_(policy_.listen(scope_.executor(), config_.listen)),
           endpoint_(listener_.endpoint()) {}
 
@@ -79,40 +84,55 @@ class Server {
 
     void admit(const Executor& executor, typename Connection::Incoming incoming) {
         const auto lock = std::lock_guard(mutex_);
-        if (!make_room()) {
+        if (!make_room(host_of(incoming.peer))) {
             config_.log(Severity::warning,
                         "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
-        connections_.push_back(
-            std::make_shared<Connection>(executor, service_, config_.connection, config_.log, policy_));
+        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_,
+                                                            host_of(incoming.peer), config_.log, policy_));
         connections_.back()->start(std::move(incoming));
     }
+    static std::string host_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
 
-    /// Whether there may be one more. Requires: the lock is held.
-    bool make_room() {
-        auto open = std::size_t{0}, greeting = std::size_t{0};
-        auto* idlest = static_cast<Connection*>(nullptr);
-        auto* oldest = static_cast<Connection*>(nullptr);
-        auto since = TimePoint::max();
+    /// Whether there may be one more, from `host`; makes another one leave where that is the price.
+    /// Requires: the lock is held.
+    bool make_room(const std::string& host) {
+        auto open = std::size_t{0}, greeting = std::size_t{0}, of_host = std::size_t{0};
+        auto* oldest = static_cast<Connection*>(nullptr); // of those that are greeting
+        auto idlest = Idlest(), idlest_of_host = Idlest();
         for (const auto& connection : connections_) {
             if (connection->over()) continue;
             ++open;
+            const auto same = connection->host() == host;
+            of_host += same ? 1 : 0;
             if (!connection->greeted()) {
                 if (++greeting == 1) oldest = connection.get();
-            } else if (connection->idle_since() < since) {
-                idlest = connection.get();
-                since = connection->idle_since();
+                continue;
             }
+            idlest.look_at(*connection);
+            if (same) idlest_of_host.look_at(*connection);
         }
+        const auto one_too_many = of_host >= config_.most_of_a_peer;
         auto* const leaves = greeting >= config_.most_greeting    ? oldest
+                             : one_too_many                       ? idlest_of_host.connection
                              : open < config_.most_connections    ? nullptr
-                             : idlest != nullptr && greeting == 0 ? idlest
+                             : idlest.connection && greeting == 0 ? idlest.connection
                              : oldest != nullptr                  ? oldest
-                                                                  : idlest;
+                                                                  : idlest.connection;
         if (leaves != nullptr) leaves->shed();
-        return leaves != nullptr || open < config_.most_connections;
+        return leaves != nullptr || (open < config_.most_connections && !one_too_many);
     }
+    struct Idlest {
+        Connection* connection = nullptr;
+        TimePoint since = TimePoint::max();
+
+        void look_at(Connection& other) {
+            if (other.idle_since() >= since) return;
+            connection = &other;
+            since = other.idle_since();
+        }
+    };
 
     /// Lets go of the connections that are over, without waiting for what still uses them.
     void reap() {
@@ -132,6 +152,7 @@ class Server {
     FrameService& service_;
     const ServerConfig config_;
     const P policy_;
+    const std::shared_ptr<net::detail::MessageBudget> budget_;
     TaskScope scope_;
     typename P::Listener listener_;
     const Endpoint endpoint_;

@@ -19,7 +19,8 @@ struct Exchange {
     FrameHeader request;
     Deadline deadline; ///< when the requester stops waiting
     std::string message;
-    std::vector<MutableBytes> sinks; ///< where the request's payload goes; `accept` fills it in
+    std::shared_ptr<const void> share; ///< of the memory for messages
+    std::vector<MutableBytes> sinks;   ///< where the request's payload goes; `accept` fills it in
 
     Errc status = Errc::ok;
     std::string reply;

@@ -103,7 +103,7 @@ class SimulatedListener {
         auto accepted = Connected<SimulatedStream>();
         accepted.stream.emplace(std::move(door_->waiting.front()));
         door_->waiting.pop_front();
-        accepted.peer = "a simulated peer";
+        accepted.peer = "a simulated peer:1";
         co_return accepted;
     }
 

@@ -1,0 +1,67 @@
+// labels: unit, coroutine
+#include <mooncake/core/combine.hpp>
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/core/with_deadline.hpp>
+#include <mooncake/net/message_budget.hpp>
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+
+using namespace mooncake;
+using net::detail::MessageBudget;
+using namespace std::chrono_literals;
+
+namespace {
+using Share = std::shared_ptr<const MessageBudget::Share>;
+
+Task<Share> take_from(std::shared_ptr<MessageBudget> budget, std::uint64_t bytes, std::function<void()> leave) {
+    co_return co_await budget->take(bytes, std::move(leave));
+}
+constexpr auto nothing = [] {};
+} // namespace
+
+TEST_CASE("message budget: shares come and go, small messages need none, and one larger than all gets all") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    CHECK(runtime.run(take_from(budget, MessageBudget::small, nothing)).value() == nullptr);
+    auto first = runtime.run(take_from(budget, 600'000, nothing)).value();
+    CHECK(budget->left() == 1 * MiB - 600'000);
+    first.reset();
+    CHECK(budget->left() == 1 * MiB);
+    const auto all = runtime.run(take_from(budget, 64 * MiB, nothing)).value();
+    CHECK(budget->left() == 0);
+}
+
+TEST_CASE("message budget: who waits in vain makes the one leave that has kept most for longest") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    auto left = 0, other = 0;
+    Share small = runtime.run(take_from(budget, 20'000, [&] { ++other; })).value();
+    Share large = runtime
+                      .run(take_from(budget, 900'000,
+                                [&] {
+                                    ++left;
+                                    large.reset();
+                                }))
+                      .value();
+    std::this_thread::sleep_for(5ms);
+    const auto mine = runtime.run(take_from(budget, 800'000, nothing)).value();
+    CHECK(mine != nullptr);
+    CHECK(left == 1);
+    CHECK(other == 0);
+}
+
+TEST_CASE("message budget: one that gives up waiting has nothing, and takes nobody's turn") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    auto all = runtime.run(take_from(budget, 1 * MiB, nothing)).value();
+    const auto early = runtime.run(with_deadline(take_from(budget, 500'000, nothing), 20ms));
+    CHECK((!early || *early == nullptr));
+    all.reset();
+    CHECK(budget->left() == 1 * MiB);
+}
