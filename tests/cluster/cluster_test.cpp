@@ -1,5 +1,6 @@
 // labels: cluster
 // The programs as a person runs them: real processes, stopped and killed.
+#include "program.hpp"
 #include "support/skip.hpp"
 
 #include <doctest/doctest.h>
@@ -18,60 +19,9 @@
 #include <thread>
 #include <vector>
 
+using namespace mooncake::test;
+
 namespace {
-
-std::string folder() { return std::string(std::getenv("MOONCAKE_BINARY_DIR")) + "/examples/cluster/"; }
-
-struct Output {
-    int status = -1; ///< exit status; -1: ended by a signal
-    std::string out, err;
-};
-
-/// A program that runs, its output in files.
-class Program {
-  public:
-    explicit Program(std::vector<std::string> words)
-        : base_("/tmp/mooncake-test-" + std::to_string(getpid()) + "-" + std::to_string(++count)) {
-        words.front() = folder() + words.front();
-        pid_ = fork();
-        if (pid_ != 0) return;
-        if (!std::freopen((base_ + ".out").c_str(), "w", stdout) ||
-            !std::freopen((base_ + ".err").c_str(), "w", stderr))
-            _exit(126);
-        auto raw = std::vector<char*>();
-        for (auto& word : words) raw.push_back(word.data());
-        raw.push_back(nullptr);
-        execv(raw.front(), raw.data());
-        _exit(127);
-    }
-    ~Program() {
-        if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
-        for (const auto* end : {".out", ".err"}) unlink((base_ + end).c_str());
-    }
-
-    [[nodiscard]] pid_t pid() const { return pid_; }
-    [[nodiscard]] std::string said(const char* end) const {
-        auto file = std::ifstream(base_ + end);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-    /// Waits until `text` is in the output.
-    [[nodiscard]] bool says(const char* end, const std::string& text) const {
-        for (auto i = 0; i < 1200; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
-            if (said(end).find(text) != std::string::npos) return true;
-        return false;
-    }
-    Output finish() {
-        auto status = 0;
-        waitpid(pid_, &status, 0);
-        pid_ = 0;
-        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, said(".out"), said(".err")};
-    }
-
-  private:
-    inline static int count = 0;
-    std::string base_;
-    pid_t pid_ = 0;
-};
 
 /// Children of `parent`, from /proc.
 std::vector<pid_t> children_of(pid_t parent) {

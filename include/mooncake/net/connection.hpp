@@ -43,9 +43,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     using Incoming = mooncake::Connected<typename P::Incoming>;
 
     Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
-               std::shared_ptr<MessageBudget> budget, std::string host, Log log, P policy)
+               std::shared_ptr<MessageBudget> budget, std::shared_ptr<std::atomic<std::size_t>> ended, std::string host,
+               Log log, P policy)
         : scope_(std::move(executor)), service_(service), config_(config), budget_(std::move(budget)),
-          host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
+          ended_(std::move(ended)), host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
 
     void start(Incoming incoming) {
         auto self = this->shared_from_this();
@@ -286,6 +287,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
 
     void end() {
         if (over_.exchange(true, std::memory_order_acq_rel)) return;
+        ended_->fetch_add(1, std::memory_order_relaxed);
         auto ignored = boost::system::error_code();
         if (stream_) stream_->close(ignored);
         ready_.set();
@@ -357,6 +359,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     FrameService& service_;
     const ConnectionConfig config_;
     const std::shared_ptr<MessageBudget> budget_;
+    const std::shared_ptr<std::atomic<std::size_t>> ended_; ///< counts those that are over
     const std::string host_;
     const Log log_;
     const P policy_;

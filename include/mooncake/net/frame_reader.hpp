@@ -18,7 +18,7 @@ namespace mooncake::net::detail {
 template <AsyncStream S>
 class FrameReader {
   public:
-    explicit FrameReader(S& stream) : stream_(stream), buffer_(std::make_unique<std::byte[]>(capacity)) {}
+    explicit FrameReader(S& stream) : stream_(stream), buffer_(new std::byte[least_capacity]) {}
 
     /// Until a frame has begun.
     asio::awaitable<boost::system::error_code> wait() {
@@ -60,11 +60,12 @@ class FrameReader {
             const auto whole = cursor.spans() < most_buffers;
             auto count = cursor.gather(buffers, 0, most_buffers);
             begin_ = end_ = 0;
-            if (whole) buffers[count++] = asio::buffer(buffer_.get(), capacity);
+            if (whole) buffers[count++] = asio::buffer(buffer_.get(), capacity_);
             const auto all = std::span(buffers).first(count);
             const auto [error, read] = co_await stream_.async_read_some(all, as_result);
             received_ += read;
             end_ = cursor.advance(read);
+            filled_ = end_ == capacity_;
             if (error) co_return error;
         }
         co_return boost::system::error_code();
@@ -87,7 +88,15 @@ class FrameReader {
     [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
 
   private:
-    static constexpr std::size_t capacity = 64 * KiB;
+    /// A peer that says little costs little: the buffer grows when a read has filled it.
+    static constexpr std::size_t least_capacity = 2 * KiB, most_capacity = 64 * KiB;
+
+    void grow() {
+        auto larger = std::unique_ptr<std::byte[]>(new std::byte[most_capacity]);
+        std::memcpy(larger.get(), buffer_.get(), end_);
+        buffer_ = std::move(larger);
+        capacity_ = most_capacity;
+    }
 
     asio::awaitable<boost::system::error_code> fill() {
         if (begin_ != 0) {
@@ -97,16 +106,20 @@ class FrameReader {
         }
         const auto cancellation = co_await asio::this_coro::cancellation_state;
         if (core::detail::stopping(cancellation)) co_return asio::error::operation_aborted;
-        auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity - end_)};
+        if (filled_ && capacity_ != most_capacity) grow();
+        auto room = std::array{asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_)};
         const auto [error, read] = co_await stream_.async_read_some(std::span<asio::mutable_buffer>(room), as_result);
         end_ += read;
         received_ += read;
+        filled_ = end_ == capacity_;
         co_return error;
     }
 
     S& stream_;
     std::unique_ptr<std::byte[]> buffer_;
+    std::size_t capacity_ = least_capacity;
     std::size_t begin_ = 0, end_ = 0;
+    bool filled_ = false;
     std::uint64_t received_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
+#include <mooncake/core/with_deadline.hpp>
 #include <mooncake/health/liveness.hpp>
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/greeting.hpp>

@@ -6,7 +6,9 @@
 #include <mooncake/net/connection.hpp>
 #include <mooncake/net/message_budget.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -22,7 +24,7 @@ struct ServerConfig {
     std::size_t most_greeting = 128; ///< that have yet to say what they want: beyond, the oldest of them makes room
     std::size_t most_of_a_peer =
         2048; ///< connections from one address: beyond, the one of it that is idle for longest makes room
-    std::uint64_t most_message_bytes = 24 * MiB; ///< of messages that come in or are being served, of all connections
+    std::uint64_t most_message_bytes = 16 * MiB; ///< of messages that come in or are being served, of all connections
     ConnectionConfig connection = {};
     Log log = {};
 };
@@ -41,7 +43,10 @@ class Server {
     /// Where peers reach this server.
     [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
 
-    void start() { (void)scope_.spawn(accept_all()); }
+    void start() {
+        (void)scope_.spawn(accept_all());
+        (void)scope_.spawn(reap_every_now_and_then(this));
+    }
 
     /// Stops listening and ends every connection. Idempotent.
     asio::awaitable<void> close() {
@@ -77,10 +82,34 @@ class Server {
                 if (wake == Wake::cancelled) co_return ok;
                 continue;
             }
-            reap();
             admit(executor, std::move(*accepted));
+            if (ended_->load(std::memory_order_relaxed) >= reap_at_once) reap();
+            if (!pace_.take(SteadyClock{}.now())) {
+                auto pause = Event();
+                const auto wake = co_await pause.wait(Deadline(Pace::refill_pause));
+                if (wake == Wake::cancelled) co_return ok;
+            }
         }
     }
+
+    /// How fast connections are accepted: a flood of them leaves time for those that are there.
+    class Pace {
+      public:
+        static constexpr auto refill_pause = std::chrono::milliseconds{5};
+
+        /// Whether another one may be accepted at once.
+        [[nodiscard]] bool take(TimePoint now) noexcept {
+            const auto more = std::chrono::duration<double>(now - last_).count() * a_second;
+            left_ = std::min(burst, left_ + more) - 1;
+            last_ = now;
+            return left_ >= 1;
+        }
+
+      private:
+        static constexpr double burst = 512, a_second = 2'000;
+        double left_ = burst;
+        TimePoint last_ = SteadyClock{}.now();
+    };
 
     void admit(const Executor& executor, typename Connection::Incoming incoming) {
         const auto lock = std::lock_guard(mutex_);
@@ -89,7 +118,7 @@ class Server {
                         "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
-        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_,
+        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_, ended_,
                                                             host_of(incoming.peer), config_.log, policy_));
         connections_.back()->start(std::move(incoming));
     }
@@ -98,6 +127,8 @@ class Server {
     /// Whether there may be one more, from `host`; makes another one leave where that is the price.
     /// Requires: the lock is held.
     bool make_room(const std::string& host) {
+        const auto least = std::min({config_.most_greeting, config_.most_of_a_peer, config_.most_connections});
+        if (connections_.size() < least) return true;
         auto open = std::size_t{0}, greeting = std::size_t{0}, of_host = std::size_t{0};
         auto* oldest = static_cast<Connection*>(nullptr); // of those that are greeting
         auto idlest = Idlest(), idlest_of_host = Idlest();
@@ -134,9 +165,20 @@ class Server {
         }
     };
 
+    static Task<void> reap_every_now_and_then(Server* self) {
+        for (;;) {
+            auto pause = Event();
+            const auto wake = co_await pause.wait(std::chrono::milliseconds(500));
+            if (wake == Wake::cancelled) co_return ok;
+            if (self->ended_->load(std::memory_order_relaxed) != 0) self->reap();
+        }
+    }
+    static constexpr std::size_t reap_at_once = 32;
+
     /// Lets go of the connections that are over, without waiting for what still uses them.
     void reap() {
         const auto lock = std::lock_guard(mutex_);
+        ended_->store(0, std::memory_order_relaxed);
         std::erase_if(connections_, [this](std::shared_ptr<Connection>& connection) {
             const auto over = connection->over();
             if (over) (void)scope_.spawn(retire(std::move(connection)));
@@ -153,6 +195,9 @@ class Server {
     const ServerConfig config_;
     const P policy_;
     const std::shared_ptr<net::detail::MessageBudget> budget_;
+    const std::shared_ptr<std::atomic<std::size_t>> ended_ =
+        std::make_shared<std::atomic<std::size_t>>(0); ///< since `reap`
+    Pace pace_;
     TaskScope scope_;
     typename P::Listener listener_;
     const Endpoint endpoint_;

@@ -1,0 +1,150 @@
+// labels: cluster
+// A real master, and peers that mean it no good, beside one that does. MOONCAKE_HOSTILE_SECONDS: for how long each; 1.
+#include <mooncake/rpc/client.hpp>
+#include <mooncake/store/messages.hpp>
+
+#include "../net/raw_peer.hpp"
+#include "program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+Duration patience() {
+    const auto* const seconds = std::getenv("MOONCAKE_HOSTILE_SECONDS");
+    return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 1);
+}
+
+/// MiB that the process has in memory.
+double resident(pid_t pid) {
+    auto file = std::ifstream("/proc/" + std::to_string(pid) + "/status");
+    for (auto word = std::string(); file >> word;)
+        if (word == "VmRSS:") {
+            auto kib = 0.0;
+            file >> kib;
+            return kib / 1024;
+        }
+    return 0;
+}
+
+/// The 99th percentile of calls one after the other, in ms.
+double p99_of_calls(Runtime& runtime, RpcClient<>& client, Duration length, std::size_t& failures) {
+    auto took = std::vector<double>();
+    for (const auto until = Deadline(length); !until.passed(); std::this_thread::sleep_for(1ms)) {
+        const auto begun = SteadyClock{}.now();
+        failures += runtime.run(client.call(store::Describe(), 10s)) ? 0U : 1U;
+        took.push_back(std::chrono::duration<double, std::milli>(SteadyClock{}.now() - begun).count());
+    }
+    std::sort(took.begin(), took.end());
+    return took.at(took.size() * 99 / 100);
+}
+
+/// Connections that stay as long as the attack lasts.
+class Crowd {
+  public:
+    Crowd(const Endpoint& server, std::string first) : server_(server), first_(std::move(first)) {}
+
+    void grow_to(std::size_t number) {
+        while (peers_.size() < number) {
+            auto& peer = *peers_.emplace_back(std::make_unique<RawPeer>(server_));
+            if (!first_.empty()) peer.say(first_);
+        }
+    }
+
+  private:
+    const Endpoint server_;
+    const std::string first_;
+    std::vector<std::unique_ptr<RawPeer>> peers_;
+};
+
+std::string half_a_frame() {
+    auto header = FrameHeader();
+    header.method = store::Get::method;
+    return hello("rpc") + frame(header, std::string(1 * MiB, 'x')).substr(0, 600'000);
+}
+std::string announced_payload() {
+    auto header = FrameHeader();
+    header.method = store::Get::method;
+    auto text = frame(header, "x");
+    reinterpret_cast<FrameHeader*>(text.data())->payload_bytes = std::uint64_t{1} << 33;
+    return hello("rpc") + text;
+}
+std::string count_that_cannot_be() {
+    auto header = FrameHeader();
+    header.method = store::Get::method;
+    return hello("rpc") + frame(header, std::string(64, '\xff'));
+}
+
+} // namespace
+
+TEST_CASE("hostile: peers without a key take little of a server, and those who mean it well are served") {
+    auto program = Program({"mooncake_master"});
+    REQUIRE(program.says(".out", "ready "));
+    const auto said = program.said(".out");
+    const auto server = parse_endpoint(said.substr(6, said.find('\n') - 6)).value();
+    auto runtime = Runtime({.threads = 1});
+    auto client = RpcClient<>(runtime.executor(), {.server = server});
+    auto failures = std::size_t{0};
+    const auto idle = p99_of_calls(runtime, client, patience(), failures);
+
+    struct Attack {
+        const char* name;
+        std::size_t number; ///< connections that stay
+        std::string first;  ///< what each says
+        bool again;         ///< whether they go and come back, as fast as they can
+    };
+    for (const auto& attack :
+         {Attack{"half frames", 1'000, half_a_frame(), false}, Attack{"silent connections", 1'000, "", false},
+          Attack{"silence after the hello", 1'000, hello("rpc"), false},
+          Attack{"announced payloads", 200, announced_payload(), false},
+          Attack{"a flood of hellos", 1, hello("rpc"), true},
+          Attack{"counts that cannot be", 1, count_that_cannot_be(), true}}) {
+        CAPTURE(std::string(attack.name));
+        const auto before = resident(program.pid());
+        auto stop = std::atomic<bool>(false);
+        auto attacking = std::thread([&] {
+            auto crowd = Crowd(server, attack.first);
+            try {
+                do {
+                    if (attack.again) Crowd(server, attack.first).grow_to(attack.number);
+                    else crowd.grow_to(attack.number);
+                    if (!attack.again) std::this_thread::sleep_for(10ms);
+                } while (!stop);
+            } catch (const boost::system::system_error&) { // it is refused: so be it
+            }
+        });
+        if (!attack.again) std::this_thread::sleep_for(500ms);
+        const auto p99 = p99_of_calls(runtime, client, patience(), failures);
+        const auto grown = resident(program.pid()) - before;
+        stop = true;
+        attacking.join();
+        MESSAGE(std::string(attack.name), ": ", grown, " MiB more, p99 ", p99, " ms, idle ", idle, " ms");
+        CHECK(grown < 32);
+        CHECK(p99 < 1'000);
+    }
+    CHECK(failures == 0);
+    const auto closing = [](RpcClient<>* what) -> Task<void> {
+        co_await what->close();
+        co_return ok;
+    };
+    (void)runtime.run(closing(&client));
+    kill(program.pid(), SIGTERM);
+    CHECK(program.finish().status == 0);
+}
