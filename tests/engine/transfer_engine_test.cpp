@@ -194,6 +194,40 @@ TEST_CASE("engine: a name that another engine holds is not taken") {
     CHECK(pair.open().generation() == pair.owner.generation()); // its closing did not remove the record of the other
 }
 
+TEST_CASE("engine: a registration that could not be published leaves nothing behind") {
+    auto pair = EnginePair();
+    (void)pair.arena(1 * MiB);
+    auto heir = Engine(pair.runtime, pair.config("owner"));
+    auto arena = Arena::create({.bytes = 1 * MiB, .pages = PageKind::plain, .prefault_threads = 1}).value();
+    const auto watched = std::weak_ptr<Arena>(arena);
+    CHECK(pair.runtime.run(heir.register_arena(std::move(arena), Rights::read)).error() == Errc::conflict);
+    CHECK(testing::expires(watched)); // no region holds it
+    (void)pair.runtime.run(EnginePair::closing(&pair.owner));
+    auto own = std::vector<std::byte>(100);
+    REQUIRE(pair.runtime.run(heir.register_memory(own, Rights::read_write)).has_value());
+    CHECK(pair.open().record().buffers.size() == 1);
+    (void)pair.runtime.run(EnginePair::closing(&heir));
+}
+
+TEST_CASE("engine: registrations that wait for each other are written together") {
+    auto pair = EnginePair();
+    constexpr std::size_t many = 5'000;
+    auto memory = std::vector<std::byte>(4096);
+    auto tasks = std::vector<Task<RegionPin>>();
+    for (std::size_t i = 0; i < many; ++i) tasks.push_back(pair.owner.register_memory(memory, Rights::read));
+    const auto all = [](std::vector<Task<RegionPin>> waiting) -> Task<std::size_t> {
+        auto fine = std::size_t{0};
+        const auto results = co_await all_settled(std::move(waiting));
+        for (const auto& result : results) fine += result.has_value() ? 1U : 0U;
+        co_return fine;
+    };
+    const auto begun = SteadyClock{}.now();
+    CHECK(pair.runtime.run(all(std::move(tasks))).value() == many);
+    MESSAGE(many, " registrations in ", std::chrono::duration<double, std::milli>(SteadyClock{}.now() - begun).count(),
+            " ms");
+    CHECK(pair.open().record().buffers.size() == many);
+}
+
 TEST_CASE("engine: many registrations at once all get into the record") {
     auto pair = EnginePair();
     constexpr int threads = 4, each = 25;

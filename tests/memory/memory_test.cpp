@@ -154,6 +154,28 @@ TEST_CASE("region table: offsets lead to bytes of one region, checked without ov
     CHECK(table.add(region({memory.data(), most - 5 * MiB}, Rights::read)).error() == Errc::out_of_range);
 }
 
+TEST_CASE("region table: of thousands, whichever goes, the others are where they were") {
+    auto table = RegionTable(1);
+    auto memory = std::vector<std::byte>(100);
+    auto pins = std::vector<RegionPin>();
+    for (int i = 0; i < 3'000; ++i) pins.push_back(table.add(region(memory, Rights::read)).value());
+    const auto before = table.snapshot();
+    const auto found = [&](const RegionSnapshot& in, const RegionPin& pin) {
+        const auto where = in.resolve(pin->offset + 99, 1, pin->keys.read, Rights::read);
+        return where.error == Errc::ok && *where.region == pin;
+    };
+    for (std::size_t i = 0; i < pins.size(); ++i)
+        if (i % 3 != 0 || i / 128 == 5) table.remove(pins[i]); // a chunk as a whole, too
+    const auto after = table.snapshot();
+    for (std::size_t i = 0; i < pins.size(); ++i) {
+        REQUIRE(found(before, pins[i]));
+        REQUIRE(found(after, pins[i]) == (i % 3 == 0 && i / 128 != 5));
+    }
+    table.remove(pins[1]); // again
+    const auto last = table.add(region(memory, Rights::read)).value();
+    CHECK(found(table.snapshot(), last));
+}
+
 TEST_CASE("region table: what is removed is gone for new accesses, and its offset is never used again") {
     auto memory = std::vector<std::byte>(1000);
     auto table = RegionTable(7);

@@ -8,6 +8,10 @@
 #include <mooncake/metadata/record.hpp>
 #include <mooncake/net/codec.hpp>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -41,6 +45,7 @@ class Publisher {
     void show(const Region& region, KeySharing sharing) {
         const auto open = sharing == KeySharing::in_record;
         const auto lock = std::lock_guard(mutex_);
+        ++changes_;
         record_.buffers.push_back({.offset = region.offset,
                                    .length = region.bytes.size(),
                                    .location = region.location,
@@ -51,22 +56,35 @@ class Publisher {
 
     void hide(const Region& region) {
         const auto lock = std::lock_guard(mutex_);
+        ++changes_;
         std::erase_if(record_.buffers, [&](const auto& buffer) { return buffer.offset == region.offset; });
     }
 
-    /// Writes the record. Where the backend can tell, a name that somebody else took is not taken from him.
+    /// Writes the record; many that wait to do so do it once. Where the backend can tell, a name that somebody else took is
+    /// not taken from him.
     /// Errors: `conflict` (names who holds it), those of the backend. Cancellation: none before its turn.
     Task<void> publish() {
         auto mine = Event();
+        auto change = std::uint64_t{0};
         {
             const auto lock = std::lock_guard(mutex_);
+            change = changes_;
             if (busy_) waiting_.push_back(&mine);
             else mine.set();
             busy_ = true;
         }
         co_await mine.wait(Deadline::never(), Interrupt::no);
+        const auto executor = co_await asio::this_coro::executor;
+        co_await asio::post(executor, asio::use_awaitable); // those who begin beside this one come along
         const auto turn = Turn{this};
-        co_return co_await write();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (written_ >= change) co_return outcome_;
+        }
+        auto outcome = co_await write();
+        const auto lock = std::lock_guard(mutex_);
+        outcome_ = outcome;
+        co_return outcome;
     }
 
     /// Removes the record, if it is this engine's: one of that name that was never written is somebody else's.
@@ -105,6 +123,7 @@ class Publisher {
             name = record_.name;
             document = encode(record_);
             known = version_;
+            written_ = changes_;
         }
         auto stored = Result<std::uint64_t>();
         if constexpr (M::capabilities.compare_and_swap)
@@ -122,7 +141,9 @@ class Publisher {
 
     std::mutex mutex_; // of what follows
     SegmentRecord record_;
-    std::uint64_t version_ = 0; ///< of the record that was written last
+    std::uint64_t version_ = 0;               ///< of the record that was written last
+    std::uint64_t changes_ = 0, written_ = 0; ///< how many there were, and how many the last record written had
+    Result<void> outcome_;                    ///< of writing that
     bool busy_ = false;
     std::deque<Event*> waiting_; ///< for their turn to write
 

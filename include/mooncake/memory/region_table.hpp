@@ -37,10 +37,13 @@ using RegionPin = std::shared_ptr<const Region>;
 /// The regions of one moment. Holds them all, so what it resolves stays put as long as it lives.
 class RegionSnapshot {
   public:
-    using Regions = std::vector<RegionPin>; ///< by offset
+    /// Regions by offset, in chunks that moments share: one that comes or goes costs a chunk, and not all of them.
+    using Chunk = std::vector<RegionPin>; ///< never empty
+    using Chunks = std::vector<std::shared_ptr<const Chunk>>;
+    static constexpr std::size_t most_in_a_chunk = 128;
 
     RegionSnapshot() = default;
-    explicit RegionSnapshot(std::shared_ptr<const Regions> regions) noexcept : regions_(std::move(regions)) {}
+    explicit RegionSnapshot(std::shared_ptr<const Chunks> chunks) noexcept : chunks_(std::move(chunks)) {}
 
     struct Found {
         Errc error = Errc::ok; ///< `out_of_range`, `access_denied`
@@ -52,22 +55,25 @@ class RegionSnapshot {
     /// Complexity: O(log regions).
     [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key,
                                 Rights needed) const noexcept {
-        if (!regions_) return {.error = Errc::out_of_range};
-        auto after = std::upper_bound(regions_->begin(), regions_->end(), offset,
-                                      [](std::uint64_t at, const RegionPin& region) { return at < region->offset; });
-        if (after == regions_->begin()) return {.error = Errc::out_of_range};
+        if (!chunks_) return {.error = Errc::out_of_range};
+        const auto chunk =
+            std::upper_bound(chunks_->begin(), chunks_->end(), offset,
+                             [](std::uint64_t at, const auto& other) { return at < other->front()->offset; });
+        if (chunk == chunks_->begin()) return {.error = Errc::out_of_range};
+        const auto& regions = **std::prev(chunk);
+        const auto after = std::upper_bound(regions.begin(), regions.end(), offset,
+                                            [](std::uint64_t at, const auto& region) { return at < region->offset; });
         const auto& region = *std::prev(after);
         if (!within(offset - region->offset, length, region->bytes.size())) return {.error = Errc::out_of_range};
         if (!includes(region->rights_granted(key), needed)) return {.error = Errc::access_denied};
         return {.bytes = region->bytes.data() + (offset - region->offset), .region = &region};
     }
 
-    [[nodiscard]] const Regions& regions() const noexcept { return *regions_; }
     /// Holds the regions on somebody else's behalf.
-    [[nodiscard]] std::shared_ptr<const void> hold() const noexcept { return regions_; }
+    [[nodiscard]] std::shared_ptr<const void> hold() const noexcept { return chunks_; }
 
   private:
-    std::shared_ptr<const Regions> regions_;
+    std::shared_ptr<const Chunks> chunks_;
 };
 
 /// The regions of one segment: what every transport checks accesses of peers against.
@@ -80,8 +86,7 @@ class RegionTable {
     using RemovalListener = std::function<void(const RegionPin&)>;
 
     /// `generation`: this incarnation of the segment, never 0; peers must name it.
-    explicit RegionTable(std::uint64_t generation)
-        : generation_(generation), regions_(std::make_shared<RegionSnapshot::Regions>()) {}
+    explicit RegionTable(std::uint64_t generation) : generation_(generation), chunks_(std::make_shared<Chunks>()) {}
 
     [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
     /// Which writes still count. Every transport asks it before bytes go into a region, and holds what it gives meanwhile.
@@ -97,9 +102,15 @@ class RegionTable {
         region.offset = end_;
         end_ = round_up(end_ + region.bytes.size(), alignment);
         auto added = std::make_shared<const Region>(std::move(region));
-        auto next = std::make_shared<RegionSnapshot::Regions>(*regions_);
-        next->push_back(added);
-        regions_ = std::move(next);
+        auto next = std::make_shared<Chunks>(*chunks_);
+        if (next->empty() || next->back()->size() == RegionSnapshot::most_in_a_chunk) {
+            next->push_back(std::make_shared<const Chunk>(Chunk{added}));
+        } else {
+            auto last = std::make_shared<Chunk>(*next->back());
+            last->push_back(added);
+            next->back() = std::move(last);
+        }
+        chunks_ = std::move(next);
         return added;
     }
 
@@ -107,15 +118,22 @@ class RegionTable {
     /// caller's is the only one left.
     void remove(const RegionPin& region) {
         const auto lock = std::lock_guard(mutex_);
-        auto next = std::make_shared<RegionSnapshot::Regions>(*regions_);
-        if (std::erase(*next, region) == 0) return;
-        regions_ = std::move(next);
+        auto next = std::make_shared<Chunks>(*chunks_);
+        const auto after = std::upper_bound(next->begin(), next->end(), region->offset,
+                                            [](auto at, const auto& other) { return at < other->front()->offset; });
+        if (after == next->begin()) return;
+        const auto at = std::prev(after);
+        auto left = std::make_shared<Chunk>(**at);
+        if (std::erase(*left, region) == 0) return;
+        if (left->empty()) next->erase(at);
+        else *at = std::move(left);
+        chunks_ = std::move(next);
         for (const auto& [id, listener] : listeners_) listener(region);
     }
 
     [[nodiscard]] RegionSnapshot snapshot() const {
         const auto lock = std::lock_guard(mutex_);
-        return RegionSnapshot(regions_);
+        return RegionSnapshot(chunks_);
     }
 
     void listen(const void* owner, RemovalListener listener) {
@@ -129,12 +147,15 @@ class RegionTable {
     }
 
   private:
+    using Chunk = RegionSnapshot::Chunk;
+    using Chunks = RegionSnapshot::Chunks;
+
     static constexpr std::uint64_t alignment = 2 * MiB;
 
     const std::uint64_t generation_;
     WriteFence fence_;
     mutable std::mutex mutex_;
-    std::shared_ptr<const RegionSnapshot::Regions> regions_;
+    std::shared_ptr<const Chunks> chunks_;
     std::vector<std::pair<const void*, RemovalListener>> listeners_;
     std::uint64_t end_ = 0;
 };
