@@ -5,11 +5,12 @@ part=$1
 records=$2
 cd "$(dirname "$0")/../.."
 
-readonly budget_seconds=$((50 * 60))
+# Aimed at, and what fails: machines are not all as fast.
+readonly aim_seconds=$((50 * 60)) budget_seconds=$((65 * 60))
 
 configure() {
     local options=(-DMOONCAKE_BUILD_TESTS=ON)
-    [[ $1 != release ]] || options+=(-DMOONCAKE_BUILD_BENCH=ON)
+    [[ $1 != tsan ]] || options+=(-DMOONCAKE_BUILD_BENCH=ON) # where compiling them costs least
     cmake --preset "$1" "${options[@]}"
 }
 
@@ -45,6 +46,7 @@ print_budget() {
         printf '%7d  %s\n' "$(<"$file")" "$(basename "$file")"
     done
     echo "$spent of $budget_seconds seconds spent (parts overlap)"
+    ((spent <= aim_seconds)) || echo "more than the $aim_seconds that are aimed at: find out what has become slow"
     ((spent <= budget_seconds))
 }
 

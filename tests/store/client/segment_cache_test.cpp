@@ -26,10 +26,11 @@ struct FakeEngine {
         std::uint64_t generation() const noexcept { return 7; }
     };
     std::vector<std::string> opened;
+    Errc failure = Errc::unreachable;
 
     Task<Segment> open(std::string locator, Deadline) {
         opened.push_back(locator);
-        if (locator.starts_with('!')) co_return Errc::unreachable;
+        if (locator.starts_with('!')) co_return failure;
         co_return Segment{std::make_shared<const std::string>(std::move(locator))};
     }
 };
@@ -91,6 +92,22 @@ TEST_CASE("segment cache: one that cannot be opened, or is of another generation
     const auto objects = Fixture::objects_in({1, 2});
     CHECK(f.cache.opened(f.master.term).find(1) == nullptr);
     CHECK(f.cache.opened(f.master.term).find(2) == nullptr);
+    CHECK(f.cache.opened(f.master.term).missing(objects).empty());
+}
+
+TEST_CASE("segment cache: that somebody had no time, or gave up, shuts a segment for nobody else") {
+    auto f = Fixture();
+    f.master.alive = {{1, "!a"}};
+    const auto objects = Fixture::objects_in({1});
+    const auto open = [&](Errc failure, Deadline deadline) {
+        f.engine.failure = failure;
+        return f.runtime.run(f.cache.open(f.master.term, {1}, deadline)).error().code();
+    };
+    CHECK(open(Errc::timed_out, 5ms) == Errc::timed_out);
+    CHECK(f.cache.opened(f.master.term).missing(objects).size() == 1);
+    CHECK(open(Errc::cancelled, 10s) == Errc::cancelled);
+    CHECK(f.cache.opened(f.master.term).missing(objects).size() == 1);
+    CHECK(open(Errc::timed_out, 1h) == Errc::ok); // with all the time that a segment has: it is the segment
     CHECK(f.cache.opened(f.master.term).missing(objects).empty());
 }
 

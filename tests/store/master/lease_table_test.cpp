@@ -99,3 +99,13 @@ TEST_CASE("lease table: those that decisions passed over are named when their la
     CHECK(named.front().evictable);
     CHECK(table.bytes() == 0);
 }
+
+TEST_CASE("lease table: a renewal never shortens") {
+    auto table = LeaseTable();
+    const auto object = object_of(10);
+    const auto id = table.grant(cover(*object), start + 60s);
+    const auto left = table.renew(id, start + 1s, FixedLease{.ttl = 5s});
+    REQUIRE(left.has_value());
+    CHECK(*left == 59s);
+    CHECK(table.expire(start + 59s, freed) == 0);
+}

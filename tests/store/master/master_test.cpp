@@ -177,6 +177,18 @@ TEST_CASE("put: the space of a writer that went away is quarantined until its de
     CHECK(f.master.stats().quarantined_bytes == 0);
 }
 
+TEST_CASE("master: what began at another one, before a restart, is not finished here") {
+    auto f = MasterFixture(8);
+    const auto term = f.master.put_start({.keys = {"a"}, .sizes = {block}}).value().term;
+    REQUIRE(term != 0);
+    const auto version = f.start("b").version;
+    const auto written = WrittenObject{.key = "b", .version = version, .checksums = Checksums{1}};
+    CHECK(f.master.put_end({.objects = {written}, .term = term + 1}).error() == Errc::stale_term);
+    CHECK(f.master.put_abort({.keys = {"b"}, .versions = {version}, .term = term + 1}).error() == Errc::stale_term);
+    CHECK(f.master.report_bad({.replicas = {{.key = "b"}}, .term = term + 1}).error() == Errc::stale_term);
+    CHECK(f.master.put_end({.objects = {written}, .term = term}).has_value());
+}
+
 TEST_CASE("abort: the space of a settled writer is free at once, of another one after its deadline") {
     auto f = MasterFixture(1, {.segment_ttl = Duration::max(), .skew = 0ms});
     auto space = f.start("a");

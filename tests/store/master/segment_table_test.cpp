@@ -83,3 +83,39 @@ TEST_CASE("segment table: a dead segment is kept until its last extent is given 
     CHECK(table.dead() == 0);
     CHECK(table.heartbeat(segment, 1, start).error() == Errc::not_found);
 }
+
+TEST_CASE("segment table: when one goes from the middle, the others keep what is theirs") {
+    auto table = Table(PowerOfTwoChoices(4));
+    auto ids = std::vector<std::uint32_t>();
+    for (const auto* name : {"a", "b", "c", "d"}) ids.push_back(mount(table, name, 4 * 64));
+    auto extents = Extents();
+    REQUIRE(table.allocate(64, 4, extents));
+    REQUIRE(table.unmount(ids[1], 1).has_value());
+    CHECK(table.free_bytes() == 3 * 3 * 64);
+    for (const auto& extent : extents) table.free(extent, 64);
+    CHECK(table.free_bytes() == 3 * 4 * 64);
+    CHECK(table.capacity() == 3 * 4 * 64);
+    for (const auto left : {0U, 2U, 3U}) CHECK(table.heartbeat(ids[left], 1, start + 10s).has_value());
+    CHECK(table.expire(start + 11s, 3s) == 0);
+    REQUIRE(table.unmount(ids[3], 1).has_value());
+    CHECK(table.heartbeat(ids[2], 1, start + 12s).has_value());
+    auto more = Extents();
+    REQUIRE(table.allocate(4 * 64, 2, more));
+    CHECK(std::set{more[0].segment->info.segment, more[1].segment->info.segment} == std::set{ids[0], ids[2]});
+}
+
+TEST_CASE("segment table: of two replicas of which only one fits, nothing is left") {
+    auto table = Table(PowerOfTwoChoices(5));
+    mount(table, "a", 4 * 64), mount(table, "b", 4 * 64);
+    auto pieces = Extents();
+    for (int i = 0; i < 4; ++i) REQUIRE(table.allocate(64, 2, pieces));
+    // Enough is free in both, but in one of them in pieces.
+    for (const auto& piece : pieces)
+        if (piece.segment == pieces[0].segment || piece.at.offset % 128 == 0) table.free(piece, 64);
+    const auto free_before = table.free_bytes();
+    auto extents = Extents();
+    CHECK_FALSE(table.allocate(128, 2, extents));
+    CHECK(extents.empty());
+    CHECK(table.free_bytes() == free_before);
+    REQUIRE(table.allocate(128, 1, extents));
+}
