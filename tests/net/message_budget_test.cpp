@@ -44,10 +44,10 @@ TEST_CASE("message budget: who waits in vain makes the one leave that has kept m
     Share small = runtime.run(take_from(budget, 20'000, [&] { ++other; })).value();
     Share large = runtime
                       .run(take_from(budget, 900'000,
-                                [&] {
-                                    ++left;
-                                    large.reset();
-                                }))
+                                     [&] {
+                                         ++left;
+                                         large.reset();
+                                     }))
                       .value();
     std::this_thread::sleep_for(5ms);
     const auto mine = runtime.run(take_from(budget, 800'000, nothing)).value();
