@@ -258,8 +258,8 @@ class ClusterSimulation {
             member->due[index] = begun + deadline + patience;
             const auto cancel_at = self->load_.draw_cancellation();
             auto operation = operate(self, member, Deadline(deadline));
-            if (cancel_at.is_never()) co_await std::move(operation);
-            else co_await with_deadline(std::move(operation), cancel_at);
+            if (cancel_at.is_never()) (void)co_await std::move(operation);
+            else (void)co_await with_deadline(std::move(operation), cancel_at);
             member->due[index] = {};
             const auto took = self->world_.now() - begun;
             if (took > deadline + patience && member->stopped == stopped)
