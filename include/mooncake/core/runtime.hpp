@@ -134,7 +134,7 @@ class Runtime {
         CPU_ZERO(&set);
         if (sched_getaffinity(0, sizeof set, &set) == 0)
             for (int core = 0; core < CPU_SETSIZE; ++core)
-                if (CPU_ISSET(core, &set)) cores.push_back(core);
+                if (CPU_ISSET(static_cast<std::size_t>(core), &set)) cores.push_back(core);
         if (cores.empty()) cores.push_back(0);
         return cores;
     }

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -38,8 +38,9 @@ namespace mooncake {
     {
         const auto quiet = core::detail::SignalsBlocked();
         try {
+            helpers.reserve(wanted);
             for (unsigned i = 1; i < wanted && i * piece < memory.size(); ++i) helpers.emplace_back(work);
-        } catch (const std::system_error&) { // no more threads for us: this one does it, only slower
+        } catch (const std::exception&) { // no more threads, or memory, for us: this one does it, only slower
         }
     }
     work();
