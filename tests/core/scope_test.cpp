@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -77,6 +78,23 @@ TEST_CASE("scope: a task that is spawned while the scope is cancelled is cancell
         REQUIRE(SteadyClock{}.now() - before < 5s);
         REQUIRE(*cancelled == started);
     }
+}
+
+TEST_CASE("scope: a task that was accepted, and had yet to start when the scope was cancelled, is cancelled too") {
+    auto runtime = Runtime({.threads = 1});
+    auto scope = TaskScope(runtime.executor());
+    auto cancelled = std::make_shared<std::atomic<int>>(0);
+    auto entered = std::promise<void>(), accepted = std::promise<void>();
+    asio::post(runtime.executor(), [&] {
+        entered.set_value();
+        accepted.get_future().wait();
+        scope.cancel(); // at once, before what is in line behind this
+    });
+    entered.get_future().wait();
+    CHECK(scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value());
+    accepted.set_value();
+    CHECK(runtime.run(close(&scope)).has_value());
+    CHECK(*cancelled == 1);
 }
 
 TEST_CASE("scope: a task that ends before it first waits is over all the same") {

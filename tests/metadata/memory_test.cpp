@@ -38,3 +38,27 @@ TEST_CASE("memory: leases follow the clock that is given") {
     CHECK(runtime.run(metadata.get("a", {})).error() == Errc::not_found);
     CHECK(runtime.run(metadata.keep_alive(lease, {})).error() == Errc::not_found);
 }
+
+TEST_CASE("memory: compare-and-swap knows that a lease is over before anybody else has looked") {
+    using namespace std::chrono_literals;
+    auto runtime = Runtime({.threads = 1});
+    auto clock = ManualClock();
+    auto metadata = BasicMemoryMetadata<ManualClock>(clock);
+    const auto lease = runtime.run(metadata.grant(1000ms, {})).value();
+    const auto version = runtime.run(metadata.put_leased("a", "x", lease, {})).value();
+    clock.advance(1000ms);
+    CHECK(runtime.run(metadata.compare_and_swap("a", version, "late", {})).error() == Errc::conflict);
+    CHECK(runtime.run(metadata.compare_and_swap("a", 0, "new", {})).has_value());
+}
+
+TEST_CASE("memory: a record that was removed and put again is there, and nothing else is told") {
+    auto runtime = Runtime({.threads = 1});
+    auto metadata = MemoryMetadata();
+    const auto first = runtime.run(metadata.put("a", "x", {})).value();
+    CHECK(runtime.run(metadata.remove("a", {})).has_value());
+    CHECK(runtime.run(metadata.put("a", "y", {})).has_value());
+    const auto changes = runtime.run(metadata.watch("a", first, {})).value();
+    REQUIRE(changes.size() == 1);
+    CHECK_FALSE(changes[0].removed);
+    CHECK(changes[0].document.value == "y");
+}
