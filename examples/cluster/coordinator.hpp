@@ -29,6 +29,7 @@ struct ClusterConfig {
     std::uint64_t capacity_blocks = 0; ///< 0: a quarter of the memory that is available, at most 30,000
     std::uint64_t block_bytes = 64 * mooncake::KiB;
     std::uint32_t in_flight = 16;
+    std::uint32_t replicas = 1; ///< of each block, on different nodes
     std::uint32_t lease_ms = 5'000;
     double time_scale = 0;
     std::string eviction = "lru";
@@ -61,9 +62,9 @@ struct Processes {
             if (!node) return node.error();
         }
         for (std::uint32_t i = 0; i < config.prefill_workers + config.decode_workers; ++i) {
-            const auto worker =
-                launch(folder / "mooncake_replay", {"--worker", *master, "--block-bytes", text(config.block_bytes),
-                                                    "--time-scale", text(config.time_scale)});
+            const auto worker = launch(folder / "mooncake_replay",
+                                       {"--worker", *master, "--block-bytes", text(config.block_bytes), "--time-scale",
+                                        text(config.time_scale), "--replicas", text(config.replicas)});
             if (!worker) return worker.error();
             (i < config.prefill_workers ? prefill : decode).push_back(*worker);
         }

@@ -48,6 +48,7 @@ Result<Options> parse(int argc, char** argv) {
     flags.number("tcp-nodes", config.tcp_nodes, "how many of them are reached over tcp only (--no-shm)", 0U, 64U);
     flags.number("prefill", config.prefill_workers, "prefill workers", 1U, 64U);
     flags.number("decode", config.decode_workers, "decode workers", 1U, 64U);
+    flags.number("replicas", config.replicas, "of each block, on different nodes: they survive a node", 1U, 16U);
     flags.number("in-flight", config.in_flight, "requests on their way at once", 1U, 4096U);
     flags.number("lease-ms", config.lease_ms, "how long a reader may count on a block", 10U, 3'600'000U);
     flags.decimal("time-scale", config.time_scale,
@@ -59,6 +60,8 @@ Result<Options> parse(int argc, char** argv) {
     if (!parsed) return parsed.error();
     if (options.embedded && options.on_cluster)
         return Error(Errc::invalid_argument, "--embedded and --cluster exclude each other");
+    if (config.replicas > config.nodes)
+        return Error(Errc::invalid_argument, "--replicas is above --nodes: each lies on another node");
     if (config.tcp_nodes > config.nodes) return Error(Errc::invalid_argument, "--tcp-nodes is above --nodes");
     if (options.in_order || options.embedded) config.in_flight = 1;
     return options;
@@ -193,9 +196,10 @@ int serve_as_worker(const Options& options) {
     if (!master) return cluster::fail("mooncake_replay", master.error());
     cluster::block_stop_signals();
     auto runtime = mooncake::Runtime({.threads = 1});
-    auto worker = cluster::Worker(
-        runtime,
-        {.master = *master, .block_bytes = options.cluster.block_bytes, .time_scale = options.cluster.time_scale});
+    auto worker = cluster::Worker(runtime, {.master = *master,
+                                            .block_bytes = options.cluster.block_bytes,
+                                            .time_scale = options.cluster.time_scale,
+                                            .replicas = options.cluster.replicas});
     cluster::announce(mooncake::to_string(worker.endpoint()));
     cluster::wait_for_stop();
     const auto closed = runtime.run(close(worker));

@@ -25,6 +25,7 @@ struct WorkerConfig {
     mooncake::Endpoint master;
     std::uint64_t block_bytes = 64 * mooncake::KiB;
     double time_scale = 0; ///< seconds of computing for a second of the cost model
+    std::uint32_t replicas = 1;
 };
 
 /// A prefill or a decode worker: serves `Prefill` and `Decode` against the cluster's store.
@@ -137,7 +138,8 @@ class Worker {
             auto items = std::vector<mooncake::PutItem>();
             for (const auto i : missing) items.push_back({blocks.keys[i], blocks.at(i)});
             const auto start = mooncake::SteadyClock{}.now();
-            const auto writing = mooncake::PutOptions{.lease = mooncake::LeaseWish::grant};
+            const auto writing =
+                mooncake::PutOptions{.replicas = config_.replicas, .lease = mooncake::LeaseWish::grant};
             const auto put = co_await store_.put_batch(items, writing);
             if (!put) co_return put.error();
             measure(put_us_, start);

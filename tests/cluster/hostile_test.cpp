@@ -27,6 +27,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr auto sanitized = true;
+#elif defined(__has_feature)
+constexpr auto sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr auto sanitized = false;
+#endif
+
 Duration patience() {
     const auto* const seconds = std::getenv("MOONCAKE_HOSTILE_SECONDS");
     return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 1);
@@ -136,8 +144,11 @@ TEST_CASE("hostile: peers without a key take little of a server, and those who m
         stop = true;
         attacking.join();
         MESSAGE(std::string(attack.name), ": ", grown, " MiB more, p99 ", p99, " ms, idle ", idle, " ms");
-        CHECK(grown < 32);
-        CHECK(p99 < 1'000);
+        // Sanitizers keep what was freed, and take their time.
+        if (!sanitized) {
+            CHECK(grown < 32);
+            CHECK(p99 < 1'000);
+        }
     }
     CHECK(failures == 0);
     const auto closing = [](RpcClient<>* what) -> Task<void> {

@@ -44,7 +44,8 @@ void header(std::string_view text) {
     for (const auto kind : {FrameKind::request, FrameKind::reply}) {
         const auto decoded = decode_header(bytes, kind, {});
         if (!decoded) continue;
-        require(decoded->kind == kind);
+        const auto control = decoded->kind == FrameKind::cancel || decoded->kind == FrameKind::ping;
+        require(decoded->kind == kind || (kind == FrameKind::request && control));
         require(decoded->meta_bytes <= FrameLimits{}.meta_bytes &&
                 decoded->payload_bytes <= FrameLimits{}.payload_bytes);
     }

@@ -17,7 +17,7 @@ using net::detail::MessageBudget;
 using namespace std::chrono_literals;
 
 namespace {
-using Share = std::shared_ptr<const MessageBudget::Share>;
+using Share = std::shared_ptr<const void>;
 
 Task<Share> take_from(std::shared_ptr<MessageBudget> budget, std::uint64_t bytes, std::function<void()> leave) {
     co_return co_await budget->take(bytes, std::move(leave));

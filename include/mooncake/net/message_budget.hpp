@@ -47,7 +47,8 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
     /// A share for a message of `bytes` bytes, once there is room for it; null for a small one. More than all there is
     /// counts as all. `leave()` makes whoever holds the share let go of it soon.
     /// Cancellation: null. Lifetime: the share keeps the budget.
-    asio::awaitable<std::shared_ptr<const Share>> take(std::uint64_t bytes, std::function<void()> leave) {
+    template <class = void> // only who uses it pays for compiling it
+    asio::awaitable<std::shared_ptr<const void>> take(std::uint64_t bytes, std::function<void()> leave) {
         if (bytes <= small) co_return nullptr;
         const auto wanted = std::min(bytes, limit_);
         const auto share = std::make_shared<Share>(this->shared_from_this(), wanted, std::move(leave));
