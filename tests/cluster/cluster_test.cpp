@@ -136,40 +136,6 @@ TEST_CASE("cluster: a node that is stopped and goes on gives no wrong byte, and 
     CHECK(all_gone(children));
 }
 
-TEST_CASE("cluster: with two replicas, a node that is stopped and another that is killed cost no wrong byte") {
-    auto program = Program(small_cluster({"--requests", "3000", "--replicas", "2", "--json"}));
-    REQUIRE(program.says(".err", " requests, "));
-    const auto children = children_of(program.pid());
-    REQUIRE(children.size() == 8);
-    kill(children[2], SIGSTOP);
-    std::this_thread::sleep_for(std::chrono::seconds(1)); // shorter than its time to live: it goes on as it was
-    kill(children[2], SIGCONT);
-    kill(children[3], SIGKILL);
-    const auto output = program.finish();
-    INFO(output.err);
-    REQUIRE_FALSE(output.out.empty());
-    const auto json = nlohmann::json::parse(output.out);
-    CHECK(json["requests"] == 3000);
-    CHECK(json["mismatches"] == 0);
-    CHECK(json["failed_requests"] == 0);
-    CHECK(all_gone(children));
-}
-
-TEST_CASE("cluster: without its master the run ends with its table, and a sentence that says who died") {
-    auto program = Program(small_cluster({"--requests", "3000", "--json"}));
-    REQUIRE(program.says(".err", " requests, "));
-    const auto children = children_of(program.pid());
-    REQUIRE(children.size() == 8);
-    kill(children[0], SIGKILL);
-    const auto output = program.finish();
-    INFO(output.err);
-    CHECK(output.status == 1);
-    REQUIRE_FALSE(output.out.empty());
-    CHECK(nlohmann::json::parse(output.out)["mismatches"] == 0);
-    CHECK(output.err.find("mooncake_master") != std::string::npos);
-    CHECK(all_gone(children));
-}
-
 TEST_CASE("cluster: bad input is answered with what was wrong and what would be right") {
     struct Case {
         std::vector<std::string> words;
