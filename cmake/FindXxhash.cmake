@@ -1,5 +1,5 @@
 # Finds xxHash, which Debian ships without a CMake package: target Xxhash::xxhash, version Xxhash_VERSION.
-# Where there is no library for the target, or with -DXxhash_LIBRARY=Xxhash_LIBRARY-NOTFOUND, its code is compiled in: on x86
+# Where there is no library for the target, or with an empty -DXxhash_LIBRARY=, its code is compiled in: on x86
 # that is slower, since only the library chooses the processor's widest vectors as it runs.
 find_path(Xxhash_INCLUDE_DIR xxhash.h)
 find_library(Xxhash_LIBRARY xxhash)

@@ -60,8 +60,11 @@ Result<Options> parse(int argc, char** argv) {
     if (!parsed) return parsed.error();
     if (options.embedded && options.on_cluster)
         return Error(Errc::invalid_argument, "--embedded and --cluster exclude each other");
-    if (config.replicas > config.nodes)
-        return Error(Errc::invalid_argument, "--replicas is above --nodes: each lies on another node");
+    if (options.embedded && config.replicas != 1)
+        return Error(Errc::invalid_argument, "--embedded keeps one replica; --replicas is for a cluster");
+    if (options.worker.empty() && config.replicas > config.nodes)
+        return Error(Errc::invalid_argument, "--replicas " + std::to_string(config.replicas) + " is above --nodes " +
+                                                 std::to_string(config.nodes) + ": each lies on another node");
     if (config.tcp_nodes > config.nodes) return Error(Errc::invalid_argument, "--tcp-nodes is above --nodes");
     if (options.in_order || options.embedded) config.in_flight = 1;
     return options;

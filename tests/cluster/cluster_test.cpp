@@ -136,6 +136,41 @@ TEST_CASE("cluster: a node that is stopped and goes on gives no wrong byte, and 
     CHECK(all_gone(children));
 }
 
+TEST_CASE("cluster: with two replicas, a node that is stopped and another that is killed cost no wrong byte") {
+    auto program =
+        Program(small_cluster({"--requests", "3000", "--replicas", "2", "--capacity-blocks", "4000", "--json"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(children[2], SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::seconds(1)); // shorter than its time to live: it goes on as it was
+    kill(children[2], SIGCONT);
+    kill(children[3], SIGKILL);
+    const auto output = program.finish();
+    INFO(output.err);
+    REQUIRE_FALSE(output.out.empty());
+    const auto json = nlohmann::json::parse(output.out);
+    CHECK(json["requests"] == 3000);
+    CHECK(json["mismatches"] == 0);
+    CHECK(json["failed_requests"] == 0);
+    CHECK(all_gone(children));
+}
+
+TEST_CASE("cluster: without its master the run ends with its table, and a sentence that says who died") {
+    auto program = Program(small_cluster({"--requests", "3000", "--json"}));
+    REQUIRE(program.says(".err", " requests, "));
+    const auto children = children_of(program.pid());
+    REQUIRE(children.size() == 8);
+    kill(children[0], SIGKILL);
+    const auto output = program.finish();
+    INFO(output.err);
+    CHECK(output.status == 1);
+    REQUIRE_FALSE(output.out.empty());
+    CHECK(nlohmann::json::parse(output.out)["mismatches"] == 0);
+    CHECK(output.err.find("mooncake_master") != std::string::npos);
+    CHECK(all_gone(children));
+}
+
 TEST_CASE("cluster: bad input is answered with what was wrong and what would be right") {
     struct Case {
         std::vector<std::string> words;
@@ -149,6 +184,8 @@ TEST_CASE("cluster: bad input is answered with what was wrong and what would be 
         {{"mooncake_replay", "--trace", "/tmp"}, "/tmp: Is a directory"},
         {{"mooncake_replay", "--block-bytes", "7"}, "--block-bytes is '7'"},
         {{"mooncake_replay", "--capacity-blocks", "4000000000"}, "are available; give at most "},
+        {{"mooncake_replay", "--replicas", "4"}, "--replicas 4 is above --nodes 3"},
+        {{"mooncake_replay", "--embedded", "--replicas", "2"}, "--embedded keeps one replica"},
         {{"mooncake_replay", "--worker", "127.0.0.1:1"}, "127.0.0.1:1: Connection refused"},
         {{"mooncake_replay", "--blok-bytes", "7"}, "there is no option '--blok-bytes'"},
         {{"mooncake_node", "--master", "127.0.0.1:1", "--name", "n", "--bytes", "4096"},

@@ -1,5 +1,6 @@
 // labels: io
 #include <mooncake/core/combine.hpp>
+#include <mooncake/core/with_deadline.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 
 #include "pair.hpp"
@@ -82,6 +83,36 @@ TEST_CASE("engine: a way that says nothing costs one operation a moment, and the
     for (const auto until = Deadline(10s); transport != "shm" && !until.passed(); std::this_thread::sleep_for(10ms))
         transport = read()->transport;
     CHECK(transport == "shm");
+}
+
+TEST_CASE("engine: an operation with little time gets there too, past a way that says nothing") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(1'000);
+    pair.loopback.set(pair.failing());
+    REQUIRE(pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s})).has_value());
+    pair.shm.set({.drop = 1});
+    const auto read = pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 300ms}));
+    REQUIRE(read.has_value());
+    CHECK(read->transport == "tcp");
+}
+
+TEST_CASE("engine: an operation that is cancelled while it looks whether a way is back has not found it so") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(1'000);
+    pair.loopback.set(pair.failing());
+    pair.shm.set({.drop = 1});
+    const auto read = [&] { return pair.user.read(memory, segment, region->offset, {.deadline = 10s}); };
+    REQUIRE(pair.runtime.run(read())->transport == "tcp");
+    std::this_thread::sleep_for(600ms); // it has rested
+    pair.shm.set({.drop = 1});
+    CHECK(pair.runtime.run(with_deadline(read(), 20ms)).error() == Errc::timed_out);
+    CHECK(pair.shm.groups() == 1);
+    CHECK(pair.runtime.run(read())->transport == "tcp");
+    CHECK(pair.shm.groups() == 1);
 }
 
 TEST_CASE("engine: while one operation looks whether a way is back, the others go another way") {

@@ -23,32 +23,37 @@ TEST_CASE("memory: a watcher that is too far behind is told to list again") {
     CHECK(runtime.run(metadata.watch("k", 2000, {})).value().size() == 100);
 }
 
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A record under a lease of a second, on a clock that the test turns.
+struct Leased {
+    Runtime runtime{{.threads = 1}};
+    ManualClock clock;
+    BasicMemoryMetadata<ManualClock> metadata{clock};
+    std::uint64_t lease = runtime.run(metadata.grant(1000ms, {})).value();
+    std::uint64_t version = runtime.run(metadata.put_leased("a", "x", lease, {})).value();
+};
+
+} // namespace
+
 TEST_CASE("memory: leases follow the clock that is given") {
-    using namespace std::chrono_literals;
-    auto runtime = Runtime({.threads = 1});
-    auto clock = ManualClock();
-    auto metadata = BasicMemoryMetadata<ManualClock>(clock);
-    const auto lease = runtime.run(metadata.grant(1000ms, {})).value();
-    CHECK(runtime.run(metadata.put_leased("a", "x", lease, {})).has_value());
-    clock.advance(999ms);
-    CHECK(runtime.run(metadata.keep_alive(lease, {})).has_value());
-    clock.advance(999ms);
-    CHECK(runtime.run(metadata.get("a", {})).has_value());
-    clock.advance(1ms);
-    CHECK(runtime.run(metadata.get("a", {})).error() == Errc::not_found);
-    CHECK(runtime.run(metadata.keep_alive(lease, {})).error() == Errc::not_found);
+    auto f = Leased();
+    f.clock.advance(999ms);
+    CHECK(f.runtime.run(f.metadata.keep_alive(f.lease, {})).has_value());
+    f.clock.advance(999ms);
+    CHECK(f.runtime.run(f.metadata.get("a", {})).has_value());
+    f.clock.advance(1ms);
+    CHECK(f.runtime.run(f.metadata.get("a", {})).error() == Errc::not_found);
+    CHECK(f.runtime.run(f.metadata.keep_alive(f.lease, {})).error() == Errc::not_found);
 }
 
 TEST_CASE("memory: compare-and-swap knows that a lease is over before anybody else has looked") {
-    using namespace std::chrono_literals;
-    auto runtime = Runtime({.threads = 1});
-    auto clock = ManualClock();
-    auto metadata = BasicMemoryMetadata<ManualClock>(clock);
-    const auto lease = runtime.run(metadata.grant(1000ms, {})).value();
-    const auto version = runtime.run(metadata.put_leased("a", "x", lease, {})).value();
-    clock.advance(1000ms);
-    CHECK(runtime.run(metadata.compare_and_swap("a", version, "late", {})).error() == Errc::conflict);
-    CHECK(runtime.run(metadata.compare_and_swap("a", 0, "new", {})).has_value());
+    auto f = Leased();
+    f.clock.advance(1000ms);
+    CHECK(f.runtime.run(f.metadata.compare_and_swap("a", f.version, "late", {})).error() == Errc::conflict);
+    CHECK(f.runtime.run(f.metadata.compare_and_swap("a", 0, "new", {})).has_value());
 }
 
 TEST_CASE("memory: a record that was removed and put again is there, and nothing else is told") {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 using namespace mooncake;
 using net::detail::MessageBudget;
@@ -64,4 +65,20 @@ TEST_CASE("message budget: one that gives up waiting has nothing, and takes nobo
     CHECK((!early || *early == nullptr));
     all.reset();
     CHECK(budget->left() == 1 * MiB);
+}
+
+TEST_CASE("message budget: when a large one gives up waiting, a smaller one behind it need not") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    auto left = 0;
+    const Share held = runtime.run(take_from(budget, 600'000, [&] { ++left; })).value();
+    auto both = [](std::shared_ptr<MessageBudget> of) -> Task<bool> {
+        auto tasks = std::vector<Task<Share>>();
+        tasks.push_back(with_deadline(take_from(of, 900'000, nothing), 20ms));
+        tasks.push_back(take_from(of, 100'000, nothing));
+        const auto shares = co_await all_settled(std::move(tasks));
+        co_return shares[1] && *shares[1] != nullptr;
+    };
+    CHECK(runtime.run(both(budget)).value());
+    CHECK(left == 0); // nobody had to go for it
 }

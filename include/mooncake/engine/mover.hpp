@@ -24,8 +24,9 @@ struct PathConfig {
 
 /// Moves groups over the paths to a segment, one after the other until every slice has arrived or was refused for good.
 ///
-/// Silence is a failure of the path: as long as another one is left, each has a time of its own, after which the next one
-/// gets what has not arrived. A path that failed is probed by one operation at a time while the others go another way.
+/// Silence is a failure of the path: as long as another one is left, each has a time of its own, at most half of what there
+/// is, after which the next one gets what has not arrived. A path that failed is probed by one operation at a time while the
+/// others go another way. What ends because its owner gave up says nothing of a path, one way or the other.
 template <class Pool>
 class Mover {
   public:
@@ -43,16 +44,17 @@ class Mover {
         auto current = group.slices;
         do {
             for (auto path = choice.next(); path && !current.slices.empty(); path = choice.next()) {
-                const auto alone = !choice.more();
-                current.deadline = alone ? group.slices.deadline : attempt_until(current, group.slices.deadline);
+                const auto deadline = group.slices.deadline;
+                const auto patience = patience_within(deadline);
+                current.deadline = choice.more() ? attempt_until(current, patience, deadline) : deadline;
                 begin_attempt(*state, *path);
                 const auto moved = co_await pool_.transfer(*path, state, current);
-                const auto silent = was_silent(current, group.slices.deadline);
+                const auto silent = pass_on_what_was_not_answered(current, deadline);
                 if (!moved || silent) {
                     failure = moved ? silence(*path) : moved.error();
-                    failed(*state, *path);
                     choice.failed(*path);
-                } else {
+                    if (!moved || says_something(patience)) failed(*state, *path);
+                } else if (answered(current)) {
                     worked(*state, *path);
                 }
                 for (std::size_t i = 0; i < current.slices.size(); ++i) {
@@ -79,7 +81,8 @@ class Mover {
     /// Errors: `not_mapped` (no transport can), and what the last one said that can.
     Task<MappedWindow> map(std::shared_ptr<State> state, WindowRequest request) {
         const auto deadline = request.deadline;
-        request.deadline = deadline.or_sooner(Deadline(config_.patience));
+        const auto patience = patience_within(deadline);
+        request.deadline = deadline.or_sooner(Deadline(patience));
         auto choice = choose(*state);
         auto why = Error(Errc::not_mapped);
         for (auto path = choice.next(); path; path = choice.next()) {
@@ -92,9 +95,10 @@ class Mover {
                 co_return std::move(*window);
             }
             why = window.error();
-            if (why == Errc::timed_out && !deadline.passed()) why = silence(*path);
+            const auto silent = why == Errc::timed_out && !deadline.passed();
+            if (silent) why = silence(*path);
             if (!retryable(why.code())) break;
-            if (why == Errc::connection_lost) failed(*state, *path);
+            if (why == Errc::connection_lost && (!silent || says_something(patience))) failed(*state, *path);
         }
         co_return why;
     }
@@ -112,13 +116,27 @@ class Mover {
     static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
     static constexpr unsigned most_doublings = 6;
 
-    [[nodiscard]] Deadline attempt_until(const SliceGroup& group, Deadline deadline) const {
+    /// The others are left some time as well.
+    [[nodiscard]] Duration patience_within(Deadline deadline) const {
+        return std::min(config_.patience, deadline.left(SteadyClock{}.now()) / 2);
+    }
+    /// Whether silence for so long is charged to the path, and not to the haste of its user.
+    [[nodiscard]] bool says_something(Duration patience) const { return patience >= config_.patience / 16; }
+
+    static Deadline attempt_until(const SliceGroup& group, Duration patience, Deadline deadline) {
         const auto moving = std::chrono::microseconds{total_bytes(group.slices) / slowest_bytes_per_microsecond};
-        return deadline.or_sooner(Deadline(config_.patience + moving));
+        return deadline.or_sooner(Deadline(patience + moving));
     }
 
-    /// Whether the path had no answer although there was time; then what it did not move is for the next one.
-    static bool was_silent(const SliceGroup& attempt, Deadline deadline) {
+    /// Whether something came back for any slice, and be it a refusal.
+    static bool answered(const SliceGroup& attempt) {
+        return std::any_of(attempt.slices.begin(), attempt.slices.end(), [](const Slice& slice) {
+            return slice.outcome != Errc::timed_out && slice.outcome != Errc::cancelled;
+        });
+    }
+
+    /// Whether the path had no answer although there is time left; then what it did not move is for the next one.
+    static bool pass_on_what_was_not_answered(const SliceGroup& attempt, Deadline deadline) {
         if (attempt.deadline == deadline || deadline.passed()) return false;
         auto silent = false;
         for (auto& slice : attempt.slices)

@@ -74,9 +74,9 @@ class Publisher {
             busy_ = true;
         }
         co_await mine.wait(Deadline::never(), Interrupt::no);
+        const auto turn = Turn{this};
         const auto executor = co_await asio::this_coro::executor;
         co_await asio::post(executor, asio::use_awaitable); // those who begin beside this one come along
-        const auto turn = Turn{this};
         {
             const auto lock = std::lock_guard(mutex_);
             if (written_ >= change) co_return outcome_;

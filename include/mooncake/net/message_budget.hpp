@@ -84,13 +84,19 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
     }
     bool give_up(const Event& come) {
         const auto lock = std::lock_guard(mutex_);
-        return std::erase_if(waiting_, [&](const Waiting& one) { return one.come == &come; }) != 0;
+        const auto had_none = std::erase_if(waiting_, [&](const Waiting& one) { return one.come == &come; }) != 0;
+        grant_what_fits(); // it may have been in the way of a smaller one
+        return had_none;
     }
     void give_back(const Share& share) {
         const auto lock = std::lock_guard(mutex_);
         if (!share.granted_) return;
         left_ += share.bytes_;
         std::erase(holders_, &share);
+        grant_what_fits();
+    }
+    /// To those who wait, in order. Requires: the lock is held.
+    void grant_what_fits() {
         while (!waiting_.empty() && waiting_.front().share->bytes_ <= left_) {
             grant(*waiting_.front().share);
             waiting_.front().come->set();

@@ -17,6 +17,8 @@ struct MasterServerConfig {
     ListenConfig listen = {};
     MasterConfig master = {};
     MasterParts<Traits> parts = {};
+    std::uint64_t most_message_bytes =
+        ServerConfig().most_message_bytes; ///< see there; a long `wait_for` holds its keys
     Log log = {};
     P stream = {}; ///< the network, and its security
 };
@@ -32,7 +34,9 @@ class MasterServer {
         : period_(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10},
                                        std::chrono::seconds{1})),
           log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
-          server_(runtime, service_, {.listen = config.listen, .log = config.log}, config.stream) {
+          server_(runtime, service_,
+                  {.listen = config.listen, .most_message_bytes = config.most_message_bytes, .log = config.log},
+                  config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
                store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
                store::ReportBad, store::Remove, store::List, store::Stats, store::Describe>();
