@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -35,11 +35,14 @@ Task<void> close(T& what) {
 /// Operations under way on all threads of a runtime, one after another in each of a few coroutines.
 class Busy {
   public:
+    static constexpr unsigned number = 6;
+
+    /// `operate(which, seed)`: by which of them, and something new each time.
     template <class Operate>
     void start(Runtime& runtime, const Operate& operate) {
-        for (unsigned i = 0; i < 6; ++i) {
+        for (unsigned i = 0; i < number; ++i) {
             ++running_;
-            asio::co_spawn(runtime.executor(i), loop(this, operate, i),
+            asio::co_spawn(runtime.executor(i), loop(operate, i),
                            [this](const std::exception_ptr&, const Result<void>&) { --running_; });
         }
     }
@@ -51,9 +54,9 @@ class Busy {
 
   private:
     template <class Operate>
-    static Task<void> loop(Busy*, Operate operate, unsigned seed) {
-        for (;; ++seed) {
-            const auto outcome = co_await operate(seed);
+    static Task<void> loop(Operate operate, unsigned which) {
+        for (auto seed = which;; ++seed) {
+            const auto outcome = co_await operate(which, seed);
             if (outcome == Errc::closed) co_return ok;
             auto pause = Event();
             co_await pause.wait(Deadline(std::chrono::microseconds(seed % 7 * 50)));
@@ -88,14 +91,16 @@ asio::awaitable<Error> use(S* store, unsigned seed) {
     }
 }
 
-asio::awaitable<Error> transfer(TransferEngine<>* engine, TransferEngine<>::Segment segment, unsigned seed) {
+/// To and from bytes of its own.
+asio::awaitable<Error> transfer(TransferEngine<>* engine, TransferEngine<>::Segment segment, std::uint64_t offset,
+                                unsigned seed) {
     auto memory = std::vector<std::byte>(seed % 3 == 0 ? 700'000 : 5'000);
     const auto options = TransferOptions{.deadline = 1s};
     if (seed % 2 == 0) {
-        const auto read = co_await engine->read(memory, segment, seed % 1'000, options);
+        const auto read = co_await engine->read(memory, segment, offset + seed % 1'000, options);
         co_return read.error();
     }
-    const auto written = co_await engine->write(memory, segment, seed % 1'000, options);
+    const auto written = co_await engine->write(memory, segment, offset + seed % 1'000, options);
     co_return written.error();
 }
 
@@ -108,7 +113,7 @@ TEST_CASE("lifecycle: an embedded store ends at any moment, whatever runs on it"
         config.master.capacity = 4 * MiB;
         auto busy = Busy();
         auto store = std::make_unique<EmbeddedStore<>>(runtime, std::move(config));
-        busy.start(runtime, [s = store.get()](unsigned seed) { return use(s, seed); });
+        busy.start(runtime, [s = store.get()](unsigned, unsigned seed) { return use(s, seed); });
         std::this_thread::sleep_for(some_time(cycle));
         REQUIRE(runtime.run(close(*store)).has_value());
         REQUIRE(busy.over());
@@ -131,7 +136,7 @@ TEST_CASE("lifecycle: a client of a cluster, and then the cluster, end at any mo
         config.master.rpc.server = master->endpoint();
         auto busy = Busy();
         auto store = std::make_unique<ClusterStore>(runtime, std::move(config));
-        busy.start(runtime, [s = store.get()](unsigned seed) { return use(s, seed); });
+        busy.start(runtime, [s = store.get()](unsigned, unsigned seed) { return use(s, seed); });
         std::this_thread::sleep_for(some_time(cycle * 5));
         // In every order: what is gone first is missed by what goes later.
         if (cycle % 3 == 1) REQUIRE(runtime.run(close(*node)).has_value());
@@ -150,12 +155,15 @@ TEST_CASE("lifecycle: an engine ends at any moment, at either end of a transfer"
     auto runtime = Runtime({.threads = 2});
     for (auto cycle = 0; cycle < cycles() / 2; ++cycle) {
         auto owner = std::make_unique<TransferEngine<>>(runtime, TransferEngine<>::Config{.name = "owner"});
-        auto arena = Arena::create({.bytes = 2 * MiB, .pages = PageKind::plain, .prefault_threads = 1}).value();
+        auto arena =
+            Arena::create({.bytes = Busy::number * MiB, .pages = PageKind::plain, .prefault_threads = 1}).value();
         REQUIRE(runtime.run(owner->register_arena(std::move(arena), Rights::read_write)).has_value());
         auto user = std::make_unique<TransferEngine<>>(runtime, TransferEngine<>::Config{.name = "user"});
         const auto segment = runtime.run(user->open(owner->locator(), 10s)).value();
         auto busy = Busy();
-        busy.start(runtime, [engine = user.get(), segment](unsigned seed) { return transfer(engine, segment, seed); });
+        busy.start(runtime, [engine = user.get(), segment](unsigned which, unsigned seed) {
+            return transfer(engine, segment, which * 1 * MiB, seed);
+        });
         std::this_thread::sleep_for(some_time(cycle));
         if (cycle % 2 == 0) REQUIRE(runtime.run(close(*owner)).has_value());
         REQUIRE(runtime.run(close(*user)).has_value());
