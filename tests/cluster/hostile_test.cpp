@@ -13,8 +13,9 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -50,6 +51,11 @@ double resident(pid_t pid) {
             return kib / 1024;
         }
     return 0;
+}
+
+std::ptrdiff_t open_descriptors(pid_t pid) {
+    return std::distance(std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"),
+                         std::filesystem::directory_iterator());
 }
 
 /// The 99th percentile of calls one after the other, in ms.
@@ -141,9 +147,11 @@ TEST_CASE("hostile: peers without a key take little of a server, and those who m
         if (!attack.again) std::this_thread::sleep_for(500ms);
         const auto p99 = p99_of_calls(runtime, client, patience(), failures);
         const auto grown = resident(program.pid()) - before;
+        const auto descriptors = open_descriptors(program.pid());
         stop = true;
         attacking.join();
         MESSAGE(std::string(attack.name), ": ", grown, " MiB more, p99 ", p99, " ms, idle ", idle, " ms");
+        CHECK(descriptors < 2'500); // as many as one address may have, and those on their way out
         // Sanitizers keep what was freed, and take their time.
         if (!sanitized) {
             CHECK(grown < 32);

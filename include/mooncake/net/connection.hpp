@@ -5,6 +5,7 @@
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/codec.hpp>
+#include <mooncake/net/departures.hpp>
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/message_budget.hpp>
 #include <mooncake/net/service.hpp>
@@ -43,10 +44,17 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     using Incoming = mooncake::Connected<typename P::Incoming>;
 
     Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
-               std::shared_ptr<MessageBudget> budget, std::shared_ptr<std::atomic<std::size_t>> ended, std::string host,
-               Log log, P policy)
+               std::shared_ptr<MessageBudget> budget, std::shared_ptr<Departures> departures, std::string host, Log log,
+               P policy)
         : scope_(std::move(executor)), service_(service), config_(config), budget_(std::move(budget)),
-          ended_(std::move(ended)), host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
+          departures_(std::move(departures)), host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {
+    }
+
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() override {
+        if (leaving()) departures_->leaving.fetch_sub(1, std::memory_order_relaxed);
+    }
 
     void start(Incoming incoming) {
         auto self = this->shared_from_this();
@@ -63,10 +71,13 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     }
     /// Ends it soon. Thread: any.
     void shed() {
+        leaves();
         asio::post(scope_.executor(), [self = this->shared_from_this()] { self->end(); });
     }
 
     [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
+    /// Whether it is over, or soon will be.
+    [[nodiscard]] bool leaving() const noexcept { return leaving_.load(std::memory_order_acquire); }
 
     asio::awaitable<void> close() {
         asio::post(scope_.executor(), [self = this->shared_from_this()] { self->end(); });
@@ -187,7 +198,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         exchange->request = *header;
         exchange->deadline = deadline_from_wire(header->status);
         begun.extend(header->meta_bytes);
-        exchange->share = co_await budget_->take(header->meta_bytes, leaving());
+        exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
         if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
             co_return Error(Errc::connection_lost, error.message());
         co_return exchange;
@@ -285,9 +296,15 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         co_return error;
     }
 
+    void leaves() noexcept {
+        if (!leaving_.exchange(true, std::memory_order_acq_rel))
+            departures_->leaving.fetch_add(1, std::memory_order_relaxed);
+    }
+
     void end() {
         if (over_.exchange(true, std::memory_order_acq_rel)) return;
-        ended_->fetch_add(1, std::memory_order_relaxed);
+        leaves();
+        departures_->ended.fetch_add(1, std::memory_order_relaxed);
         auto ignored = boost::system::error_code();
         if (stream_) stream_->close(ignored);
         ready_.set();
@@ -331,7 +348,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         Connection& connection_;
     };
 
-    std::function<void()> leaving() {
+    /// What is done about it when its messages have taken much memory for long.
+    std::function<void()> hoarding() {
         return [weak = this->weak_from_this()] {
             const auto connection = weak.lock();
             if (!connection) return;
@@ -359,7 +377,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     FrameService& service_;
     const ConnectionConfig config_;
     const std::shared_ptr<MessageBudget> budget_;
-    const std::shared_ptr<std::atomic<std::size_t>> ended_; ///< counts those that are over
+    const std::shared_ptr<Departures> departures_;
     const std::string host_;
     const Log log_;
     const P policy_;
@@ -373,7 +391,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::unordered_map<std::uint64_t, std::function<void()>> on_cancel_; ///< by request
     Event ready_, drained_;
     Watchdog reading_, writing_;
-    std::atomic<bool> over_ = false, greeted_ = false;
+    std::atomic<bool> over_ = false, leaving_ = false, greeted_ = false;
     std::atomic<Duration::rep> idle_since_ = TimePoint::max().time_since_epoch().count();
 };
 

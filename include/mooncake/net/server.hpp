@@ -83,11 +83,16 @@ class Server {
                 continue;
             }
             admit(executor, std::move(*accepted));
-            if (ended_->load(std::memory_order_relaxed) >= reap_at_once) reap();
-            if (!pace_.take(SteadyClock{}.now())) {
+            if (departures_->ended.load(std::memory_order_relaxed) >= reap_at_once) reap();
+            auto wait = !pace_.take(SteadyClock{}.now());
+            // Those who go are given the time for it, or there would be ever more of them.
+            while (wait || departures_->leaving.load(std::memory_order_relaxed) > most_leaving) {
                 auto pause = Event();
-                const auto wake = co_await pause.wait(Deadline(Pace::refill_pause));
+                const auto wake = co_await pause.wait(Deadline(Pace::pause));
                 if (wake == Wake::cancelled) co_return ok;
+                pace_.has_paused(SteadyClock{}.now());
+                reap();
+                wait = false;
             }
         }
     }
@@ -95,7 +100,7 @@ class Server {
     /// How fast connections are accepted: a flood of them leaves time for those that are there.
     class Pace {
       public:
-        static constexpr auto refill_pause = std::chrono::milliseconds{5};
+        static constexpr auto pause = std::chrono::milliseconds{5};
 
         /// Whether another one may be accepted at once.
         [[nodiscard]] bool take(TimePoint now) noexcept {
@@ -103,6 +108,11 @@ class Server {
             left_ = std::min(burst, left_ + more) - 1;
             last_ = now;
             return left_ >= 1;
+        }
+        /// However long the pause was in the end: a thread that is late has enough to do.
+        void has_paused(TimePoint now) noexcept {
+            left_ += std::chrono::duration<double>(pause).count() * a_second;
+            last_ = now;
         }
 
       private:
@@ -118,8 +128,8 @@ class Server {
                         "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
-        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_, ended_,
-                                                            host_of(incoming.peer), config_.log, policy_));
+        connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_,
+                                                            departures_, host_of(incoming.peer), config_.log, policy_));
         connections_.back()->start(std::move(incoming));
     }
     static std::string host_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
@@ -133,7 +143,7 @@ class Server {
         auto* oldest = static_cast<Connection*>(nullptr); // of those that are greeting
         auto idlest = Idlest(), idlest_of_host = Idlest();
         for (const auto& connection : connections_) {
-            if (connection->over()) continue;
+            if (connection->leaving()) continue;
             ++open;
             const auto same = connection->host() == host;
             of_host += same ? 1 : 0;
@@ -170,15 +180,15 @@ class Server {
             auto pause = Event();
             const auto wake = co_await pause.wait(std::chrono::milliseconds(500));
             if (wake == Wake::cancelled) co_return ok;
-            if (self->ended_->load(std::memory_order_relaxed) != 0) self->reap();
+            if (self->departures_->ended.load(std::memory_order_relaxed) != 0) self->reap();
         }
     }
-    static constexpr std::size_t reap_at_once = 32;
+    static constexpr std::size_t reap_at_once = 32, most_leaving = 128;
 
     /// Lets go of the connections that are over, without waiting for what still uses them.
     void reap() {
         const auto lock = std::lock_guard(mutex_);
-        ended_->store(0, std::memory_order_relaxed);
+        departures_->ended.store(0, std::memory_order_relaxed);
         std::erase_if(connections_, [this](std::shared_ptr<Connection>& connection) {
             const auto over = connection->over();
             if (over) (void)scope_.spawn(retire(std::move(connection)));
@@ -195,8 +205,7 @@ class Server {
     const ServerConfig config_;
     const P policy_;
     const std::shared_ptr<net::detail::MessageBudget> budget_;
-    const std::shared_ptr<std::atomic<std::size_t>> ended_ =
-        std::make_shared<std::atomic<std::size_t>>(0); ///< since `reap`
+    const std::shared_ptr<net::detail::Departures> departures_ = std::make_shared<net::detail::Departures>();
     Pace pace_;
     TaskScope scope_;
     typename P::Listener listener_;
