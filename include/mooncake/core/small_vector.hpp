@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 namespace mooncake {
 
 /// A vector of plain values of which the first `N` lie in the vector itself and need no allocation.
-/// The part of std::vector that is wanted of it; `boost::container::small_vector` has more, and would cost every unit that
+/// At most 2^32 - 1 of them; more throw `std::length_error`. The part of std::vector that is wanted of it; `boost::container::small_vector` has more, and would cost every unit that
 /// includes us a fifth of its compile time.
 template <class T, std::size_t N>
     requires std::is_trivially_copyable_v<T>
@@ -46,7 +49,7 @@ class SmallVector {
 
     void push_back(T value) { emplace_back() = value; }
     T& emplace_back() {
-        resize(size_ + 1);
+        resize(std::size_t{size_} + 1);
         return data()[size_ - 1];
     }
     void clear() noexcept { size_ = 0; }
@@ -55,14 +58,14 @@ class SmallVector {
     }
     /// New elements have their default value.
     void resize(std::size_t size) {
-        if (size > capacity_) grow(std::max(size, 2 * capacity_));
+        if (size > capacity_) grow(size);
         if (size > size_) std::fill(data() + size_, data() + size, T());
-        size_ = size;
+        size_ = static_cast<std::uint32_t>(size);
     }
     /// `[first, last)` is not part of this vector.
     void assign(const T* first, const T* last) {
         reserve(static_cast<std::size_t>(last - first));
-        size_ = static_cast<std::size_t>(last - first);
+        size_ = static_cast<std::uint32_t>(last - first);
         std::copy(first, last, data());
     }
 
@@ -71,11 +74,15 @@ class SmallVector {
     }
 
   private:
-    void grow(std::size_t capacity) {
+    /// To at least twice of what it was.
+    void grow(std::size_t least) {
+        constexpr auto most = std::size_t{std::numeric_limits<std::uint32_t>::max()};
+        if (least > most) throw std::length_error("SmallVector: more than 2^32 - 1 elements");
+        const auto capacity = std::min(std::max(least, std::size_t{2} * capacity_), most);
         auto more = std::make_unique<T[]>(capacity);
         std::copy(begin(), end(), more.get());
         many_ = std::move(more);
-        capacity_ = capacity;
+        capacity_ = static_cast<std::uint32_t>(capacity);
     }
     void swap(SmallVector& other) noexcept {
         std::swap(few_, other.few_);
@@ -86,7 +93,7 @@ class SmallVector {
 
     T few_[N]{};
     std::unique_ptr<T[]> many_;
-    std::size_t size_ = 0, capacity_ = N;
+    std::uint32_t size_ = 0, capacity_ = N;
 };
 
 } // namespace mooncake

@@ -72,6 +72,8 @@ class EmbeddedMaster {
         if constexpr (std::same_as<Message, store::PutStart>) fence();
         if constexpr (std::same_as<Message, store::WaitFor>)
             co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
+        else if constexpr (std::same_as<Message, store::List>)
+            co_return co_await store::detail::list(master_, std::move(message), deadline);
         else co_return store::detail::answer(master_, message);
     }
 

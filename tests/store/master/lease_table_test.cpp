@@ -18,13 +18,8 @@ const auto start = TimePoint{} + 1h;
 auto freed = std::vector<Touch>();
 
 std::unique_ptr<Object> object_of(std::uint64_t bytes) {
-    return std::unique_ptr<Object>(new Object{.key = "k",
-                                              .hash = 1,
-                                              .size = bytes,
-                                              .version = 1,
-                                              .footprint = bytes,
-                                              .write_deadline = start,
-                                              .pin = store::Pin::none});
+    return std::unique_ptr<Object>(new Object{
+        .key = "k", .hash = 1, .size = bytes, .version = 1, .write_deadline = start, .pin = store::Pin::none});
 }
 LeaseTable::Covered cover(Object& object) {
     auto covered = LeaseTable::Covered();
@@ -53,16 +48,16 @@ TEST_CASE("lease table: bytes are counted once for an object, until its last lea
     const auto object = object_of(10), other = object_of(5);
     const auto first = table.grant(cover(*object), start + 1s), second = table.grant(cover(*object), start + 2s);
     (void)table.grant(cover(*other), start + 3s);
-    CHECK(table.bytes() == 15);
+    CHECK(table.held().bytes == 15);
     CHECK(table.release(first, freed));
     CHECK_FALSE(table.release(first, freed));
     CHECK(object->leased());
-    CHECK(table.bytes() == 15);
+    CHECK(table.held().bytes == 15);
     CHECK(table.release(second, freed));
     CHECK_FALSE(object->leased());
-    CHECK(table.bytes() == 5);
+    CHECK(table.held().bytes == 5);
     CHECK(table.expire(start + 3s, freed) == 1);
-    CHECK(table.bytes() == 0);
+    CHECK(table.held().bytes == 0);
 }
 
 TEST_CASE("lease table: leases end in the order of their times, renewed ones later") {
@@ -97,7 +92,7 @@ TEST_CASE("lease table: those that decisions passed over are named when their la
     CHECK(named.front().slot == 7);
     CHECK(named.front().version == 1);
     CHECK(named.front().evictable);
-    CHECK(table.bytes() == 0);
+    CHECK(table.held().bytes == 0);
 }
 
 TEST_CASE("lease table: a renewal never shortens") {

@@ -1,5 +1,7 @@
 // labels: unit
+#include <mooncake/core/task.hpp>
 #include <mooncake/store/eviction/sieve.hpp>
+#include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master/master.hpp>
 
 #include "master_fixture.hpp"
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,6 +124,68 @@ TEST_CASE("put: a segment whose objects are all leased makes replicas impossible
     CHECK(f.master.stats().evictions == 0);
 }
 
+TEST_CASE("put: one whose bytes would lie between others that stay evicts nothing") {
+    auto f = MasterFixture(100);
+    for (int i = 0; i < 10; ++i) {
+        fill(f, keys_of("cached/" + std::to_string(i), 4));
+        REQUIRE(f.put("pinned" + std::to_string(i), {.sizes = {block}, .pin = Pin::hard}).outcome == Errc::ok);
+        fill(f, keys_of("cached//" + std::to_string(i), 5)); // nine blocks between two that stay
+    }
+    CHECK(f.start("large", {.sizes = {10 * block}}).outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == 0);
+    const auto lease = f.get({"cached//31000002"});
+    REQUIRE(lease.objects.at(0).outcome == Errc::ok);
+    const auto reply = f.master.put_start({.keys = {"a", "b"}, .sizes = {9 * block, 9 * block}}).value();
+    CHECK(reply.objects[0].outcome == Errc::ok);
+    CHECK(reply.objects[1].outcome == Errc::ok);
+    CHECK(f.master.stats().evictions >= 18);
+    const auto before = f.master.stats().evictions;
+    CHECK(f.start("large", {.sizes = {10 * block}}).outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == before);
+    CHECK(f.remove("pinned5") == Errc::ok);
+    CHECK(f.start("large", {.sizes = {10 * block}}).outcome == Errc::ok);
+}
+
+TEST_CASE("put: what is in quarantine or waits for a fence is in the way of one piece, too") {
+    auto f = MasterFixture(10);
+    fill(f, keys_of("before/", 5));
+    REQUIRE(f.put("read").outcome == Errc::ok);
+    fill(f, keys_of("after/", 4));
+    const auto lease = f.get({"read"});
+    REQUIRE(f.remove("read", RemoveMode::force) == Errc::ok); // its bytes stay while the lease does
+    CHECK(f.start("large", {.sizes = {6 * block}}).outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == 0);
+    REQUIRE(f.master.release({{lease.lease}}).has_value());
+    CHECK(f.start("large", {.sizes = {6 * block}}).outcome == Errc::ok);
+}
+
+TEST_CASE("put: a new empty segment in a full cluster does not get every write, unless nothing may go") {
+    auto f = MasterFixture(1'000);
+    for (int i = 2; i <= 9; ++i) f.mount("node-" + std::to_string(i), 1'000);
+    fill(f, keys_of("old/", 9'000));
+    REQUIRE(f.master.stats().evictions == 0);
+    const auto added = f.mount("node-10", 1'000);
+    const auto writes_to_it = [&](const std::string& prefix, int count) {
+        auto writes = 0;
+        for (int i = 0; i < count; ++i) {
+            const auto space = f.put(prefix + std::to_string(i));
+            REQUIRE(space.outcome == Errc::ok);
+            writes += space.replicas[0].segment == added ? 1 : 0;
+        }
+        return writes;
+    };
+    CHECK(writes_to_it("new/", 1'000) < 300); // a tenth is its share; it may have twice that
+    const auto evictions = f.master.stats().evictions;
+    CHECK(evictions > 700);
+    auto all = std::vector<std::string>();
+    for (const auto& key : keys_of("old/", 9'000))
+        if (f.has(key)) all.push_back(key);
+    const auto lease = f.get(all);
+    for (int i = 0; i < 1'000; ++i) (void)f.get({"new/" + std::to_string(i)});
+    CHECK(writes_to_it("more/", 500) == 500);
+    CHECK(f.master.stats().evictions == evictions);
+}
+
 TEST_CASE_TEMPLATE("put: a batch of 1,000 keys is soon refused when 200,000 objects are leased", Traits, ManualMaster,
                    ManualSieveMaster) {
     constexpr std::size_t count = 200'000;
@@ -189,6 +254,27 @@ TEST_CASE("remove: it does not look at what is leased in quarantine") {
     (void)f.master.expire();
     CHECK(f.master.stats().quarantined_bytes == 0);
     CHECK(f.master.stats().used_bytes == 0);
+}
+
+TEST_CASE("list: a page of many objects lets others have their turn, and its caller give up") {
+    auto f = MasterFixture(50'000);
+    fill(f, keys_of("k/", 50'000));
+    const auto turns_of = [&](Deadline deadline, Result<ListReply>& reply) {
+        auto io = asio::io_context(1);
+        asio::co_spawn(io, store::detail::list(f.master, {.prefix = "k/", .limit = 10}, deadline),
+                       [&](const std::exception_ptr&, Result<ListReply> result) { reply = std::move(result); });
+        auto turns = 0;
+        while (io.run_one() != 0) ++turns;
+        return turns;
+    };
+    auto reply = Result<ListReply>();
+    CHECK(turns_of(Deadline(), reply) > 40);
+    REQUIRE(reply.has_value());
+    CHECK(reply->objects.size() == 10);
+    CHECK(reply->objects.back().key == "k/1000009");
+    CHECK(turns_of(Deadline(0s), reply) < 5);
+    CHECK(reply.error() == Errc::timed_out);
+    CHECK(f.master.list({.prefix = "k/", .after = "k/1049998"}).value().objects.size() == 1);
 }
 
 TEST_CASE("lease: those that are over end by reading and writing alone, though nobody turns the clock") {

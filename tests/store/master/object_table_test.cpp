@@ -23,7 +23,6 @@ std::unique_ptr<Object> object_of(const HashedKey& key) {
                                               .hash = key.hash,
                                               .size = 1,
                                               .version = 1,
-                                              .footprint = 1,
                                               .write_deadline = {},
                                               .pin = store::Pin::none});
 }

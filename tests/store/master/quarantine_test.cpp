@@ -14,13 +14,8 @@ using namespace std::chrono_literals;
 TEST_CASE("quarantine: an object leaves when its time has passed and its last lease has ended, not before") {
     const auto start = TimePoint{} + 1h;
     const auto object_of = [&](std::uint64_t bytes) {
-        return std::unique_ptr<Object>(new Object{.key = "k",
-                                                  .hash = 1,
-                                                  .size = bytes,
-                                                  .version = 1,
-                                                  .footprint = bytes,
-                                                  .write_deadline = start,
-                                                  .pin = store::Pin::none});
+        return std::unique_ptr<Object>(new Object{
+            .key = "k", .hash = 1, .size = bytes, .version = 1, .write_deadline = start, .pin = store::Pin::none});
     };
     const auto timed = object_of(1), leased = object_of(2);
     leased->leases = 1;
@@ -32,15 +27,15 @@ TEST_CASE("quarantine: an object leaves when its time has passed and its last le
     CHECK(sweep(start) == 0);
     quarantine.add(*timed, start + 10ms);
     quarantine.add(*leased, start);
-    CHECK(quarantine.bytes() == 3);
+    CHECK(quarantine.space().bytes == 3);
     CHECK(sweep(start + 9ms) == 0);
     CHECK(sweep(start + 10ms) == 1);
     CHECK(gone == std::vector{timed.get()});
-    CHECK(quarantine.bytes() == 2);
+    CHECK(quarantine.space().bytes == 2);
     CHECK(sweep(start + 1h) == 0);
     leased->leases = 0;
     CHECK(sweep(start + 1h) == 1);
     CHECK(gone.back() == leased.get());
     CHECK(quarantine.size() == 0);
-    CHECK(quarantine.bytes() == 0);
+    CHECK(quarantine.space().bytes == 0);
 }

@@ -11,13 +11,8 @@ using namespace mooncake::store::detail;
 
 namespace {
 std::unique_ptr<Object> object_of(std::string key, std::uint64_t hash) {
-    return std::unique_ptr<Object>(new Object{.key = std::move(key),
-                                              .hash = hash,
-                                              .size = 1,
-                                              .version = 1,
-                                              .footprint = 1,
-                                              .write_deadline = {},
-                                              .pin = store::Pin::none});
+    return std::unique_ptr<Object>(new Object{
+        .key = std::move(key), .hash = hash, .size = 1, .version = 1, .write_deadline = {}, .pin = store::Pin::none});
 }
 struct CountingWaiter final : Waiter {
     int calls = 0;

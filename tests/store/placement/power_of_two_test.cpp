@@ -91,3 +91,44 @@ TEST_CASE("placement: the same seed makes the same choices, another seed others"
     CHECK(choices(1) == choices(1));
     CHECK(choices(1) != choices(2));
 }
+
+TEST_CASE(
+    "placement: an empty segment among full ones gets twice its share, and all of it when nothing else has room") {
+    auto placement = PowerOfTwoChoices(5);
+    auto chosen = std::vector<std::uint32_t>();
+    auto candidates = candidates_of(10, 10);
+    const auto place = [&](bool evenly) {
+        placement.choose(candidates, {.bytes = 1, .replicas = 1, .evenly = evenly}, chosen);
+        return chosen.empty() ? 99 : chosen[0];
+    };
+    for (int round = 0; round < 2'000; ++round) REQUIRE(place(true) != 99);
+    for (auto& candidate : candidates) candidate.free_bytes = candidate.id == 9 ? 1000 : 0;
+    auto on_new = 0;
+    const auto rounds = 10'000;
+    for (int round = 0; round < rounds; ++round) {
+        const auto old = static_cast<std::uint32_t>(round) % 9;
+        if (place(true) == 9) {
+            ++on_new;
+            continue;
+        }
+        REQUIRE(chosen.empty());
+        candidates[old].free_bytes = 1; // what a master does: it evicts something there
+        CHECK(place(true) == old);
+        candidates[old].free_bytes = 0;
+    }
+    CHECK(on_new > rounds * 15 / 100);
+    CHECK(on_new < rounds * 25 / 100);
+    for (int round = 0; round < 1'000; ++round) REQUIRE(place(false) == 9);
+}
+
+TEST_CASE("placement: chance is not taken for more than a share") {
+    for (const auto count : {3U, 10U, 200U}) {
+        auto placement = PowerOfTwoChoices(6);
+        auto chosen = std::vector<std::uint32_t>();
+        const auto candidates = candidates_of(count, count);
+        for (int round = 0; round < 20'000; ++round) {
+            placement.choose(candidates, {.bytes = 1, .replicas = 2, .evenly = true}, chosen);
+            REQUIRE(chosen.size() == 2);
+        }
+    }
+}

@@ -35,6 +35,7 @@ struct AnySlotPredicate {
 /// | `p.victim(evictable)` | the first slot, in the order of the policy, for which `evictable(slot)`; it stays until `remove`. A `ReconsideringPolicy` need not ask again about one that it has passed over | `nullopt`: there is none | one at a time | O(log n) and one call for each that is passed over |
 /// | `p.size()` | how many slots are in `p` | none | with readers | O(1) |
 /// | `P::name` | what `--eviction` and the metrics call it | none | any | – |
+/// | `p.prefetch(slot)` | optional: asks for the memory that `touch(slot)`, soon to come, will look at | none | with readers | O(1) |
 template <class P>
 concept EvictionPolicy = std::default_initializable<P> && std::movable<P> &&
                          requires(P& policy, const P& reader, Slot slot, const EvictionEntry& entry,

@@ -9,7 +9,6 @@
 #include <set>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace mooncake {
 
@@ -21,7 +20,6 @@ class LruEviction {
     static constexpr std::string_view name = "lru";
 
     void insert(Slot slot, const EvictionEntry&) {
-        if (slot >= uses_.size()) uses_.resize(slot + std::size_t{1});
         order_.push_front(slot);
         used(slot);
     }
@@ -30,13 +28,14 @@ class LruEviction {
         order_.move_to_front(slot);
         used(slot);
     }
+    void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
     void remove(Slot slot) {
         forget(slot);
         order_.remove(slot);
     }
     void reconsider(Slot slot) {
-        const auto passed = next_ == order_.none || uses_[slot] < uses_[next_];
-        if (passed) again_.emplace(uses_[slot], slot);
+        const auto passed = next_ == order_.none || order_.note(slot) < order_.note(next_);
+        if (passed) again_.emplace(order_.note(slot), slot);
     }
 
     template <class Evictable>
@@ -53,18 +52,19 @@ class LruEviction {
   private:
     /// `slot` is the newest now, and nobody has passed it.
     void used(Slot slot) {
-        uses_[slot] = ++clock_;
+        order_.note(slot) = ++clock_;
         if (next_ == order_.none) next_ = slot;
     }
     void forget(Slot slot) {
-        if (!again_.empty()) again_.erase({uses_[slot], slot});
+        if (!again_.empty()) again_.erase({order_.note(slot), slot});
         if (slot == next_) next_ = order_.newer(slot);
     }
 
-    store::detail::SlotList order_;
-    std::vector<std::uint64_t> uses_;                // when a slot was used last
+    using Order = store::detail::SlotList<std::uint64_t>; // when each was used last
+
+    Order order_;
     std::set<std::pair<std::uint64_t, Slot>> again_; // those before `next_` that are to be looked at again
-    Slot next_ = store::detail::SlotList::none;      // the oldest that was not passed over; none: all were
+    Slot next_ = Order::none;                        // the oldest that was not passed over; none: all were
     std::uint64_t clock_ = 0;
 };
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 namespace mooncake {
 
@@ -22,19 +21,19 @@ class SieveEviction {
     static constexpr std::string_view name = "sieve";
 
     void insert(Slot slot, const EvictionEntry&) {
-        if (slot >= slots_.size()) slots_.resize(slot + std::size_t{1});
-        slots_[slot] = {};
         order_.push_front(slot);
+        order_.note(slot) = {};
     }
-    void touch(Slot slot) noexcept { slots_[slot].marked = true; }
+    void touch(Slot slot) noexcept { order_.note(slot).marked = true; }
+    void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
     void remove(Slot slot) noexcept {
-        if (slots_[slot].aside) --aside_;
+        if (order_.note(slot).aside) --aside_;
         else take_out(slot);
-        slots_[slot] = {};
+        order_.note(slot) = {};
     }
     void reconsider(Slot slot) {
-        if (!slots_[slot].aside) return;
-        slots_[slot].aside = false;
+        if (!order_.note(slot).aside) return;
+        order_.note(slot).aside = false;
         --aside_;
         if (hand_ == order_.none) order_.push_front(slot);
         else order_.insert_older(slot, hand_);
@@ -47,7 +46,7 @@ class SieveEviction {
         for (auto steps = 2 * order_.size(); steps != 0; --steps) {
             if (hand_ == order_.none) hand_ = order_.back();
             if (hand_ == order_.none) break;
-            auto& slot = slots_[hand_];
+            auto& slot = order_.note(hand_);
             if (!evictable(hand_)) {
                 slot.aside = true;
                 ++aside_;
@@ -74,10 +73,11 @@ class SieveEviction {
         order_.remove(slot);
     }
 
-    store::detail::SlotList order_;
-    std::vector<State> slots_;
+    using Order = store::detail::SlotList<State>;
+
+    Order order_;
     std::size_t aside_ = 0;
-    Slot hand_ = store::detail::SlotList::none;
+    Slot hand_ = Order::none;
 };
 
 static_assert(EvictionPolicy<SieveEviction> && ReconsideringPolicy<SieveEviction>);

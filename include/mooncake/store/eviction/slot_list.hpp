@@ -9,7 +9,9 @@
 namespace mooncake::store::detail {
 
 /// A doubly linked list of slots whose links lie in a vector: no allocation once the vector is as large as the domain.
-/// The front is where slots come in.
+/// The front is where slots come in. A `Note` lies beside each slot's links, where it costs no further look into memory; it
+/// is there whether or not the slot is in the list.
+template <class Note>
 class SlotList {
   public:
     static constexpr Slot none = std::numeric_limits<Slot>::max();
@@ -22,6 +24,12 @@ class SlotList {
     /// Towards the back; `none` at its end.
     [[nodiscard]] Slot older(Slot slot) const noexcept { return links_[slot].older; }
 
+    /// Requires: `slot` was here at least once.
+    [[nodiscard]] Note& note(Slot slot) noexcept { return links_[slot].note; }
+    [[nodiscard]] const Note& note(Slot slot) const noexcept { return links_[slot].note; }
+
+    void prefetch(Slot slot) const noexcept { __builtin_prefetch(&links_[slot], 1); }
+
     void push_front(Slot slot) {
         if (slot >= links_.size()) links_.resize(slot + std::size_t{1});
         link_front(slot);
@@ -30,7 +38,7 @@ class SlotList {
     /// Puts `slot`, which was here before, right behind `at`.
     void insert_older(Slot slot, Slot at) noexcept {
         const auto older = links_[at].older;
-        links_[slot] = {at, older};
+        set(slot, at, older);
         links_[at].older = slot;
         (older == none ? back_ : links_[older].newer) = slot;
         ++size_;
@@ -48,15 +56,21 @@ class SlotList {
   private:
     struct Link {
         Slot newer = none, older = none;
+        Note note{};
     };
 
+    void set(Slot slot, Slot newer, Slot older) noexcept {
+        links_[slot].newer = newer;
+        links_[slot].older = older;
+    }
+
     void link_front(Slot slot) noexcept {
-        links_[slot] = {none, front_};
+        set(slot, none, front_);
         (front_ == none ? back_ : links_[front_].newer) = slot;
         front_ = slot;
     }
     void unlink(Slot slot) noexcept {
-        const auto [newer, older] = links_[slot];
+        const auto newer = links_[slot].newer, older = links_[slot].older;
         (newer == none ? front_ : links_[newer].older) = older;
         (older == none ? back_ : links_[older].newer) = newer;
     }

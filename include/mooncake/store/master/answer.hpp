@@ -72,16 +72,32 @@ Result<RemoveReply> answer(M& master, const Remove& message) {
     return master.remove(message);
 }
 template <class M>
-Result<ListReply> answer(M& master, const List& message) {
-    return master.list(message);
-}
-template <class M>
 Result<StatsReply> answer(M& master, const Stats& message) {
     return master.stats(message);
 }
 template <class M>
 Result<DescribeReply> answer(M& master, const Describe&) {
     return master.describe();
+}
+
+/// The one call that looks at every object: in steps, so that it holds up nobody on its executor for more than one.
+/// Cancellation: total. Errors: `timed_out`, `cancelled`, those of the message's validation.
+template <class M>
+Task<ListReply> list(M& master, List message, Deadline deadline) {
+    const auto throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto executor = co_await asio::this_coro::executor;
+    auto listing = master.begin_list(std::move(message));
+    auto stopped = Errc::ok;
+    while (listing && stopped == Errc::ok && master.go_on(*listing)) {
+        co_await asio::post(executor, asio::use_awaitable);
+        if (core::detail::stopping(co_await asio::this_coro::cancellation_state)) stopped = Errc::cancelled;
+        else if (deadline.passed()) stopped = Errc::timed_out;
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    if (!listing) co_return listing.error();
+    if (stopped != Errc::ok) co_return stopped;
+    co_return listing->take();
 }
 
 /// The one call that waits. Cancellation: total. Errors: `timed_out`, `cancelled`, those of the keys' validation.

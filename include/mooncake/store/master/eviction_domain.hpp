@@ -35,7 +35,8 @@ class EvictionDomain {
             vacant_.pop_back();
         }
         tenants_[object.slot] = {&object, object.version};
-        if (object.pin == Pin::none) policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint});
+        if (object.pin == Pin::none)
+            policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint()});
     }
     void remove(const Object& object) {
         if (object.pin == Pin::none) policy_.remove(object.slot);
@@ -98,13 +99,23 @@ class EvictionDomain {
             applying_.swap(pending_);
             has_pending_.store(false, std::memory_order_relaxed);
         }
-        for (const auto& left : applying_)
+        for (std::size_t i = 0; i < applying_.size(); ++i) {
+            if (i + ahead < applying_.size()) prefetch(applying_[i + ahead].slot);
+            const auto& left = applying_[i];
             if (auto* const object = find(left)) left.evictable ? reconsider(*object) : touch(*object);
+        }
         applying_.clear();
     }
 
   private:
     static constexpr std::size_t pending_limit = 65'536;
+    /// Touches are all over memory: what one of them needs is asked for while so many before it are applied.
+    static constexpr std::size_t ahead = 8;
+
+    void prefetch(Slot slot) const noexcept {
+        __builtin_prefetch(&tenants_[slot]);
+        if constexpr (requires { policy_.prefetch(slot); }) policy_.prefetch(slot);
+    }
 
     void reconsider(Object& object) {
         object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);

@@ -22,7 +22,7 @@ class FenceTable {
     /// `bytes`: as they were allocated.
     void add(const Extent& extent, std::uint64_t bytes) {
         waiting_[extent.segment->info.segment].emplace(extent.epoch, Waiting{extent, bytes});
-        bytes_ += bytes;
+        held_ += {bytes, 1};
     }
 
     /// What the owner of `segment` is to fence.
@@ -67,7 +67,13 @@ class FenceTable {
         });
     }
 
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (const auto& [segment, extents] : waiting_)
+            for (const auto& [epoch, waiting] : extents) visit(waiting.extent, waiting.bytes);
+    }
+
+    [[nodiscard]] HeldSpace held() const noexcept { return held_; }
 
   private:
     struct Waiting {
@@ -77,12 +83,12 @@ class FenceTable {
 
     template <class Free>
     void let_go(const Waiting& waiting, const Free& free) {
-        bytes_ -= waiting.bytes;
+        held_ -= {waiting.bytes, 1};
         free(waiting.extent, waiting.bytes);
     }
 
     std::map<std::uint32_t, std::map<std::uint64_t, Waiting>> waiting_; // by segment and epoch; no inner one is empty
-    std::uint64_t bytes_ = 0;
+    HeldSpace held_;
 };
 
 } // namespace mooncake::store::detail

@@ -28,15 +28,15 @@ class LeaseTable {
     /// What one lease will cover: collected under the shards' locks, granted after.
     struct Covered {
         Objects objects;
-        std::uint64_t bytes = 0;        ///< their sizes
-        std::uint64_t newly_leased = 0; ///< footprint of those that were not leased before
+        std::uint64_t bytes = 0; ///< their sizes
+        HeldSpace newly_leased;  ///< by those that were not leased before
 
         /// From now on `object` is not evicted. Requires: its shard is locked and it is in there.
         void add(Object& object) {
             objects.push_back(&object);
             bytes += object.size;
             const auto before = object.leases.fetch_add(1, std::memory_order_relaxed);
-            if ((before & ~Object::passed_over) == 0) newly_leased += object.footprint;
+            if ((before & ~Object::passed_over) == 0) newly_leased += object.held_space();
         }
     };
 
@@ -47,7 +47,7 @@ class LeaseTable {
 
     /// The id of a lease on all that is covered. Never 0.
     [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry) {
-        bytes_.fetch_add(covered.newly_leased, std::memory_order_relaxed);
+        held_.add(covered.newly_leased);
         const auto lock = std::lock_guard(mutex_);
         auto id = std::uint64_t{0};
         while (id == 0 || leases_.contains(id)) {
@@ -118,8 +118,8 @@ class LeaseTable {
         const auto lock = std::lock_guard(mutex_);
         return leases_.size();
     }
-    /// Footprint of the objects that are leased.
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+    /// By the objects that are leased.
+    [[nodiscard]] HeldSpace held() const noexcept { return held_.get(); }
 
   private:
     struct Lease {
@@ -135,16 +135,16 @@ class LeaseTable {
 
     /// After its count is down an object may be deleted by whoever holds the domain: nothing touches it any more.
     void let_go(const Objects& objects, std::vector<Touch>& freed) {
-        auto bytes = std::uint64_t{0};
+        auto given_up = HeldSpace();
         for (auto* object : objects) {
-            const auto footprint = object->footprint;
+            const auto held = object->held_space();
             const auto touch = Touch{.slot = object->slot, .version = object->version, .evictable = true};
             const auto before = object->leases.fetch_sub(1, std::memory_order_acq_rel);
             if ((before & ~Object::passed_over) != 1) continue;
-            bytes += footprint;
+            given_up += held;
             if ((before & Object::passed_over) != 0) freed.push_back(touch);
         }
-        bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+        held_.subtract(given_up);
     }
 
     void schedule(Due due) {
@@ -167,7 +167,7 @@ class LeaseTable {
     std::uint64_t sequence_ = 0;
     const std::uint64_t secret_ = random_secret();
     std::atomic<Duration::rep> next_{TimePoint::max().time_since_epoch().count()};
-    std::atomic<std::uint64_t> bytes_{0};
+    SharedHeldSpace held_;
 };
 
 } // namespace mooncake::store::detail

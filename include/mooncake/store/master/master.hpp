@@ -123,7 +123,7 @@ class Master {
         auto covered = Covered();
         auto waiters = store::detail::Shard::Waiters();
         auto freed = std::vector<Touch>();
-        auto written = std::uint64_t{0};
+        auto written = store::detail::HeldSpace();
         const auto at = now();
         for (const auto& wanted : message.objects) {
             const auto key = Key(wanted.key);
@@ -138,12 +138,12 @@ class Master {
                 object->state.store(store::detail::ObjectState::committed, std::memory_order_seq_cst);
                 if ((object->leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
                     freed.push_back({.slot = object->slot, .version = object->version, .evictable = true});
-                written += object->footprint;
+                written += object->held_space();
                 shard.take_waiters(object->key, waiters);
             }
             if (message.lease == store::LeaseWish::grant) covered.add(*object);
         }
-        space_.writing_bytes.fetch_sub(written, std::memory_order_relaxed);
+        space_.writing.subtract(written);
         domain().leave(freed);
         reply.lease = grant(covered, LeasePurpose::handover, at, reply.lease_ms);
         store::detail::WaiterRegistry::arrived(waiters);
@@ -298,11 +298,19 @@ class Master {
         return reply;
     }
 
-    /// Looks at every object, one shard at a time: what comes or goes meanwhile may be in it or not.
+    /// Looks at every object: `begin_list`, and as many steps as it takes.
     [[nodiscard]] Result<store::ListReply> list(const store::List& message) {
-        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
-        return store::detail::list_objects(space_.shards, message);
+        auto listing = begin_list(message);
+        if (!listing) return listing.error();
+        while (go_on(*listing)) continue;
+        return listing->take();
     }
+    [[nodiscard]] Result<store::detail::Listing> begin_list(store::List message) {
+        if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
+        return store::detail::Listing(std::move(message));
+    }
+    /// A step; false: there was none left, and the answer can be taken.
+    bool go_on(store::detail::Listing& listing) { return listing.step(space_.shards); }
 
     /// `visit(key, descriptor)` for every visible object, without touching or leasing any: for audits, and for people who
     /// look into a master. One shard at a time is locked meanwhile.

@@ -4,8 +4,10 @@
 #include <mooncake/core/small_vector.hpp>
 #include <mooncake/store/allocator/concept.hpp>
 #include <mooncake/store/eviction/concept.hpp>
+#include <mooncake/store/master/held_space.hpp>
 #include <mooncake/store/messages.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -57,10 +59,10 @@ struct Object {
     const std::uint64_t hash;
     const std::uint64_t size;
     const std::uint64_t version;
-    const std::uint64_t footprint; ///< bytes of all extents as they were allocated
     const TimePoint write_deadline;
     const Pin pin;
-    Slot slot = no_slot; ///< constant from before it is in its shard
+    const std::uint16_t placed = 1; ///< how many extents were allocated
+    Slot slot = no_slot;            ///< constant from before it is in its shard
     std::atomic<ObjectState> state{ObjectState::writing};
     bool unsettled = false;               ///< whoever wrote it may still be writing
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
@@ -72,6 +74,10 @@ struct Object {
         return state.load(std::memory_order_acquire) == ObjectState::committed;
     }
     [[nodiscard]] bool leased() const noexcept { return (leases.load(std::memory_order_acquire) & ~passed_over) != 0; }
+    /// What was allocated for it; extents that are gone by now are in it.
+    [[nodiscard]] HeldSpace held_space() const noexcept { return {.bytes = footprint(), .extents = placed}; }
+    /// Bytes of all extents as they were allocated. An empty object has a place as well.
+    [[nodiscard]] std::uint64_t footprint() const noexcept { return std::max<std::uint64_t>(1, size) * placed; }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)

@@ -18,7 +18,7 @@ class Quarantine {
   public:
     void add(Object& object, TimePoint until) {
         held_.push_back({&object, until});
-        bytes_ += object.footprint;
+        space_ += object.held_space();
     }
 
     /// Calls `discard` for each object that nobody can reach any more, of the next `most` that are held, and tells how many:
@@ -33,7 +33,7 @@ class Quarantine {
                 ++next_;
                 continue;
             }
-            bytes_ -= held.object->footprint;
+            space_ -= held.object->held_space();
             auto* const object = std::exchange(held, held_.back()).object;
             held_.pop_back();
             discard(*object);
@@ -43,9 +43,9 @@ class Quarantine {
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return held_.size(); }
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] HeldSpace space() const noexcept { return space_; }
 
-    /// For the end: everything, whatever the time.
+    /// Everything, whatever the time.
     template <class Visit>
     void for_each(const Visit& visit) const {
         for (const auto& held : held_) visit(*held.object);
@@ -58,7 +58,7 @@ class Quarantine {
     };
     std::vector<Held> held_;
     std::size_t next_ = 0; // whom to look at
-    std::uint64_t bytes_ = 0;
+    HeldSpace space_;
 };
 
 } // namespace mooncake::store::detail

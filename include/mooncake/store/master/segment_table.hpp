@@ -96,13 +96,14 @@ class SegmentTable {
 
     /// Extents of `bytes` (at least 1) each in `count` distinct segments, appended to `extents`; or false, and nothing
     /// changed. A segment with enough bytes free in too small pieces is left out, and the choice made again.
-    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, Extents& extents) {
+    /// `evenly`: see `PlacementRequest`.
+    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, Extents& extents, bool evenly = false) {
         const auto complete = extents.size() + count;
         auto remaining = std::vector<SegmentCandidate>(); // the candidates, less those that were tried
         for (;;) {
             const auto missing = static_cast<std::uint32_t>(complete - extents.size());
             const auto candidates = remaining.empty() ? std::span<const SegmentCandidate>(candidates_) : remaining;
-            placement_.choose(candidates, {.bytes = bytes, .replicas = missing}, chosen_);
+            placement_.choose(candidates, {.bytes = bytes, .replicas = missing, .evenly = evenly}, chosen_);
             if (chosen_.size() != missing) {
                 const auto before = complete - count;
                 for (auto i = before; i < extents.size(); ++i) free(extents[i], bytes);
@@ -135,6 +136,11 @@ class SegmentTable {
         }
     }
 
+    /// Whether so many bytes are free in it, in however many pieces. Requires: it is alive.
+    [[nodiscard]] bool has_free(const Segment& segment, std::uint64_t bytes) const noexcept {
+        return candidates_[static_cast<const Mounted&>(segment).index].free_bytes >= bytes;
+    }
+
     [[nodiscard]] std::size_t size() const noexcept { return mounted_.size(); }
     [[nodiscard]] std::size_t dead() const noexcept { return dead_.size(); }
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
@@ -147,24 +153,25 @@ class SegmentTable {
                           [&](const auto& candidate) { return candidate.capacity >= bytes; }));
     }
 
-    /// Whether `count` segments must have room for `bytes` if all together have `rest`, however that is spread.
-    [[nodiscard]] bool surely_has_room(std::uint64_t bytes, std::uint32_t count, std::uint64_t rest) const noexcept {
+    /// Whether `count` segments must have `bytes` in one piece beside what is in the way, however that is spread.
+    [[nodiscard]] bool surely_has_room(std::uint64_t bytes, std::uint32_t count,
+                                       const HeldSpace& in_the_way) const noexcept {
+        if (candidates_.size() < count || capacity_ < in_the_way.bytes) return false;
         auto largest = std::uint64_t{0};
         for (const auto& candidate : candidates_) largest = std::max(largest, candidate.capacity);
         const auto elsewhere = largest * (count - 1); // at most this lies in the others that are chosen
-        return candidates_.size() >= count && rest >= elsewhere &&
-               (rest - elsewhere) / (candidates_.size() - count + 1) >= bytes;
+        const auto rest = capacity_ - in_the_way.bytes;
+        const auto pieces =
+            candidates_.size() - count + 1 + in_the_way.extents; // and in no more than these lies the rest
+        return rest >= elsewhere && (rest - elsewhere) / pieces >= bytes;
     }
 
-    /// How many segments have `bytes` free, or would if `evictable`, bytes by segment, were given back.
-    template <class Evictable>
-    [[nodiscard]] std::uint32_t count_with_room(std::uint64_t bytes, const Evictable& evictable) const {
+    /// For how many of those that are mounted `condition(segment, free bytes, capacity)`.
+    template <class Condition>
+    [[nodiscard]] std::uint32_t count_if(const Condition& condition) const {
         auto count = std::uint32_t{0};
-        for (std::size_t i = 0; i < mounted_.size(); ++i) {
-            const auto more = evictable.find(mounted_[i].get());
-            const auto room = candidates_[i].free_bytes + (more == evictable.end() ? 0 : more->second);
-            count += room >= bytes ? 1 : 0;
-        }
+        for (std::size_t i = 0; i < mounted_.size(); ++i)
+            count += condition(mounted_[i].get(), candidates_[i].free_bytes, candidates_[i].capacity) ? 1U : 0U;
         return count;
     }
 

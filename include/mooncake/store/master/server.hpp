@@ -39,7 +39,9 @@ class MasterServer {
                   config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
                store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
-               store::ReportBad, store::Remove, store::List, store::Stats, store::Describe>();
+               store::ReportBad, store::Remove, store::Stats, store::Describe>();
+        service_.template on<store::List>(
+            [this](store::List message) { return store::detail::list(master_, std::move(message), Deadline()); });
         service_.template on<store::WaitFor>([this](store::WaitFor message) {
             return store::detail::wait_for(master_, std::move(message), Deadline());
         });

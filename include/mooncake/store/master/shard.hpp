@@ -73,6 +73,8 @@ class Shards {
 
     [[nodiscard]] Shard& of(std::uint64_t hash) noexcept { return (*shards_)[hash % count]; }
 
+    [[nodiscard]] Shard& at(std::size_t index) noexcept { return (*shards_)[index]; }
+
     [[nodiscard]] auto begin() noexcept { return shards_->begin(); }
     [[nodiscard]] auto end() noexcept { return shards_->end(); }
 

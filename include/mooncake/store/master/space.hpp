@@ -4,6 +4,7 @@
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
+#include <mooncake/store/master/prospect.hpp>
 #include <mooncake/store/master/quarantine.hpp>
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
@@ -20,7 +21,6 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -52,38 +52,48 @@ class Space {
     /// What one message has found out about space: true as long as the domain stays locked.
     struct Search {
         bool exhausted = false; ///< nothing is evictable
-        bool counted = false;   ///< `evictable_` is of this message
+        bool counted = false;   ///< `prospect_` is of this message
+        bool mapped = false;    ///< and knows what stays
         bool reclaimed = false; ///< what time gives back was looked at
     };
 
     /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
-    /// an object that could not have space if all that may go went, by the bytes of each segment; where there are enough
-    /// bytes, and in too small pieces, evictions may be in vain.
+    /// an object that could not have space, in one piece a replica, if all that may go went.
     [[nodiscard]] Errc create(const std::string& text, const HashedKey& key, std::uint64_t size, const PutStart& wanted,
                               TimePoint now, TimePoint deadline, Search& search, Object*& created) {
         auto extents = Extents();
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
-        const auto count = std::min(wanted.replicas, large_enough);
+        const auto count = std::min({wanted.replicas, large_enough, most_replicas});
         if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
-        for (auto reclaimed = false; !segments.allocate(bytes, count, extents);) {
-            if (!std::exchange(reclaimed, true))
+        auto evenly = true, reclaimed = false;
+        for (auto evictions = 0; !segments.allocate(bytes, count, extents, evenly);) {
+            if (!std::exchange(reclaimed, true)) {
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
-            else if (search.exhausted || !feasible(bytes, count, now, search)) return Errc::no_space;
-            else if (!evict_one()) return search.exhausted = true, Errc::no_space;
+                continue;
+            }
+            auto evicted = Evicted::nothing_worth_it;
+            if (!search.exhausted && feasible(bytes, count, now, search) &&
+                !(evenly && evictions++ == most_for_balance))
+                evicted =
+                    evict_one([&](const Object& victim) { return !evenly || makes_room_elsewhere(victim, bytes); });
+            search.exhausted |= evicted == Evicted::nothing;
+            if (evicted != Evicted::one && !std::exchange(evenly, false)) return Errc::no_space;
         }
         auto* const object = new Object{.key = text,
                                         .hash = key.hash,
                                         .size = size,
                                         .version = ++last_version_,
-                                        .footprint = bytes * count,
                                         .write_deadline = deadline,
                                         .pin = wanted.pin,
+                                        .placed = static_cast<std::uint16_t>(count),
                                         .extents = std::move(extents)};
         domain.add(*object);
-        if (wanted.pin == Pin::hard) pinned_bytes_ += object->footprint;
-        writing_bytes.fetch_add(object->footprint, std::memory_order_relaxed);
+        if (wanted.pin == Pin::hard) pinned_ += object->held_space();
+        writing.add(object->held_space());
+        if (search.mapped)
+            for (const auto& extent : object->extents) prospect_.stays(extent, granules(size));
         auto& shard = shards.of(key.hash);
         const auto lock = std::lock_guard(shard.mutex);
         shard.insert(*object);
@@ -94,8 +104,8 @@ class Space {
     /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
         domain.remove(object);
-        if (object.pin == Pin::hard) pinned_bytes_ -= object.footprint;
-        if (!object.committed()) writing_bytes.fetch_sub(object.footprint, std::memory_order_relaxed);
+        if (object.pin == Pin::hard) pinned_ -= object.held_space();
+        if (!object.committed()) writing.subtract(object.held_space());
         if (until > now || object.leased()) quarantine_.add(object, until);
         else discard(object);
     }
@@ -113,7 +123,7 @@ class Space {
     [[nodiscard]] std::vector<FencedExtent> fence(std::uint32_t segment, const std::vector<std::uint64_t>& fenced) {
         fences_.confirm(segment, fenced,
                         [this](const Extent& extent, std::uint64_t bytes) { segments.free(extent, bytes); });
-        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
+        fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
         return fences_.told(segment);
     }
 
@@ -174,7 +184,7 @@ class Space {
         const auto lock = std::lock_guard(domain.mutex);
         quarantine_.for_each([&](Object& object) { drop_dead_extents(object); });
         fences_.drop_dead([this](const Extent& extent, std::uint64_t bytes) { segments.free(extent, bytes); });
-        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
+        fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
         return gone;
     }
 
@@ -186,16 +196,16 @@ class Space {
                 .capacity_bytes = segments.capacity(),
                 .used_bytes = segments.capacity() - segments.free_bytes(),
                 .free_bytes = segments.free_bytes(),
-                .leased_bytes = leases.bytes(),
-                .pinned_bytes = pinned_bytes_,
-                .writing_bytes = writing_bytes.load(std::memory_order_relaxed),
-                .quarantined_bytes = quarantine_.bytes() + fences_.bytes(),
+                .leased_bytes = leases.held().bytes,
+                .pinned_bytes = pinned_.bytes,
+                .writing_bytes = writing.get().bytes,
+                .quarantined_bytes = quarantine_.space().bytes + fences_.held().bytes,
                 .evictions = evictions_,
                 .evicted_bytes = evicted_bytes_};
     }
 
-    std::atomic<std::uint64_t> writing_bytes{0}; ///< any thread
-    std::atomic<std::uint64_t> fenced_bytes{0};  ///< any thread; that wait for the owners of their memory
+    SharedHeldSpace writing;                    ///< any thread; by what is being written
+    std::atomic<std::uint64_t> fenced_bytes{0}; ///< any thread; that wait for the owners of their memory
 
   private:
     /// What is allocated for an object of `size` bytes: an empty one has a place as well.
@@ -208,44 +218,86 @@ class Space {
 
     static bool evictable(const Object& object) noexcept { return object.committed() && !object.leased(); }
 
+    static bool may_go(const Object& object) noexcept { return object.pin == Pin::none && evictable(object); }
+
     /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
-    /// else O(objects), once a message. What was counted just before is good enough for saying yes, and not for saying no.
+    /// else O(objects), at most twice a message. What was counted just before is good enough for saying yes, not for no.
     [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, TimePoint now, Search& search) {
+        const auto needed = granules(bytes);
+        const auto has_bytes = [&](const Segment* segment, std::uint64_t free, std::uint64_t) {
+            return prospect_.has_bytes(segment, free, needed);
+        };
+        const auto has_place = [&](const Segment* segment, std::uint64_t, std::uint64_t) {
+            return prospect_.has_place(segment, needed);
+        };
+        const auto has_stretch = [&](const Segment* segment, std::uint64_t, std::uint64_t capacity) {
+            return prospect_.has_place(segment, needed) || prospect_.has_stretch(segment, capacity, needed);
+        };
         if (!search.counted) {
-            const auto in_the_way = leases.bytes() + pinned_bytes_ + writing_bytes.load(std::memory_order_relaxed) +
-                                    quarantine_.bytes() + fences_.bytes();
-            const auto rest = segments.capacity() - std::min(segments.capacity(), in_the_way);
-            if (segments.surely_has_room(bytes, count, rest)) return true;
-            if (now < count_again_ && segments.count_with_room(bytes, evictable_) >= count) return true;
-            count_again_ = now + count_pause;
+            auto in_the_way = leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held();
+            in_the_way.bytes += in_the_way.extents * (Traits::Allocator::granularity - 1); // at most, to whole granules
+            if (segments.surely_has_room(needed, count, in_the_way)) return true;
+            if (now < count_again_ && segments.count_if(has_place) >= count) return true;
             search.counted = true;
-            evictable_.clear();
-            for (auto& shard : shards) {
-                const auto lock = std::lock_guard(shard.mutex);
-                shard.for_each([&](const Object& object) {
-                    if (object.pin != Pin::none || !evictable(object)) return;
-                    for (const auto& extent : object.extents) evictable_[extent.segment] += granules(object.size);
-                });
-            }
+            prospect_.clear();
+            for_each_object([&](const Object& object) {
+                if (!may_go(object)) return;
+                for (const auto& extent : object.extents) prospect_.may_go(extent, granules(object.size));
+            });
+            const auto then = clock.now();
+            count_again_ =
+                then + std::max(count_pause, 20 * (then - now)); // so that counting takes no more than a share
         }
-        return segments.count_with_room(bytes, evictable_) >= count;
+        if (segments.count_if(has_bytes) < count) return false;
+        if (!search.mapped && segments.count_if(has_place) >= count) return true;
+        if (!std::exchange(search.mapped, true)) map_what_stays();
+        return segments.count_if(has_stretch) >= count;
     }
 
-    /// Evicts the first in the order that may go. Never what is being written, leased, or pinned.
-    [[nodiscard]] bool evict_one() {
+    void map_what_stays() {
+        const auto stays = [&](const Object& object) {
+            for (const auto& extent : object.extents) prospect_.stays(extent, granules(object.size));
+        };
+        for_each_object([&](const Object& object) {
+            if (!may_go(object)) stays(object);
+        });
+        quarantine_.for_each(stays);
+        fences_.for_each([&](const Extent& extent, std::uint64_t bytes) { prospect_.stays(extent, granules(bytes)); });
+    }
+
+    template <class Visit>
+    void for_each_object(const Visit& visit) {
+        for (auto& shard : shards) {
+            const auto lock = std::lock_guard(shard.mutex);
+            shard.for_each(visit);
+        }
+    }
+
+    enum class Evicted : std::uint8_t { one, nothing, nothing_worth_it };
+
+    /// Evicts the first in the order that may go, if it is `worth` it. Never what is being written, leased, or pinned.
+    template <class Worth>
+    [[nodiscard]] Evicted evict_one(const Worth& worth) {
         for (;;) {
             auto* const victim = domain.victim(evictable);
-            if (victim == nullptr) return false;
+            if (victim == nullptr) return Evicted::nothing;
+            if (!worth(*victim)) return Evicted::nothing_worth_it;
             if (!erase_if(*victim, evictable)) continue; // leased meanwhile: the next look sees it
             domain.remove(*victim);
             ++evictions_;
-            evicted_bytes_ += victim->footprint;
-            for (const auto& extent : victim->extents)
-                if (const auto sum = evictable_.find(extent.segment); sum != evictable_.end())
-                    sum->second -= std::min(sum->second, granules(victim->size));
+            evicted_bytes_ += victim->footprint();
+            for (const auto& extent : victim->extents) prospect_.went(extent, granules(victim->size));
             discard(*victim);
-            return true;
+            return Evicted::one;
         }
+    }
+
+    /// Than where there is room already.
+    [[nodiscard]] bool makes_room_elsewhere(const Object& victim, std::uint64_t bytes) const {
+        return std::any_of(victim.extents.begin(), victim.extents.end(), [&](const Extent& extent) {
+            const auto& segment = *extent.segment;
+            return segment.alive.load(std::memory_order_relaxed) && !segments.has_free(segment, bytes);
+        });
     }
 
     /// Erases `object` from its shard if `condition` holds under its lock.
@@ -279,19 +331,24 @@ class Space {
             if (fenced && segment.alive.load(std::memory_order_relaxed)) fences_.add(extent, bytes);
             else segments.free(extent, bytes);
         }
-        fenced_bytes.store(fences_.bytes(), std::memory_order_relaxed);
+        fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
         delete &object;
     }
+
+    /// So many objects go for the sake of one that has room only where too much was written of late.
+    static constexpr int most_for_balance = 8;
+    static constexpr std::uint32_t most_replicas = std::numeric_limits<std::uint16_t>::max();
 
     const MasterConfig config_;
     Quarantine quarantine_;
     FenceTable fences_;
     static constexpr Duration count_pause = std::chrono::milliseconds{100};
-    std::unordered_map<const Segment*, std::uint64_t> evictable_; ///< bytes by segment, as they were counted last
-    TimePoint count_again_{};                                     ///< until when that is believed
+    Prospect prospect_;       ///< as it was counted last
+    TimePoint count_again_{}; ///< until when that is believed
     WriteLog writes_;
     std::uint64_t last_version_ = 0;
-    std::uint64_t pinned_bytes_ = 0, evictions_ = 0, evicted_bytes_ = 0;
+    HeldSpace pinned_;
+    std::uint64_t evictions_ = 0, evicted_bytes_ = 0;
 };
 
 } // namespace mooncake::store::detail

@@ -19,13 +19,16 @@ struct SegmentCandidate {
 struct PlacementRequest {
     std::uint64_t bytes = 0;    ///< of one replica
     std::uint32_t replicas = 1; ///< how many segments to choose
+    /// Room can be made elsewhere: those that had far more than their share of the writes of late may be left out, so that
+    /// a new, empty segment in a full cluster does not get every write. Before giving up, the choice is asked without it.
+    bool evenly = false;
 };
 
 /// Where the replicas of a new object go.
 ///
 /// | expression | effect | errors | thread | complexity |
 /// |---|---|---|---|---|
-/// | `p.choose(candidates, request, chosen)` | `chosen` holds the indices of up to `request.replicas` distinct candidates with at least `request.bytes` free; fewer only when there are no more such candidates | none | one at a time | O(candidates) |
+/// | `p.choose(candidates, request, chosen)` | `chosen` holds the indices of up to `request.replicas` distinct candidates with at least `request.bytes` free; fewer only when there are no more such candidates, or those left out as `request.evenly` allows | none | one at a time | O(candidates) |
 template <class P>
 concept PlacementPolicy = std::default_initializable<P> && std::movable<P> &&
                           requires(P& policy, std::span<const SegmentCandidate> candidates,

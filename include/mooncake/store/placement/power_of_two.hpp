@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 namespace mooncake {
 
 /// Choose this when: in doubt. For each replica two candidates are drawn and the emptier one, by share of its capacity,
 /// is taken: close to the balance of a full search, without the herd that runs to whoever is emptiest.
-/// Replicas go to hosts that hold none yet as long as there are such hosts.
+/// Replicas go to hosts that hold none yet as long as there are such hosts. Asked to choose `evenly`, it leaves out who got
+/// more than twice the share of its capacity of what was placed of late: some 100 choices, and more where there are many segments.
 /// Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing".
 class PowerOfTwoChoices {
   public:
@@ -25,12 +27,15 @@ class PowerOfTwoChoices {
             if (request.replicas != 0 && candidates[0].free_bytes >= request.bytes) chosen.push_back(0);
             return;
         }
+        left_out_.clear();
         while (chosen.size() < request.replicas) {
             eligible_.clear();
             auto on_new_hosts = std::size_t{0}; // these come first
+            auto capacity = 0.0;
             for (std::uint32_t i = 0; i < candidates.size(); ++i) {
+                capacity += static_cast<double>(candidates[i].capacity);
                 if (candidates[i].free_bytes < request.bytes) continue;
-                if (std::find(chosen.begin(), chosen.end(), i) != chosen.end()) continue;
+                if (contains(chosen, i) || contains(left_out_, i)) continue;
                 const auto shares_host = [&](std::uint32_t other) {
                     return candidates[other].host == candidates[i].host;
                 };
@@ -41,11 +46,40 @@ class PowerOfTwoChoices {
             if (eligible_.empty()) return;
             const auto among = on_new_hosts != 0 ? on_new_hosts : eligible_.size();
             const auto first = eligible_[random_below(among)], second = eligible_[random_below(among)];
-            chosen.push_back(emptier(candidates[first], candidates[second]) ? first : second);
+            const auto best = emptier(candidates[first], candidates[second]) ? first : second;
+            const auto left_out = request.evenly && has_had_enough(candidates[best], capacity, candidates.size());
+            (left_out ? left_out_ : chosen).push_back(best);
         }
+        if (chosen.size() == request.replicas)
+            for (const auto index : chosen) remember(candidates[index], request.bytes, candidates.size());
     }
 
   private:
+    static bool contains(const std::vector<std::uint32_t>& indices, std::uint32_t index) noexcept {
+        return std::find(indices.begin(), indices.end(), index) != indices.end();
+    }
+
+    /// So many choices are remembered, and up to twice as many: enough for chance not to look like more than a share.
+    static std::size_t remembered(std::size_t segments) noexcept { return 64 + 16 * segments; }
+
+    [[nodiscard]] bool has_had_enough(const SegmentCandidate& candidate, double capacity,
+                                      std::size_t segments) const noexcept {
+        if (choices_ < remembered(segments)) return false;
+        const auto found = recent_.find(candidate.id);
+        return found != recent_.end() &&
+               found->second * capacity > 2 * static_cast<double>(candidate.capacity) * recent_bytes_;
+    }
+
+    void remember(const SegmentCandidate& candidate, std::uint64_t bytes, std::size_t segments) {
+        recent_[candidate.id] += static_cast<double>(bytes);
+        recent_bytes_ += static_cast<double>(bytes);
+        if (++choices_ < 2 * remembered(segments)) return;
+        choices_ /= 2;
+        recent_bytes_ = 0;
+        for (auto& [id, placed] : recent_) recent_bytes_ += placed /= 2;
+        std::erase_if(recent_, [](const auto& entry) { return entry.second < 1; });
+    }
+
     static bool emptier(const SegmentCandidate& a, const SegmentCandidate& b) noexcept {
         const auto share = [](const SegmentCandidate& c) {
             return c.capacity == 0 ? 0.0 : static_cast<double>(c.free_bytes) / static_cast<double>(c.capacity);
@@ -62,7 +96,10 @@ class PowerOfTwoChoices {
     }
 
     std::uint64_t state_;
-    std::vector<std::uint32_t> eligible_;
+    std::vector<std::uint32_t> eligible_, left_out_;
+    std::unordered_map<std::uint32_t, double> recent_; // bytes by segment, half of what is long ago
+    double recent_bytes_ = 0;                          // their sum
+    std::size_t choices_ = 0;                          // that are in it
 };
 
 static_assert(PlacementPolicy<PowerOfTwoChoices>);

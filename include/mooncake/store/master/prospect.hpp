@@ -1,0 +1,67 @@
+#pragma once
+
+#include <mooncake/store/master/object.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// What evicting could give, as it was counted: by segment what may go, and, where that was asked for, what stays.
+/// Sizes are those of extents as they were allocated, in whole granules.
+/// Thread: one at a time (the domain's lock).
+class Prospect {
+  public:
+    void clear() noexcept { segments_.clear(); }
+
+    void may_go(const Extent& extent, std::uint64_t bytes) {
+        auto& part = segments_[extent.segment];
+        part.evictable += bytes;
+        part.largest = std::max(part.largest, bytes);
+    }
+    /// It may have been counted, and is gone.
+    void went(const Extent& extent, std::uint64_t bytes) noexcept {
+        if (const auto found = segments_.find(extent.segment); found != segments_.end())
+            found->second.evictable -= std::min(found->second.evictable, bytes);
+    }
+    void stays(const Extent& extent, std::uint64_t bytes) {
+        segments_[extent.segment].obstacles.push_back({extent.at.offset, extent.at.offset + bytes});
+    }
+
+    /// Whether `segment` would have `bytes` free, in however many pieces, if all that may go went.
+    [[nodiscard]] bool has_bytes(const Segment* segment, std::uint64_t free, std::uint64_t bytes) const noexcept {
+        const auto found = segments_.find(segment);
+        return bytes <= free + (found == segments_.end() ? 0 : found->second.evictable);
+    }
+    /// Whether something may go whose place is as large.
+    [[nodiscard]] bool has_place(const Segment* segment, std::uint64_t bytes) const noexcept {
+        const auto found = segments_.find(segment);
+        return found != segments_.end() && bytes <= found->second.largest;
+    }
+    /// Whether `bytes` would lie between two of those that stay. Requires: all that stay were given.
+    [[nodiscard]] bool has_stretch(const Segment* segment, std::uint64_t capacity, std::uint64_t bytes) {
+        auto& obstacles = segments_[segment].obstacles;
+        std::sort(obstacles.begin(), obstacles.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+        auto free_from = std::uint64_t{0};
+        for (const auto& obstacle : obstacles) {
+            if (obstacle.begin >= free_from + bytes) return true;
+            free_from = obstacle.end;
+        }
+        return capacity >= free_from + bytes;
+    }
+
+  private:
+    struct Stretch {
+        std::uint64_t begin, end;
+    };
+    struct Part {
+        std::uint64_t evictable = 0;
+        std::uint64_t largest = 0;
+        std::vector<Stretch> obstacles;
+    };
+    std::unordered_map<const Segment*, Part> segments_;
+};
+
+} // namespace mooncake::store::detail
