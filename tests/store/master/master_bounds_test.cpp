@@ -6,6 +6,8 @@
 
 #include "master_fixture.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -91,7 +91,8 @@ Task<ListReply> list(M& master, List message, Deadline deadline) {
     auto stopped = Errc::ok;
     while (listing && stopped == Errc::ok && master.go_on(*listing)) {
         co_await asio::post(executor, asio::use_awaitable);
-        if (core::detail::stopping(co_await asio::this_coro::cancellation_state)) stopped = Errc::cancelled;
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (core::detail::stopping(cancellation)) stopped = Errc::cancelled;
         else if (deadline.passed()) stopped = Errc::timed_out;
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
