@@ -96,6 +96,13 @@ TEST_CASE("combine: what a child throws arrives when all are over") {
     CHECK_THROWS_AS((void)runtime.run(with_deadline(throws(), 10s)), std::runtime_error);
 }
 
+TEST_CASE("combine: a child that throws has the others cancelled") {
+    auto runtime = Runtime({.threads = 1});
+    const auto begun = SteadyClock{}.now();
+    CHECK_THROWS_WITH((void)runtime.run(settle(tasks(after(20s, 1), throws()))), "thrown");
+    CHECK(SteadyClock{}.now() - begun < 10s);
+}
+
 TEST_CASE("with_deadline: the task's own result when it is in time, timed_out when it is not") {
     auto runtime = Runtime({.threads = 1});
     CHECK(runtime.run(with_deadline(after(1ms, 5), 20s)).value() == 5);

@@ -264,6 +264,23 @@ TEST_CASE("lane: a server that takes and says nothing any more is left, one that
     (void)runtime.run(closing(lane.get()));
 }
 
+TEST_CASE("lane: a server that has said nothing since somebody gave it up is left, though nobody waits any more") {
+    auto runtime = Runtime({.threads = 2});
+    auto server = SilentServer();
+    const auto lane = std::make_shared<Lane<PlainTcp>>(
+        runtime.executor(), LaneConfig{.peer = server.endpoint(), .hello = {.service = "echo"}, .silence = 200ms});
+    lane->start();
+    auto peer = RawPeer(server.acceptor);
+    if (peer.listen()) peer.say(Staged::reply(0));
+    auto operation = call(1);
+    (void)runtime.run(run(lane.get(), &operation, 20ms));
+    CHECK(operation.error == Errc::timed_out);
+    CHECK_FALSE(lane->failed());
+    for (const auto until = Deadline(10s); !lane->failed() && !until.passed();) std::this_thread::sleep_for(5ms);
+    CHECK(lane->failed());
+    (void)runtime.run(closing(lane.get()));
+}
+
 TEST_CASE("lane: a request that is given up half sent takes the lane down") {
     auto staged = Staged();
     const auto sent = std::string(64 * MiB, 's');
@@ -328,6 +345,7 @@ TEST_CASE("lane: replies that nobody asked for, or that do not fit, end the lane
     };
     CHECK(after(std::string(64, 'G')) == Errc::protocol_error);
     CHECK(after(Staged::reply(77)) == Errc::protocol_error);
+    CHECK(after(Staged::reply(2)) == Errc::protocol_error); // the next that there would be
     CHECK(after(Staged::reply(1, "", "payload that was not wanted")) == Errc::protocol_error);
     auto request = FrameHeader();
     request.id = 1;

@@ -82,3 +82,18 @@ TEST_CASE("message budget: when a large one gives up waiting, a smaller one behi
     CHECK(runtime.run(both(budget)).value());
     CHECK(left == 0); // nobody had to go for it
 }
+
+TEST_CASE("message budget: a small one does not overtake a large one, which would wait for ever") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    const Share held = runtime.run(take_from(budget, 600'000, nothing)).value();
+    auto both = [](std::shared_ptr<MessageBudget> of) -> Task<bool> {
+        auto tasks = std::vector<Task<Share>>();
+        tasks.push_back(with_deadline(take_from(of, 900'000, nothing), 60ms));
+        tasks.push_back(with_deadline(take_from(of, 100'000, nothing), 20ms));
+        const auto shares = co_await all_settled(std::move(tasks));
+        co_return shares[1] && *shares[1] != nullptr;
+    };
+    CHECK_FALSE(runtime.run(both(budget)).value());
+    CHECK(budget->left() == 1 * MiB - 600'000);
+}

@@ -233,6 +233,33 @@ TEST_CASE("server: one address has so many connections, and its idlest makes roo
     (void)runtime.run(closing(&server));
 }
 
+TEST_CASE("server: one address has no more connections than its share, also when none of them has said anything") {
+    auto runtime = Runtime({.threads = 2});
+    auto service = EchoService();
+    auto server = Server<PlainTcp>(runtime, service, {.most_of_a_peer = 3});
+    server.start();
+    auto peers = std::vector<std::unique_ptr<RawPeer>>();
+    for (int i = 0; i < 4; ++i) peers.push_back(std::make_unique<RawPeer>(server.endpoint()));
+    CHECK(peers.back()->is_cut_off());
+    peers.front()->say(hello("echo"));
+    CHECK(peers.front()->listen().has_value());
+    (void)runtime.run(closing(&server));
+}
+
+TEST_CASE("server: of those who have yet to say what they want, the one that has waited for longest makes room") {
+    auto runtime = Runtime({.threads = 2});
+    auto service = EchoService();
+    auto server = Server<PlainTcp>(runtime, service, {.most_greeting = 2});
+    server.start();
+    auto first = RawPeer(server.endpoint()), second = RawPeer(server.endpoint()), third = RawPeer(server.endpoint());
+    CHECK(first.is_cut_off());
+    for (auto* const peer : {&second, &third}) {
+        peer->say(hello("echo"));
+        CHECK(peer->listen().has_value());
+    }
+    (void)runtime.run(closing(&server));
+}
+
 TEST_CASE("server: it closes at any moment, however busy it is") {
     for (int round = 0; round < 30; ++round) {
         auto echo = EchoServer();

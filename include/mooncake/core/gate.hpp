@@ -38,14 +38,10 @@ class Gate {
         return std::optional<Pass>(std::in_place, *this);
     }
 
-    /// Lets nobody in any more. Whether this call is the one that shut it.
-    bool shut() {
+    /// Lets nobody in any more.
+    void shut() {
         const auto lock = std::lock_guard(mutex_);
-        return !std::exchange(shut_, true);
-    }
-    [[nodiscard]] bool is_shut() const {
-        const auto lock = std::lock_guard(mutex_);
-        return shut_;
+        shut_ = true;
     }
 
     /// Waits until nobody is inside. Requires: it is shut, and one waits at a time. Cancellation: none.

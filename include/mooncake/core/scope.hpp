@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace mooncake {
 
@@ -77,10 +78,11 @@ class TaskScope {
         asio::dispatch(state_->executor, [state = state_] { state->cancel(); });
     }
 
-    /// Waits for all to end by themselves; new ones are refused. Cancellation: none.
+    /// Waits for all to end by themselves; new ones are refused. Several may wait. Cancellation: none.
     template <class = void>
     asio::awaitable<void> join() {
-        if (state_->close()) co_await state_->empty.wait(Deadline::never(), Interrupt::no);
+        auto empty = Event();
+        if (state_->close(&empty)) co_await empty.wait(Deadline::never(), Interrupt::no);
     }
 
     /// `cancel`, then `join`. Idempotent.
@@ -109,16 +111,19 @@ class TaskScope {
         void remove(Handle child) {
             const auto lock = std::lock_guard(mutex);
             children.erase(child);
-            if (closing && children.empty()) empty.set();
+            if (!children.empty()) return;
+            for (auto* const empty : joining) empty->set();
+            joining.clear();
         }
-        /// Whether there is something to wait for.
-        bool close() {
+        /// Whether there is something to wait for; `empty` is set when there is not any more.
+        bool close(Event* empty) {
             const auto lock = std::lock_guard(mutex);
             closing = true;
+            if (!children.empty() && empty != nullptr) joining.push_back(empty);
             return !children.empty();
         }
         void cancel() {
-            close();
+            (void)close(nullptr);
             cancelled = true;
             // On the executor, where children end: the list cannot shrink under this loop, and `spawn` adds no more.
             for (auto& child : children) child.signal.emit(asio::cancellation_type::terminal);
@@ -132,8 +137,8 @@ class TaskScope {
         std::mutex mutex;
         std::list<Child> children;
         bool closing = false;
-        bool cancelled = false; ///< looked at on the executor only
-        Event empty;
+        bool cancelled = false;      ///< looked at on the executor only
+        std::vector<Event*> joining; ///< those who wait for its end
     };
 
     std::shared_ptr<State> state_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/closing.hpp>
 #include <mooncake/core/combine.hpp>
 #include <mooncake/core/end_program.hpp>
 #include <mooncake/core/gate.hpp>
@@ -71,7 +72,7 @@ class TransferEngine {
     TransferEngine(const TransferEngine&) = delete;
     TransferEngine& operator=(const TransferEngine&) = delete;
     ~TransferEngine() {
-        if (gate_.is_shut()) return;
+        if (closing_.is_over()) return;
         if (runtime_.on_own_thread())
             core::detail::end_program(
                 "a TransferEngine was destroyed on a thread of its own Runtime, where it cannot wait "
@@ -229,16 +230,19 @@ class TransferEngine {
     /// What the cheapest way to the segment costs, for choosing between replicas. Requires: it was opened.
     [[nodiscard]] unsigned cost(const Segment& segment) const { return mover_.cost(*segment.state()); }
 
-    /// Stops serving, ends transfers in progress and waits for them, closes links. Idempotent.
-    asio::awaitable<void> close() {
-        if (!gate_.shut()) co_return;
+    /// Stops serving, ends transfers in progress and waits for them, closes links. Idempotent, and over when it is closed,
+    /// whoever else closes it.
+    asio::awaitable<void> close() { return closing_.once(close_now()); }
+
+  private:
+    asio::awaitable<void> close_now() {
+        gate_.shut();
         co_await publisher_.forget();
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
         co_await gate_.wait();
     }
 
-  private:
     using Metadata = typename Traits::Metadata;
     using Pool = engine::detail::TransportPool<typename Traits::Transports>;
     using State = typename Pool::State;
@@ -323,6 +327,7 @@ class TransferEngine {
     engine::detail::Mover<Pool> mover_;
     engine::detail::Publisher<Metadata> publisher_;
     Gate gate_; ///< of the operations in progress
+    Closing closing_;
 };
 
 } // namespace mooncake

@@ -245,7 +245,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto wake = co_await pause.wait(Deadline(lane.config_.silence / (2 * Liveness::patience)));
             if (wake == Wake::cancelled) break;
             const auto received = lane.reader_->received();
-            if (std::exchange(lane.heard_, received) != received) lane.unanswered_ = false;
+            if (lane.heard_ != received) lane.unanswered_ = false;
             const auto verdict = liveness.look({.received = received,
                                                 .sent = lane.sent_bytes_,
                                                 .asked = lane.sending_.question_sent(),
@@ -338,6 +338,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     void let_go(Operation& operation) {
         if (operation.maybe_sent && !operation.answered) {
             unanswered_ = true;
+            heard_ = reader_->received();
             tell_of_cancellation(operation.id);
         }
         finish(operation, operation.answered ? Error() : operation.error);
@@ -379,7 +380,6 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     const P policy_;
     std::optional<typename P::Stream> stream_;
     std::optional<net::detail::FrameReader<typename P::Stream>> reader_;
-
     mutable std::mutex mutex_; // of `inbox_` and `failure_`
     std::vector<Operation*> inbox_;
     Error failure_;
@@ -390,8 +390,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     net::detail::SendQueue sending_;
     asio::cancellation_signal stop_writing_;
-    std::uint64_t sent_bytes_ = 0, heard_ = 0;
+    std::uint64_t sent_bytes_ = 0;
     bool unanswered_ = false; ///< something was given up, and nothing was heard since
+    std::uint64_t heard_ = 0; ///< bytes, when that was
     std::unordered_map<std::uint64_t, Operation*> sent_;
     Operation* receiving_ = nullptr;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/closing.hpp>
 #include <mooncake/core/secret.hpp>
 #include <mooncake/health/backoff.hpp>
 #include <mooncake/net/lane.hpp>
@@ -43,8 +44,11 @@ class LaneSlot {
         return lane_ ? lane_->bytes_in_flight() : 0;
     }
 
-    /// Ends what is outstanding with `closed`. Idempotent.
-    asio::awaitable<void> close() {
+    /// Ends what is outstanding with `closed`. Idempotent, and over when it is closed, whoever else closes it.
+    asio::awaitable<void> close() { return closing_.once(close_now()); }
+
+  private:
+    asio::awaitable<void> close_now() {
         auto last = std::shared_ptr<Lane<P>>();
         {
             const auto lock = std::lock_guard(mutex_);
@@ -55,7 +59,6 @@ class LaneSlot {
         co_await retired_.join();
     }
 
-  private:
     static Task<void> retire(std::shared_ptr<Lane<P>> lane) {
         co_await lane->close();
         co_return ok;
@@ -69,6 +72,7 @@ class LaneSlot {
     Backoff backoff_;
     bool closed_ = false;
     TaskScope retired_;
+    Closing closing_;
 };
 
 } // namespace mooncake

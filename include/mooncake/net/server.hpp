@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/closing.hpp>
 #include <mooncake/core/later.hpp>
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/runtime.hpp>
@@ -48,8 +49,11 @@ class Server {
         (void)scope_.spawn(reap_every_now_and_then(this));
     }
 
-    /// Stops listening and ends every connection. Idempotent.
-    asio::awaitable<void> close() {
+    /// Stops listening and ends every connection. Idempotent, and over when it is closed, whoever else closes it.
+    asio::awaitable<void> close() { return closing_.once(close_now()); }
+
+  private:
+    asio::awaitable<void> close_now() {
         const auto throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
         co_await scope_.close();
@@ -63,7 +67,6 @@ class Server {
         co_await asio::this_coro::throw_if_cancelled(throws);
     }
 
-  private:
     using Connection = net::detail::Connection<P>;
 
     Task<void> accept_all() {
@@ -189,10 +192,9 @@ class Server {
     void reap() {
         const auto lock = std::lock_guard(mutex_);
         departures_->ended.store(0, std::memory_order_relaxed);
-        std::erase_if(connections_, [this](std::shared_ptr<Connection>& connection) {
-            const auto over = connection->over();
-            if (over) (void)scope_.spawn(retire(std::move(connection)));
-            return over;
+        // Once the server is closing none is retired: it closes them itself.
+        std::erase_if(connections_, [this](const std::shared_ptr<Connection>& connection) {
+            return connection->over() && scope_.spawn(retire(connection));
         });
     }
     static Task<void> retire(std::shared_ptr<Connection> connection) {
@@ -212,6 +214,7 @@ class Server {
     const Endpoint endpoint_;
     std::mutex mutex_; // of `connections_`
     std::list<std::shared_ptr<Connection>> connections_;
+    Closing closing_;
 };
 
 } // namespace mooncake

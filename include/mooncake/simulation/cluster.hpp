@@ -182,7 +182,7 @@ class ClusterSimulation {
 
     /// A client that ends its store, and opens another, while operations of it run.
     void restart(Member& member) {
-        if (member.process->dead() || member.process->paused() || !member.client) return;
+        if (member.process->dead() || member.process->paused() || !member.ready) return;
         ++member.stopped;
         member.ready = false;
         member.process->start(

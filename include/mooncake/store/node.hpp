@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/closing.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 #include <mooncake/store/remote_master.hpp>
@@ -65,8 +66,11 @@ class StoreNode {
     [[nodiscard]] ConstBytes memory() const noexcept { return region_ ? ConstBytes(region_->bytes) : ConstBytes(); }
     [[nodiscard]] std::uint64_t offset() const noexcept { return region_ ? region_->offset : 0; }
 
-    /// Unmounts, then stops serving. Idempotent.
-    asio::awaitable<void> close() {
+    /// Unmounts, then stops serving. Idempotent, and over when it is closed, whoever else closes it.
+    asio::awaitable<void> close() { return closing_.once(close_now()); }
+
+  private:
+    asio::awaitable<void> close_now() {
         co_await scope_.close();
         if (const auto segment = std::exchange(segment_, 0); segment != 0) {
             auto message = store::Unmount{.segment = segment, .generation = engine_->generation()};
@@ -76,7 +80,6 @@ class StoreNode {
         if (engine_) co_await engine_->close();
     }
 
-  private:
     /// Every client of the master may put, and gets the key for that: the key for reading alone keeps nobody from writing, so
     /// that clients of the same user lose nothing by being let at the memory, and win reads in place.
     static Config trusting(Config config) {
@@ -171,6 +174,7 @@ class StoreNode {
     std::uint32_t segment_ = 0;         ///< 0: not mounted
     std::vector<std::uint64_t> fenced_; ///< epochs to tell the master of
     std::chrono::milliseconds period_{1'000};
+    Closing closing_;
 };
 
 } // namespace mooncake

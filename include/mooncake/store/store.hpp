@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/closing.hpp>
 #include <mooncake/core/end_program.hpp>
 #include <mooncake/core/gate.hpp>
 #include <mooncake/core/in_quotes.hpp>
@@ -61,7 +62,7 @@ class Store {
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
     ~Store() {
-        if (gate_.is_shut()) return;
+        if (closing_.is_over()) return;
         if (engine_.runtime().on_own_thread())
             core::detail::end_program(
                 "a Store was destroyed on a thread of its own Runtime, where it cannot wait for its "
@@ -336,20 +337,23 @@ class Store {
     [[nodiscard]] Engine& engine() noexcept { return engine_; }
     [[nodiscard]] Master& master() noexcept { return master_; }
 
-    /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent.
-    asio::awaitable<void> close() {
-        if (!gate_.shut()) co_return;
-        co_await keeper_.close();
-        co_await master_.close();
-        co_await engine_.close();
-        co_await gate_.wait();
-    }
+    /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
+    /// over when it is closed, whoever else closes it.
+    asio::awaitable<void> close() { return closing_.once(close_now()); }
 
   private:
     using Reader = store::detail::Reader<Engine, Master>;
     using Writer = store::detail::Writer<Engine, Master>;
 
     struct Unattached {};
+
+    asio::awaitable<void> close_now() {
+        gate_.shut();
+        co_await keeper_.close();
+        co_await master_.close();
+        co_await engine_.close();
+        co_await gate_.wait();
+    }
 
     Store(Unattached, Runtime& runtime, Config config)
         : engine_(runtime, std::move(config.engine)), master_(runtime, std::move(config.master)),
@@ -415,6 +419,7 @@ class Store {
     store::detail::LeaseKeeper<Master> keeper_;
     store::detail::SegmentCache<Engine, Master> segments_;
     Gate gate_; ///< of the operations in progress
+    Closing closing_;
 };
 
 } // namespace mooncake

@@ -55,6 +55,7 @@ class MasterServer {
     [[nodiscard]] const Endpoint& endpoint() const noexcept { return server_.endpoint(); }
     [[nodiscard]] Master<Traits>& master() noexcept { return master_; }
 
+    /// Stops serving. Idempotent.
     asio::awaitable<void> close() {
         co_await clock_.close();
         co_await server_.close();

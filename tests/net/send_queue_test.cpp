@@ -1,0 +1,79 @@
+// labels: unit
+#include <mooncake/net/send_queue.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace mooncake;
+using net::detail::SendQueue;
+
+namespace {
+
+const auto nothing = [](LaneOperation&) {};
+
+/// Bytes that are gathered.
+std::string gathered(SendQueue& queue) {
+    auto buffers = std::array<asio::const_buffer, net::detail::most_buffers>();
+    auto text = std::string();
+    for (std::size_t i = 0, count = queue.gather(buffers); i < count; ++i)
+        text.append(static_cast<const char*>(buffers[i].data()), buffers[i].size());
+    return text;
+}
+
+LaneOperation operation(std::string meta) {
+    auto made = LaneOperation();
+    made.meta = std::move(meta);
+    made.unsent = net::detail::SpanCursor<const std::byte>(made.payload);
+    made.header.fill(std::byte{'h'});
+    return made;
+}
+
+} // namespace
+
+TEST_CASE("send queue: a question has gone out when all of it has, and the next one has not") {
+    auto queue = SendQueue();
+    queue.push_question("question");
+    CHECK_FALSE(queue.question_sent());
+    CHECK(gathered(queue) == "question");
+    CHECK(queue.advance(7, nothing, nothing));
+    CHECK_FALSE(queue.question_sent());
+    CHECK(gathered(queue) == "n");
+    CHECK(queue.advance(1, nothing, nothing));
+    CHECK(queue.question_sent());
+    CHECK(queue.empty());
+    queue.push_question("another");
+    CHECK_FALSE(queue.question_sent());
+}
+
+TEST_CASE("send queue: one that is given up half sent is finished from a copy, one that is not begun is forgotten") {
+    auto queue = SendQueue();
+    auto first = operation("first"), second = operation("second"), third = operation("third");
+    for (auto* one : {&first, &second, &third}) queue.push(*one);
+    const auto all = gathered(queue);
+    CHECK(all == std::string(32, 'h') + "first" + std::string(32, 'h') + "second" + std::string(32, 'h') + "third");
+    CHECK(queue.drop(first) == SendQueue::Drop::in_hand);
+    first.given_up = second.given_up = true;
+    auto released = std::vector<LaneOperation*>(), out = released;
+    CHECK(queue.advance(
+        33, [&](LaneOperation& one) { out.push_back(&one); }, [&](LaneOperation& one) { released.push_back(&one); }));
+    CHECK(released == std::vector{&first, &second});
+    CHECK(out.empty());
+    CHECK(first.maybe_sent);
+    CHECK_FALSE(second.maybe_sent);
+    first.meta = "is the owner's again";
+    CHECK(gathered(queue) == "irst" + std::string(32, 'h') + "third");
+    CHECK(queue.advance(4, nothing, nothing));
+    CHECK(queue.drop(third) == SendQueue::Drop::released);
+    CHECK(queue.empty());
+}
+
+TEST_CASE("send queue: what is half sent, and too large to be copied, is stuck") {
+    auto queue = SendQueue();
+    auto large = operation(std::string(SendQueue::most_copied + 100, 'x'));
+    queue.push(large);
+    (void)gathered(queue);
+    CHECK(queue.advance(40, nothing, nothing));
+    CHECK(queue.drop(large) == SendQueue::Drop::stuck);
+}
