@@ -113,6 +113,9 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
     CHECK(reports[1].outcome == Errc::ok);
     CHECK(reports[1].bytes == 10);
     CHECK(reports[1].transport == "second");
+    CHECK((reports[0].self_verifying && !reports[1].self_verifying && reports[2].self_verifying));
+    plan.moved_by[0] = 1; // a piece of it went another way
+    CHECK_FALSE(make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false})[0].self_verifying);
     CHECK(reports[2].bytes == 60'000);
     CHECK(reports[2].checksums.size() == 2);
 }

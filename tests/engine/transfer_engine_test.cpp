@@ -259,6 +259,23 @@ TEST_CASE("engine: registrations that wait for each other are written together")
     CHECK(pair.open().record().buffers.size() == many);
 }
 
+TEST_CASE("engine: registrations that were written together fail together") {
+    auto pair = EnginePair();
+    (void)pair.arena(1 * MiB);
+    auto heir = Engine(pair.runtime, pair.config("owner")); // somebody else's name
+    auto memory = std::vector<std::byte>(4096);
+    auto tasks = std::vector<Task<RegionPin>>();
+    for (int i = 0; i < 20; ++i) tasks.push_back(heir.register_memory(memory, Rights::read));
+    const auto all = [](std::vector<Task<RegionPin>> waiting) -> Task<int> {
+        auto conflicts = 0;
+        const auto results = co_await all_settled(std::move(waiting));
+        for (const auto& result : results) conflicts += result.has_error() && result.error() == Errc::conflict ? 1 : 0;
+        co_return conflicts;
+    };
+    CHECK(pair.runtime.run(all(std::move(tasks))).value() == 20);
+    (void)pair.runtime.run(EnginePair::closing(&heir));
+}
+
 TEST_CASE("engine: many registrations at once all get into the record") {
     auto pair = EnginePair();
     constexpr int threads = 4, each = 25;

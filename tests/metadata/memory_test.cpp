@@ -56,6 +56,26 @@ TEST_CASE("memory: compare-and-swap knows that a lease is over before anybody el
     CHECK(f.runtime.run(f.metadata.compare_and_swap("a", 0, "new", {})).has_value());
 }
 
+TEST_CASE("memory: a lease that is over is not revived, though nobody has looked since") {
+    auto f = Leased();
+    f.clock.advance(1000ms);
+    CHECK(f.runtime.run(f.metadata.keep_alive(f.lease, {})).error() == Errc::not_found);
+    CHECK(f.runtime.run(f.metadata.get("a", {})).error() == Errc::not_found);
+}
+
+TEST_CASE("memory: a watcher hears of the first lease that ends, whatever others last") {
+    auto runtime = Runtime({.threads = 1});
+    auto metadata = MemoryMetadata();
+    const auto longer = runtime.run(metadata.grant(60s, {})).value(),
+               shorter = runtime.run(metadata.grant(50ms, {})).value();
+    CHECK(runtime.run(metadata.put_leased("a/long", "x", longer, {})).has_value());
+    const auto version = runtime.run(metadata.put_leased("a/short", "x", shorter, {})).value();
+    const auto changes = runtime.run(metadata.watch("a/", version, 10s)).value();
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].key == "a/short");
+    CHECK(changes[0].removed);
+}
+
 TEST_CASE("memory: a record that was removed and put again is there, and nothing else is told") {
     auto runtime = Runtime({.threads = 1});
     auto metadata = MemoryMetadata();

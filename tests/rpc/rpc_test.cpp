@@ -129,6 +129,16 @@ TEST_CASE("rpc: a call that waits holds up no other, and ends by its deadline") 
     CHECK(eventually([&] { return adder.cancelled == 1 && adder.waiting == 0; }));
 }
 
+TEST_CASE("rpc: a call that its caller gives up ends at the server, too") {
+    auto adder = Adder();
+    auto client = RpcClient<>(adder.runtime.executor(), {.server = adder.server.endpoint()});
+    const auto given_up = adder.runtime.run(with_deadline(client.call(Wait{60'000}, 60s), 50ms));
+    CHECK(given_up.error() == Errc::timed_out);
+    CHECK(eventually([&] { return adder.cancelled == 1 && adder.waiting == 0; }));
+    CHECK(adder.runtime.run(client.call(Add{{1}}, 10s)).value().sum == 1); // on the same connection
+    (void)adder.runtime.run(closing(&client));
+}
+
 TEST_CASE("rpc: a server that closes cancels its handlers, and a new one is found") {
     auto adder = std::make_unique<Adder>();
     auto runtime = Runtime({.threads = 1});

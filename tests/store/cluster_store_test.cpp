@@ -111,6 +111,23 @@ TEST_CASE("cluster store: what only a dead node held is lost with it, and the se
     CHECK(text_of(*again) == "again");
 }
 
+TEST_CASE("cluster store: a node that its master no longer knows comes back, and is used again") {
+    auto c = Cluster(1);
+    REQUIRE(c.runtime.run(c.store->put("before", bytes_of("value"))).has_value());
+    const auto generation = c.nodes.front()->engine().generation();
+    const auto there = c.master->master().segments({}).segments;
+    REQUIRE(there.size() == 1);
+    // As if it had been silent for too long.
+    REQUIRE(c.master->master().unmount({.segment = there[0].segment, .generation = generation}).has_value());
+    auto stored = Result<PutReceipt>(Errc::no_space);
+    for (const auto until = Deadline(10s); !stored && !until.passed();)
+        stored = c.runtime.run(c.store->put("after", bytes_of("value"), {.deadline = 1s}));
+    REQUIRE(stored.has_value());
+    CHECK(c.runtime.run(c.store->get("after")).has_value());
+    CHECK(c.runtime.run(c.store->get("before")).error() == Errc::not_found);
+    CHECK(c.master->master().segments({}).segments.at(0).generation != generation);
+}
+
 TEST_CASE("cluster store: a second node of the same name is refused while the first is alive") {
     auto c = Cluster(1);
     const auto refused = c.add("node-0");

@@ -213,10 +213,23 @@ TEST_CASE("shm: strangers who say nothing make room, and those who have shown a 
     auto byte = std::vector<std::byte>(1);
     REQUIRE(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
     auto strangers = std::vector<FileDescriptor>();
-    for (std::size_t i = 0; i < 3 * ShmServer::most_strangers; ++i) strangers.push_back(raw(pair));
+    const auto begun = SteadyClock{}.now();
+    for (std::size_t i = 0; i <= ShmServer::most_strangers; ++i) strangers.push_back(raw(pair));
     CHECK(cut_off(strangers.front()));
+    CHECK(SteadyClock{}.now() - begun < ShmServer::stranger_for / 2);
     const auto another = pair.connect(pair.server.describe(), pair.regions->generation());
     CHECK(another.has_value());
+    CHECK(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
+}
+
+TEST_CASE("shm: a stranger who says nothing is gone after a while, and one who has shown a key is not") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto region = pair.add(4096, Rights::read_write);
+    auto byte = std::vector<std::byte>(1);
+    REQUIRE(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
+    const auto begun = SteadyClock{}.now();
+    CHECK(cut_off(raw(pair)));
+    CHECK(SteadyClock{}.now() - begun > ShmServer::stranger_for - 1s);
     CHECK(pair.move_one(Direction::read, byte, region->offset, region->keys.read) == Errc::ok);
 }
 

@@ -74,6 +74,14 @@ struct FakeEngine {
         if (!segments[id].opens) co_return Errc::unreachable;
         co_return Segment{id};
     }
+    /// Its own copy of the content for each window.
+    Task<MappedWindow> map(Segment segment, std::uint64_t, std::uint64_t length, Direction, std::uint64_t, Deadline) {
+        auto copy = std::make_shared<std::vector<std::byte>>(content.begin(),
+                                                             content.begin() + static_cast<std::ptrdiff_t>(length));
+        if (segments[segment.id].lies) copy->front() ^= std::byte{1};
+        if (segments[segment.id].outcome != Errc::ok) co_return segments[segment.id].outcome;
+        co_return MappedWindow{.bytes = copy->data(), .hold = copy};
+    }
     Task<BatchReport> move(const std::vector<Request>& requests, TransferOptions options) {
         auto report = BatchReport();
         auto& ids = moves.emplace_back();
@@ -102,13 +110,14 @@ struct FakeMaster {
     std::vector<store::PutAbort> aborts;
     std::vector<store::PutEnd> ends;
     std::vector<store::ReportBad> bad;
+    Errc end_outcome = Errc::ok;
 
     static MasterLimits limits() { return {}; }
     Task<store::GetReply> call(store::Get, Deadline) { co_return found; }
     Task<store::PutStartReply> call(store::PutStart, Deadline) { co_return space; }
     Task<store::PutEndReply> call(store::PutEnd message, Deadline) {
         auto reply = store::PutEndReply();
-        reply.outcomes.assign(message.objects.size(), Errc::ok);
+        reply.outcomes.assign(message.objects.size(), end_outcome);
         ends.push_back(std::move(message));
         co_return reply;
     }
@@ -170,6 +179,16 @@ struct Fixture {
         failure = reader.failure();
         return outcome ? *outcome : outcome.error().code();
     }
+    Result<MappedWindow> view(Verify verify = Verify::always) {
+        auto reader = Reader(engine, master, segments);
+        auto one = [](Reader* r, ViewOptions options) -> Task<MappedWindow> {
+            const auto key = std::string_view("key");
+            const auto located = co_await r->locate(std::span(&key, 1), {.deadline = options.deadline});
+            if (!located) co_return located.error();
+            co_return co_await r->map(key, r->objects().at(0), options);
+        };
+        return runtime.run(one(&reader, {.deadline = 10s, .verify = verify}));
+    }
     PutBatchReport put(std::size_t number) {
         auto items = std::vector<PutItem>(number, PutItem{.key = "key", .value = engine.content});
         auto writer = Writer(engine, master, segments);
@@ -221,6 +240,23 @@ TEST_CASE("reader: bytes that are not what was written are not given, and the ma
     CHECK(f.get(Verify::never) == Errc::ok); // as one wished
 }
 
+TEST_CASE("reader: a view is of the first replica whose bytes are right, and the master is told of the others") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {.lies = true}}, {2, {.outcome = Errc::not_mapped, .cost = 2}}, {3, {.cost = 3}}};
+    f.object_in({1, 2, 3});
+    const auto window = f.view();
+    REQUIRE(window.has_value());
+    CHECK(std::memcmp(window->bytes, f.engine.content.data(), 100) == 0);
+    REQUIRE(f.master.bad.size() == 1);
+    REQUIRE(f.master.bad[0].replicas.size() == 1);
+    CHECK(f.master.bad[0].replicas[0].segment == 1);
+    f.engine.segments[3].lies = true;
+    CHECK(f.view().has_error());
+    REQUIRE(f.master.bad.size() == 2);
+    CHECK(f.master.bad[1].replicas.size() == 2);
+    CHECK(f.view(Verify::never).has_value());
+}
+
 TEST_CASE("reader: bytes of a transport that could change them are checked even under a lease") {
     auto f = Fixture();
     f.engine.segments = {{1, {.lies = true}}};
@@ -261,6 +297,20 @@ TEST_CASE("writer: what arrived with every replica becomes visible, the rest is 
     REQUIRE(f.master.aborts.size() == 1);
     CHECK(f.master.aborts[0].versions == std::vector<std::uint64_t>{2});
     CHECK(f.master.aborts[0].writer == store::WriterState::settled);
+}
+
+TEST_CASE("writer: some time is kept for saying what has arrived, and what the master does not take was not stored") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {}}};
+    f.space_in({1});
+    f.master.end_outcome = Errc::conflict;
+    const auto begun = SteadyClock{}.now();
+    const auto report = f.put(1);
+    REQUIRE(f.engine.deadlines.size() == 1);
+    CHECK(f.engine.deadlines[0].at() > begun + 8s);
+    CHECK(f.engine.deadlines[0].at() < begun + 9'500ms);
+    CHECK(report.outcomes == std::vector<Errc>{Errc::conflict});
+    CHECK(report.replicas == std::vector<std::uint32_t>{0});
 }
 
 TEST_CASE("writer: it vouches for nothing that may still be on its way") {

@@ -149,6 +149,19 @@ TEST_CASE("put: one whose bytes would lie between others that stay evicts nothin
     CHECK(f.start("large", {.sizes = {10 * block}}).outcome == Errc::ok);
 }
 
+TEST_CASE("put: the place of one that was evicted for another key of the batch is not counted twice") {
+    auto f = MasterFixture(20);
+    REQUIRE(f.put("large", {.sizes = {10 * block}}).outcome == Errc::ok);
+    for (int i = 0; i < 5; ++i) {
+        REQUIRE(f.put("pinned" + std::to_string(i), {.pin = Pin::hard}).outcome == Errc::ok);
+        REQUIRE(f.put("small" + std::to_string(i)).outcome == Errc::ok);
+    }
+    const auto reply = f.master.put_start({.keys = {"a", "b"}, .sizes = {10 * block, 3 * block}}).value();
+    CHECK(reply.objects[0].outcome == Errc::ok);
+    CHECK(reply.objects[1].outcome == Errc::no_space);
+    CHECK(f.master.stats().evictions == 1);
+}
+
 TEST_CASE("put: what is in quarantine or waits for a fence is in the way of one piece, too") {
     auto f = MasterFixture(10);
     fill(f, keys_of("before/", 5));

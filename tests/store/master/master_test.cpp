@@ -189,6 +189,58 @@ TEST_CASE("master: what began at another one, before a restart, is not finished 
     CHECK(f.master.put_end({.objects = {written}, .term = term}).has_value());
 }
 
+namespace {
+/// A master whose one segment vouches for its writers, and a write that ended without saying how.
+struct Fenced {
+    MasterFixture<> f{0};
+    std::uint32_t segment = f.master
+                                .mount({.name = "node-1",
+                                        .generation = 1,
+                                        .endpoint = "node-1:1",
+                                        .host = "node-1",
+                                        .offset = 1 << 20,
+                                        .bytes = 4 * block,
+                                        .read_key = 11,
+                                        .write_key = 22,
+                                        .fencing = Fencing::by_owner})
+                                .value()
+                                .segment;
+    PutSpace space = f.start("a");
+    Errc aborted = f.abort("a", space.version, WriterState::unknown);
+
+    std::vector<FencedExtent> told(std::vector<std::uint64_t> fenced = {}) {
+        return f.master.heartbeat({.segment = segment, .generation = 1, .fenced = std::move(fenced)}).value().fence;
+    }
+};
+} // namespace
+
+TEST_CASE(
+    "fence: space whose writer may still be writing is free when its owner has fenced it, however long that takes") {
+    auto fenced = Fenced();
+    auto& f = fenced.f;
+    REQUIRE(fenced.aborted == Errc::ok);
+    CHECK(f.master.stats().quarantined_bytes == block);
+    f.clock.advance(1h);
+    (void)f.master.expire();
+    const auto told = fenced.told();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].epoch == fenced.space.replicas[0].epoch);
+    CHECK(told[0].offset == fenced.space.replicas[0].offset);
+    CHECK(told[0].bytes == block);
+    CHECK(f.start("four", {.sizes = {4 * block}}).outcome == Errc::no_space);
+    CHECK(fenced.told({told[0].epoch + 1}).size() == 1); // not that one
+    CHECK(fenced.told({told[0].epoch}).empty());
+    CHECK(f.master.stats().quarantined_bytes == 0);
+    CHECK(f.start("four", {.sizes = {4 * block}}).outcome == Errc::ok);
+}
+
+TEST_CASE("fence: a segment that is gone has nothing to fence any more") {
+    auto fenced = Fenced();
+    REQUIRE(fenced.f.master.unmount({.segment = fenced.segment, .generation = 1}).has_value());
+    CHECK(fenced.f.master.stats().quarantined_bytes == 0);
+    CHECK(fenced.f.master.fenced_bytes() == 0);
+}
+
 TEST_CASE("abort: the space of a settled writer is free at once, of another one after its deadline") {
     auto f = MasterFixture(1, {.segment_ttl = Duration::max(), .skew = 0ms});
     auto space = f.start("a");

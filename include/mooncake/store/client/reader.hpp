@@ -133,9 +133,12 @@ class Reader {
                 continue;
             }
             const auto bytes = ConstBytes(window->bytes, object.size);
-            if (options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted()))
+            const auto unseen =
+                options.verify == Verify::never || (options.verify == Verify::unless_leased && trusted());
+            if (unseen || chunk_checksums(bytes) == object.checksums) {
+                co_await report_suspects();
                 co_return std::move(*window);
-            if (chunk_checksums(bytes) == object.checksums) co_return std::move(*window);
+            }
             suspect(key, object, *at);
             why = failure_;
         }

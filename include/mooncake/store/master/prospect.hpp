@@ -19,12 +19,17 @@ class Prospect {
     void may_go(const Extent& extent, std::uint64_t bytes) {
         auto& part = segments_[extent.segment];
         part.evictable += bytes;
-        part.largest = std::max(part.largest, bytes);
+        if (bytes > part.largest) part.largest = bytes, part.as_large = 0;
+        part.as_large += bytes == part.largest ? 1 : 0;
     }
     /// It may have been counted, and is gone.
     void went(const Extent& extent, std::uint64_t bytes) noexcept {
-        if (const auto found = segments_.find(extent.segment); found != segments_.end())
-            found->second.evictable -= std::min(found->second.evictable, bytes);
+        const auto found = segments_.find(extent.segment);
+        if (found == segments_.end()) return;
+        auto& part = found->second;
+        part.evictable -= std::min(part.evictable, bytes);
+        // There may be others that are as large, of those that were not counted: whoever needs to know looks closer.
+        if (bytes == part.largest && --part.as_large == 0) part.largest = 0;
     }
     void stays(const Extent& extent, std::uint64_t bytes) {
         segments_[extent.segment].obstacles.push_back({extent.at.offset, extent.at.offset + bytes});
@@ -58,7 +63,7 @@ class Prospect {
     };
     struct Part {
         std::uint64_t evictable = 0;
-        std::uint64_t largest = 0;
+        std::uint64_t largest = 0, as_large = 0; ///< of the evictable ones, and how many are
         std::vector<Stretch> obstacles;
     };
     std::unordered_map<const Segment*, Part> segments_;

@@ -1,0 +1,123 @@
+// labels: coroutine
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/engine/mover.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::engine::detail;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Two ways, which do what the test says.
+struct FakePool {
+    static constexpr std::size_t size = 2;
+    static constexpr std::array<std::string_view, size> names{"first", "second"};
+    static constexpr std::array<unsigned, size> costs{1, 2};
+    static constexpr std::array<bool, size> maps{false, false};
+
+    struct Path {
+        bool reachable = true, connected = false;
+        TimePoint retry_at{};
+        std::atomic<unsigned> failures{0};
+    };
+    struct State {
+        mutable std::mutex mutex;
+        std::array<Path, size> paths;
+    };
+
+    enum class Does : std::uint8_t { moves, fails, stays_silent };
+
+    Task<void> transfer(std::size_t path, std::shared_ptr<State>, SliceGroup group) {
+        used.push_back(path);
+        const auto does = path == 0 && !first_does.empty() ? first_does.front() : Does::moves;
+        if (path == 0 && !first_does.empty()) first_does.pop_front();
+        if (does == Does::stays_silent) {
+            auto nothing = Event();
+            (void)co_await nothing.wait(group.deadline);
+        }
+        for (auto& slice : group.slices)
+            slice.outcome = does == Does::moves   ? Errc::ok
+                            : does == Does::fails ? Errc::connection_lost
+                                                  : Errc::timed_out;
+        if (does == Does::fails) co_return Error(Errc::connection_lost, "broken");
+        co_return ok;
+    }
+    Task<MappedWindow> map(std::size_t, std::shared_ptr<State>, WindowRequest) { co_return Errc::not_mapped; }
+    void count_mapped(std::size_t, Direction, std::uint64_t) noexcept {}
+
+    std::deque<Does> first_does; ///< and moves when there is nothing left
+    std::vector<std::size_t> used;
+};
+using Does = FakePool::Does;
+
+struct Fixture {
+    Runtime runtime{{.threads = 1}};
+    FakePool pool;
+    Mover<FakePool> mover{pool, {.rest = 1s, .patience = 320ms}};
+    std::shared_ptr<FakePool::State> state = std::make_shared<FakePool::State>();
+
+    /// The outcome of a slice that has so long.
+    Errc move(Duration length = 10s) {
+        auto slice = Slice{.local = nullptr, .length = 1, .remote = 0, .key = 0, .epoch = 0, .outcome = Errc::no_path};
+        auto moved_by = std::uint8_t{0};
+        (void)runtime.run(mover.move(state, {.slices = {.direction = Direction::read,
+                                                        .digest = Digest::none,
+                                                        .slices = std::span(&slice, 1),
+                                                        .deadline = Deadline(length)},
+                                             .moved_by = std::span(&moved_by, 1)}));
+        return slice.outcome;
+    }
+    Duration rests() const { return state->paths[0].retry_at - SteadyClock{}.now(); }
+};
+
+} // namespace
+
+TEST_CASE("mover: a way that fails rests twice as long each time, and not at all once it works again") {
+    auto f = Fixture();
+    for (const auto expected : {1s, 2s, 4s, 8s}) {
+        f.pool.first_does = {Does::fails};
+        CHECK(f.move() == Errc::ok);
+        CHECK(f.rests() > expected - 500ms);
+        CHECK(f.rests() <= expected);
+        f.state->paths[0].retry_at = {};
+    }
+    CHECK(f.move() == Errc::ok);
+    CHECK(f.pool.used.back() == 0);
+    CHECK(f.state->paths[0].failures == 0);
+    f.pool.first_does = {Does::fails};
+    CHECK(f.move() == Errc::ok);
+    CHECK(f.rests() <= 1s);
+}
+
+TEST_CASE("mover: rests are bounded") {
+    auto f = Fixture();
+    for (int i = 0; i < 40; ++i) {
+        f.pool.first_does = {Does::fails};
+        CHECK(f.move() == Errc::ok);
+        CHECK(f.rests() <= 64s);
+        f.state->paths[0].retry_at = {};
+    }
+}
+
+TEST_CASE("mover: silence fails a way where it was given a fair time, and says nothing where its user was in haste") {
+    auto f = Fixture();
+    f.pool.first_does = {Does::stays_silent};
+    CHECK(f.move(20ms) == Errc::ok); // half of that is less than a sixteenth of what a way has
+    CHECK(f.pool.used == std::vector<std::size_t>{0, 1});
+    CHECK(f.state->paths[0].failures == 0);
+    f.pool.first_does = {Does::stays_silent};
+    CHECK(f.move(10s) == Errc::ok);
+    CHECK(f.state->paths[0].failures == 1);
+    CHECK(f.move() == Errc::ok);
+    CHECK(f.pool.used.back() == 1); // it rests
+}

@@ -1,0 +1,126 @@
+// labels: coroutine
+#include <mooncake/core/runtime.hpp>
+#include <mooncake/store/client/lease_keeper.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace mooncake;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Answers what the test says, and remembers what it was asked.
+struct FakeMaster {
+    std::mutex mutex; // of what follows
+    std::vector<std::uint64_t> renewed, released;
+    std::uint64_t ttl_ms = 60'000; ///< 0: every lease is over
+    bool answers = true;
+
+    Task<store::RenewManyReply> call(store::RenewMany message, Deadline) {
+        const auto lock = std::lock_guard(mutex);
+        renewed.insert(renewed.end(), message.leases.begin(), message.leases.end());
+        if (!answers) co_return Errc::connection_lost;
+        co_return store::RenewManyReply{.ttls_ms = std::vector<std::uint64_t>(message.leases.size(), ttl_ms)};
+    }
+    Task<store::Release::Reply> call(store::Release message, Deadline) {
+        const auto lock = std::lock_guard(mutex);
+        released.insert(released.end(), message.leases.begin(), message.leases.end());
+        co_return store::Release::Reply();
+    }
+    void set(std::uint64_t ttl, bool answering) {
+        const auto lock = std::lock_guard(mutex);
+        ttl_ms = ttl;
+        answers = answering;
+    }
+    auto count_renewed(std::uint64_t id) {
+        const auto lock = std::lock_guard(mutex);
+        return std::count(renewed.begin(), renewed.end(), id);
+    }
+    auto count_released(std::uint64_t id) {
+        const auto lock = std::lock_guard(mutex);
+        return std::count(released.begin(), released.end(), id);
+    }
+};
+
+template <class Condition>
+bool eventually(Condition condition) {
+    for (const auto until = Deadline(5s); !until.passed(); std::this_thread::sleep_for(1ms))
+        if (condition()) return true;
+    return false;
+}
+
+using Keeper = store::detail::LeaseKeeper<FakeMaster>;
+
+struct Fixture {
+    FakeMaster master;
+    Runtime runtime{{.threads = 1}};
+    Keeper keeper{runtime.executor(), master};
+
+    Fixture() { keeper.start(); }
+    ~Fixture() { close(); }
+    void close() {
+        (void)runtime.run([](Keeper* what) -> Task<void> {
+            co_await what->close();
+            co_return ok;
+        }(&keeper));
+    }
+    static TimePoint in(Duration length) { return SteadyClock{}.now() + length; }
+};
+
+} // namespace
+
+TEST_CASE("lease keeper: a lease is renewed before it ends, also one that comes while it sleeps for a longer one") {
+    auto f = Fixture();
+    const auto longer = f.keeper.keep(1, f.in(60s));
+    std::this_thread::sleep_for(20ms);
+    const auto shorter = f.keeper.keep(2, f.in(300ms));
+    CHECK(eventually([&] { return f.master.count_renewed(2) == 1; }));
+    CHECK(eventually([&] { return shorter->trusted_until() > f.in(50s); }));
+    CHECK(shorter->holds());
+    CHECK(f.master.count_renewed(1) == 0);
+    CHECK(longer->holds());
+}
+
+TEST_CASE("lease keeper: one that nobody needs is given back, and renewed no more") {
+    auto f = Fixture();
+    auto open = f.keeper.keep(3, f.in(200ms));
+    open.reset();
+    CHECK(eventually([&] { return f.master.count_released(3) == 1; }));
+    std::this_thread::sleep_for(200ms);
+    CHECK(f.master.count_renewed(3) == 0);
+}
+
+TEST_CASE("lease keeper: one whose time was over before it was renewed is lost, whatever the master says") {
+    auto f = Fixture();
+    const auto late = f.keeper.keep(4, f.in(-1ms));
+    CHECK(eventually([&] { return f.master.count_renewed(4) != 0; }));
+    std::this_thread::sleep_for(50ms);
+    CHECK_FALSE(late->holds());
+}
+
+TEST_CASE("lease keeper: one that the master calls over is lost") {
+    auto f = Fixture();
+    f.master.set(0, true);
+    const auto over = f.keeper.keep(5, f.in(400ms));
+    CHECK(eventually([&] { return !over->holds(); }));
+    CHECK(f.master.count_renewed(5) == 1);
+}
+
+TEST_CASE("lease keeper: a master that does not answer is asked again, in time") {
+    auto f = Fixture();
+    f.master.set(60'000, false);
+    const auto open = f.keeper.keep(6, f.in(2s));
+    CHECK(eventually([&] { return f.master.count_renewed(6) >= 2; }));
+    f.master.set(60'000, true);
+    CHECK(eventually([&] { return open->trusted_until() > f.in(50s); }));
+    CHECK(open->holds());
+}

@@ -1,0 +1,108 @@
+// labels: unit
+#include <mooncake/net/codec.hpp>
+#include <mooncake/transport/tcp_service.hpp>
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::transport::detail;
+
+namespace {
+
+struct Fixture {
+    std::vector<std::byte> memory = std::vector<std::byte>(4096);
+    std::shared_ptr<RegionTable> regions = std::make_shared<RegionTable>(7);
+    RegionPin region =
+        regions
+            ->add(
+                {.bytes = memory, .rights = Rights::read_write, .keys = make_keys(Rights::read_write), .location = {}})
+            .value();
+    TcpService service{regions};
+
+    static Exchange exchange(TcpMethod method, const TcpRequest& request, std::uint64_t payload) {
+        auto made = Exchange();
+        made.request.method = static_cast<std::uint32_t>(method);
+        made.request.payload_bytes = payload;
+        made.message = encode(request);
+        return made;
+    }
+    TcpSlice slice(std::uint64_t length, std::uint64_t epoch = 0) const {
+        return {.offset = region->offset, .length = length, .key = region->keys.write, .epoch = epoch};
+    }
+    Errc accept(TcpMethod method, const TcpRequest& request, std::uint64_t payload) {
+        auto one = exchange(method, request, payload);
+        const auto accepted = service.accept(one);
+        return accepted ? Errc::ok : accepted.error().code();
+    }
+};
+
+std::uint64_t bytes_of(const std::vector<MutableBytes>& sinks) {
+    auto sum = std::uint64_t{0};
+    for (const auto& sink : sinks) sum += sink.size();
+    return sum;
+}
+
+} // namespace
+
+TEST_CASE("tcp service: slices that do not fit their payload, and payloads of reads, are breaches") {
+    auto f = Fixture();
+    CHECK(f.accept(TcpMethod::write, {7, {f.slice(100)}}, 100) == Errc::ok);
+    CHECK(f.accept(TcpMethod::read, {7, {f.slice(100)}}, 0) == Errc::ok);
+    CHECK(f.accept(TcpMethod::read, {7, {f.slice(100)}}, 1) == Errc::protocol_error);
+    CHECK(f.accept(TcpMethod::write, {7, {f.slice(100), f.slice(1)}}, 100) == Errc::protocol_error);
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    CHECK(f.accept(TcpMethod::write, {7, {f.slice(100), f.slice(most)}}, 100) == Errc::protocol_error);
+    CHECK(f.accept(TcpMethod::read, {7, {f.slice(100), f.slice(most)}}, 0) == Errc::protocol_error);
+    CHECK(f.accept(static_cast<TcpMethod>(3), {7, {f.slice(100)}}, 0) == Errc::unknown_method);
+    auto many = TcpRequest{7, std::vector<TcpSlice>(TcpService::most_slices, f.slice(0))};
+    CHECK(f.accept(TcpMethod::read, many, 0) == Errc::ok);
+    many.slices.push_back(f.slice(0));
+    CHECK(f.accept(TcpMethod::read, many, 0) == Errc::protocol_error);
+}
+
+TEST_CASE("tcp service: each slice has its own outcome, and the bytes of those that are refused go nowhere") {
+    auto f = Fixture();
+    auto beyond = f.slice(64), stranger = f.slice(64), other = f.slice(64);
+    beyond.offset = f.region->offset + f.memory.size() - 63;
+    stranger.key ^= 1;
+    auto one = Fixture::exchange(TcpMethod::write, {7, {f.slice(100), beyond, stranger, other}}, 292);
+    REQUIRE(f.service.accept(one).has_value());
+    const auto reply = decode<TcpReply>(one.reply).value();
+    CHECK(reply.outcomes == std::vector<std::uint16_t>{0, static_cast<std::uint16_t>(Errc::out_of_range),
+                                                       static_cast<std::uint16_t>(Errc::access_denied), 0});
+    CHECK(bytes_of(one.sinks) == 292);
+    REQUIRE(one.sinks.size() == 4);
+    const auto inside = [&](const MutableBytes& sink) {
+        return sink.data() >= f.memory.data() && sink.data() < f.memory.data() + f.memory.size();
+    };
+    CHECK((inside(one.sinks[0]) && !inside(one.sinks[1]) && !inside(one.sinks[2]) && inside(one.sinks[3])));
+    auto stale = Fixture::exchange(TcpMethod::write, {8, {f.slice(100)}}, 100);
+    REQUIRE(f.service.accept(stale).has_value());
+    CHECK(decode<TcpReply>(stale.reply).value().outcomes.front() == static_cast<std::uint16_t>(Errc::stale_generation));
+    CHECK_FALSE(inside(stale.sinks.front()));
+}
+
+TEST_CASE("tcp service: a write is under way as long as its exchange is, for the fence and for the region") {
+    auto f = Fixture();
+    auto& fence = f.regions->fence();
+    const auto uses = f.region.use_count();
+    {
+        auto one = Fixture::exchange(TcpMethod::write, {7, {f.slice(100, 5)}}, 100);
+        REQUIRE(f.service.accept(one).has_value());
+        CHECK(fence.under_way() == 1);
+        fence.raise(f.region->offset, 100, 5);
+        CHECK_FALSE(fence.quiet(f.region->offset, 100, 5));
+        CHECK(f.region.use_count() > uses);
+    }
+    CHECK(fence.quiet(f.region->offset, 100, 5));
+    CHECK(f.region.use_count() == uses);
+    auto late = Fixture::exchange(TcpMethod::write, {7, {f.slice(100, 5)}}, 100);
+    REQUIRE(f.service.accept(late).has_value());
+    CHECK(decode<TcpReply>(late.reply).value().outcomes.front() == static_cast<std::uint16_t>(Errc::stale_epoch));
+}
