@@ -121,3 +121,9 @@ TEST_CASE("mover: silence fails a way where it was given a fair time, and says n
     CHECK(f.move() == Errc::ok);
     CHECK(f.pool.used.back() == 1); // it rests
 }
+
+TEST_CASE("mover: where no way maps memory, that is said") {
+    auto f = Fixture();
+    CHECK(f.runtime.run(f.mover.map(f.state, {})).error() == Errc::not_mapped);
+    CHECK(f.pool.used.empty());
+}
