@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -35,6 +36,17 @@ Task<Wake> wait_in_vain(Event* event) {
     if (wake != Wake::cancelled) co_return wake;
     const auto again = co_await event->wait(Deadline::never(), Interrupt::no);
     co_return again;
+}
+
+/// Whether it was cancelled while it waited for something else than the event it had waited for, which is gone by then.
+Task<bool> outlive(std::unique_ptr<Event> event, std::atomic<bool>* waiting) {
+    waiting->store(true);
+    (void)co_await event->wait();
+    event.reset();
+    auto other = Event();
+    (void)co_await other.wait(Deadline(50ms), Interrupt::no);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    co_return state.cancelled() != asio::cancellation_type::none;
 }
 
 Task<std::thread::id> thread_after(Event* event) {
@@ -102,6 +114,19 @@ TEST_CASE("event: after a cancellation one can wait on, uninterrupted, for what 
         REQUIRE(woken.has_value());
         REQUIRE(*woken == Wake::set);
     }
+}
+
+TEST_CASE("event: a cancellation after the wait has nothing to do with an event that is gone") {
+    auto runtime = Runtime({.threads = 1});
+    auto owned = std::make_unique<Event>();
+    auto* const event = owned.get();
+    auto waiting = std::atomic<bool>{false};
+    auto setter = std::jthread([&] {
+        while (!waiting) std::this_thread::yield();
+        std::this_thread::sleep_for(1ms);
+        event->set();
+    });
+    CHECK(runtime.run(with_deadline(outlive(std::move(owned), &waiting), 20ms)).value());
 }
 
 TEST_CASE("event: the waiter resumes on its own executor, whoever sets") {

@@ -127,3 +127,17 @@ TEST_CASE("mover: where no way maps memory, that is said") {
     CHECK(f.runtime.run(f.mover.map(f.state, {})).error() == Errc::not_mapped);
     CHECK(f.pool.used.empty());
 }
+
+TEST_CASE("mover: a way that failed is connected anew, and rests no more once it has worked as the last one left") {
+    auto f = Fixture();
+    f.state->paths[0].connected = true;
+    f.pool.first_does = {Does::fails};
+    CHECK(f.move() == Errc::ok);
+    CHECK_FALSE(f.state->paths[0].connected);
+    f.state->paths[1].reachable = false;
+    CHECK(f.move() == Errc::ok);
+    CHECK(f.pool.used.back() == 0);
+    f.state->paths[1].reachable = true;
+    CHECK(f.move() == Errc::ok);
+    CHECK(f.pool.used.back() == 0);
+}

@@ -114,6 +114,10 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
     CHECK(reports[1].bytes == 10);
     CHECK(reports[1].transport == "second");
     CHECK((reports[0].self_verifying && !reports[1].self_verifying && reports[2].self_verifying));
+    CHECK((reports[0].settled && reports[1].settled && reports[2].settled));
+    plan.slices[0].settled = false;
+    const auto unsettled = make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false});
+    CHECK((!unsettled[0].settled && unsettled[1].settled && unsettled[2].settled));
     plan.moved_by[0] = 1; // a piece of it went another way
     CHECK_FALSE(make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false})[0].self_verifying);
     CHECK(reports[2].bytes == 60'000);

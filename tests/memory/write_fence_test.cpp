@@ -62,3 +62,14 @@ TEST_CASE("write fence: any sequence of ranges and epochs is as an epoch for eac
         }
     }
 }
+
+TEST_CASE("write fence: the highest epoch of a range is the highest of its parts, in whatever order they lie") {
+    auto fence = WriteFence();
+    fence.raise(0, 10, 5);
+    fence.raise(20, 10, 3);
+    CHECK(fence.highest(0, 30) == 5);
+    CHECK(fence.highest(10, 20) == 3);
+    CHECK(fence.highest(10, 10) == 0);
+    fence.raise(40, 10, 7);
+    CHECK(fence.highest(0, 50) == 7);
+}

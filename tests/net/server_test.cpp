@@ -44,6 +44,22 @@ void breach(std::string_view bytes, bool greeted) {
     if (!lines.empty()) CHECK(lines[0].find("127.0.0.1:") != std::string::npos);
 }
 
+/// Says what to do when a call is given up, and answers it at once.
+class HastyService final : public FrameService {
+  public:
+    std::string_view name() const noexcept override { return "hasty"; }
+    Result<void> accept(Exchange&) override { return ok; }
+    void serve(std::unique_ptr<Exchange> exchange, const std::shared_ptr<ReplyChannel>& channel) override {
+        auto token = std::make_shared<int>(0);
+        last = token;
+        channel->on_cancel(*exchange, [token] { ++*token; });
+        exchange->reply.assign(says, 's');
+        channel->send(std::move(exchange));
+    }
+    std::weak_ptr<int> last;
+    std::size_t says = 0; ///< bytes of a reply
+};
+
 std::string with(void (*change)(FrameHeader&)) {
     auto header = FrameHeader();
     header.method = 1;
@@ -211,6 +227,45 @@ TEST_CASE("server: peers that announce messages and keep them to themselves make
     CHECK(serves(server.endpoint())); // what is small waits for nobody
     REQUIRE_FALSE(book.lines().empty());
     CHECK(book.lines().front().find("memory for messages") != std::string::npos);
+    (void)runtime.run(closing(&server));
+}
+
+TEST_CASE("server: what was answered is held no more, neither its bytes nor what its cancellation would do") {
+    auto runtime = Runtime({.threads = 1});
+    auto service = HastyService();
+    auto server = Server<PlainTcp>(runtime, service, {.connection = {.most_request_bytes = 1'000}});
+    server.start();
+    auto peer = RawPeer(server.endpoint());
+    peer.say(hello("hasty"));
+    REQUIRE(peer.listen().has_value());
+    for (std::uint64_t id = 1; id <= 20; ++id) {
+        auto header = FrameHeader();
+        header.id = id;
+        peer.say(frame(header, std::string(600, 'm')));
+        const auto reply = peer.listen();
+        REQUIRE(reply.has_value());
+        CHECK(reply->id == id);
+    }
+    CHECK(service.last.expired());
+    (void)runtime.run(closing(&server));
+}
+
+TEST_CASE("server: a reply over the limit is an error with a sentence, and the connection goes on") {
+    auto runtime = Runtime({.threads = 1});
+    auto service = HastyService();
+    auto server = Server<PlainTcp>(runtime, service, {.connection = {.limits = {.meta_bytes = 5'000}}});
+    server.start();
+    auto peer = RawPeer(server.endpoint());
+    peer.say(hello("hasty"));
+    REQUIRE(peer.listen().has_value());
+    for (const auto& [bytes, expected] : {std::pair(5'001, Errc::too_large), std::pair(5'000, Errc::ok)}) {
+        service.says = static_cast<std::size_t>(bytes);
+        peer.say(frame({}));
+        const auto reply = peer.listen();
+        REQUIRE(reply.has_value());
+        CHECK(reply->status == static_cast<std::uint16_t>(expected));
+        CHECK((expected == Errc::ok) == (peer.text.size() == 5'000));
+    }
     (void)runtime.run(closing(&server));
 }
 

@@ -134,7 +134,9 @@ TEST_CASE("rpc: a call that its caller gives up ends at the server, too") {
     auto client = RpcClient<>(adder.runtime.executor(), {.server = adder.server.endpoint()});
     const auto given_up = adder.runtime.run(with_deadline(client.call(Wait{60'000}, 60s), 50ms));
     CHECK(given_up.error() == Errc::timed_out);
+    const auto begun = SteadyClock{}.now();
     CHECK(eventually([&] { return adder.cancelled == 1 && adder.waiting == 0; }));
+    CHECK(SteadyClock{}.now() - begun < 1s); // at once, and not with whatever is said next
     CHECK(adder.runtime.run(client.call(Add{{1}}, 10s)).value().sum == 1); // on the same connection
     (void)adder.runtime.run(closing(&client));
 }

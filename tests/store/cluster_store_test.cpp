@@ -3,6 +3,8 @@
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
 
+#include "net/echo.hpp"
+
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -134,6 +136,23 @@ TEST_CASE("cluster store: a second node of the same name is refused while the fi
     REQUIRE(!refused);
     CHECK(refused.error() == Errc::conflict);
     CHECK(refused.error().context().find("node-0") != std::string_view::npos);
+}
+
+TEST_CASE("cluster store: a master that takes a call and does not answer is given up in the time that is set for it") {
+    auto runtime = Runtime({.threads = 1});
+    auto silent = test::SilentServer();
+    auto greeter = std::jthread([&] {
+        auto peer = test::RawPeer(silent.acceptor);
+        auto header = FrameHeader();
+        header.kind = FrameKind::reply;
+        if (peer.listen()) peer.say(test::frame(header));
+        while (peer.listen()) continue;
+    });
+    auto master = RemoteMaster<>(runtime, {.rpc = {.server = silent.endpoint()}, .answer_within = 200ms});
+    const auto begun = SteadyClock{}.now();
+    CHECK(runtime.run(master.call(store::Stats(), Deadline())).error() == Errc::timed_out);
+    CHECK(SteadyClock{}.now() - begun < 2s);
+    (void)runtime.run(close(master));
 }
 
 TEST_CASE("cluster store: a master that is not there is a clear error, not a hang") {

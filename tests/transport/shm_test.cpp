@@ -193,6 +193,24 @@ TEST_CASE("shm: a peer that does not answer keeps the fence open until it is gon
     CHECK(fenced_in_time(pair, region, 3));
 }
 
+TEST_CASE("shm: one peer has so many mappings, and no more") {
+    auto pair = TransportPair<ShmTransport>();
+    const auto region = pair.add(64 * KiB, Rights::read_write);
+    const auto peer = raw(pair);
+    auto answer = ShmMessage();
+    const auto ask = [&](const ShmMessage& message) {
+        send(peer, bytes_of(message));
+        if (::recv(peer.get(), &answer, sizeof answer, 0) != sizeof answer) return Errc::connection_lost;
+        return static_cast<Errc>(answer.status); // the descriptor beside it is not taken, and the kernel closes it
+    };
+    REQUIRE(ask({.kind = ShmKind::hello, .id = wire_version, .generation = pair.regions->generation()}) == Errc::ok);
+    const auto write = ShmMessage{.kind = ShmKind::map, .id = 9, .offset = region->offset, .key = region->keys.write};
+    REQUIRE(ask(write) == Errc::ok);
+    for (std::size_t i = 1; i < ShmServer::most_mappings; ++i)
+        if (const auto outcome = ask(write); outcome != Errc::ok) FAIL("mapping ", i, ": ", to_string(outcome));
+    CHECK(ask(write) == Errc::too_large);
+}
+
 TEST_CASE("shm: what was fenced before a region was mapped is not written over it") {
     auto pair = TransportPair<ShmTransport>();
     const auto region = pair.add(64 * KiB, Rights::read_write);

@@ -299,6 +299,19 @@ TEST_CASE("writer: what arrived with every replica becomes visible, the rest is 
     CHECK(f.master.aborts[0].writer == store::WriterState::settled);
 }
 
+TEST_CASE("reader and writer: a master that answers for other keys than it was asked for breaks the protocol") {
+    auto f = Fixture();
+    CHECK(f.get() == Errc::protocol_error); // none for one
+    f.object_in({1});
+    f.object_in({1});
+    CHECK(f.get() == Errc::protocol_error); // two
+    auto items = std::vector<PutItem>(2, PutItem{.key = "key", .value = f.engine.content});
+    auto writer = Fixture::Writer(f.engine, f.master, f.segments);
+    f.space_in({1});
+    CHECK(f.runtime.run(writer.put(items, {.deadline = 10s})).error() == Errc::protocol_error);
+    CHECK(f.engine.moves.empty());
+}
+
 TEST_CASE("writer: some time is kept for saying what has arrived, and what the master does not take was not stored") {
     auto f = Fixture();
     f.engine.segments = {{1, {}}};

@@ -95,6 +95,13 @@ TEST_CASE("segment cache: one that cannot be opened, or is of another generation
     CHECK(f.cache.opened(f.master.term).missing(objects).empty());
 }
 
+TEST_CASE("segment cache: one that the master does not know is not asked for again at once") {
+    auto f = Fixture();
+    f.open({9});
+    CHECK(f.cache.opened(f.master.term).find(9) == nullptr);
+    CHECK(f.cache.opened(f.master.term).missing(Fixture::objects_in({9})).empty());
+}
+
 TEST_CASE("segment cache: that somebody had no time, or gave up, shuts a segment for nobody else") {
     auto f = Fixture();
     f.master.alive = {{1, "!a"}};

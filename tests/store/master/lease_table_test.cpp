@@ -95,6 +95,18 @@ TEST_CASE("lease table: those that decisions passed over are named when their la
     CHECK(table.held().bytes == 0);
 }
 
+TEST_CASE("lease table: one that a decision has passed over counts like any other when it is leased again") {
+    auto table = LeaseTable();
+    const auto object = object_of(10);
+    object->leases |= Object::passed_over;
+    const auto lease = table.grant(cover(*object), start + 1s);
+    CHECK(table.held().bytes == 10);
+    CHECK(table.held().extents == 1);
+    CHECK(table.release(lease, freed));
+    CHECK(table.held().bytes == 0);
+    CHECK(table.held().extents == 0);
+}
+
 TEST_CASE("lease table: a renewal never shortens") {
     auto table = LeaseTable();
     const auto object = object_of(10);

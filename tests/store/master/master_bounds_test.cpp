@@ -291,6 +291,14 @@ TEST_CASE("list: a page of many objects lets others have their turn, and its cal
     CHECK(turns_of(Deadline(0s), reply) < 5);
     CHECK(reply.error() == Errc::timed_out);
     CHECK(f.master.list({.prefix = "k/", .after = "k/1049998"}).value().objects.size() == 1);
+    auto all = std::size_t{0};
+    for (auto after = std::string();;) {
+        const auto page = f.master.list({.prefix = "k/", .after = after, .limit = 10'000}).value().objects;
+        all += page.size();
+        if (page.size() < 10'000) break;
+        after = page.back().key;
+    }
+    CHECK(all == 50'000);
 }
 
 TEST_CASE("lease: those that are over end by reading and writing alone, though nobody turns the clock") {

@@ -300,6 +300,9 @@ TEST_CASE("eviction: what is leased, pinned or being written stays, and the sent
     CHECK(f.put("more").outcome == Errc::ok);
     CHECK_FALSE(f.has("leased"));
     CHECK((f.has("pinned") && f.has("next")));
+    CHECK(f.master.stats().pinned_bytes == block);
+    CHECK(f.remove("pinned") == Errc::ok);
+    CHECK(f.master.stats().pinned_bytes == 0);
 }
 
 TEST_CASE("eviction: what no segment could ever hold evicts nothing") {
@@ -392,6 +395,36 @@ TEST_CASE("remove: what is in use stays unless forced, and then its bytes stay u
     CHECK(f.put("c").outcome == Errc::ok);
     CHECK(f.remove("c") == Errc::ok);
     CHECK(f.master.stats().used_bytes == 0);
+}
+
+TEST_CASE("bad replica: it is offered no more, and with its last one an object goes; what is not meant stays") {
+    auto f = MasterFixture(10);
+    f.mount("node-2", 10);
+    const auto one = f.put("one"), two = f.put("two", {.replicas = 2});
+    REQUIRE(two.replicas.size() == 2);
+    const auto report = [&](const std::string& key, std::uint64_t version, const ReplicaDescriptor& replica,
+                            std::uint64_t epoch) {
+        CHECK(
+            f.master
+                .report_bad({.replicas = {{.key = key, .version = version, .segment = replica.segment, .epoch = epoch}},
+                             .term = f.master.put_start({}).value().term})
+                .has_value());
+    };
+    const auto& place = one.replicas[0];
+    report("one", one.version + 1, place, place.epoch);
+    report("one", one.version, place, place.epoch + 1);
+    report("one", one.version, {.segment = place.segment + 7}, place.epoch);
+    report("two", one.version, place, place.epoch);
+    CHECK((f.has("one") && f.has("two")));
+    report("one", one.version, place, place.epoch);
+    CHECK_FALSE(f.has("one"));
+    CHECK(f.put("one").outcome == Errc::ok); // anew
+    report("two", two.version, two.replicas[0], two.replicas[0].epoch);
+    const auto left = f.get({"two"}).objects.at(0).replicas;
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].segment == two.replicas[1].segment);
+    report("two", two.version, two.replicas[1], two.replicas[1].epoch);
+    CHECK_FALSE(f.has("two"));
 }
 
 TEST_CASE("list: pages by key, with a prefix, without what is not visible") {
