@@ -102,3 +102,11 @@ TEST_CASE("hash: a block's key is of its whole prefix") {
     CHECK(first.next(a) != second.next(a));
     CHECK(seeded.next(a) != PrefixHasher().next(a));
 }
+
+TEST_CASE("deadline: one that is far off has not passed, nor has one that never does, and one of the past has") {
+    CHECK_FALSE(Deadline(10s).passed());
+    CHECK_FALSE(Deadline().passed());
+    CHECK_FALSE(Deadline::never().passed());
+    CHECK(Deadline(-1ms).passed());
+    CHECK(Deadline(0s).passed());
+}

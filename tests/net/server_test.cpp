@@ -5,6 +5,12 @@
 
 #include <doctest/doctest.h>
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <memory>
 #include <string>
@@ -172,6 +178,24 @@ TEST_CASE("server: what it advertises may differ from what it binds") {
     CHECK(named.endpoint().port != 0);
     auto both = Server<PlainTcp>(echo.runtime, service, {.listen = {.advertise = {"10.0.0.1", 7000}}});
     CHECK(both.endpoint() == Endpoint{"10.0.0.1", 7000});
+}
+
+TEST_CASE("server: one that listens everywhere advertises an address that others can reach, where there is one") {
+    auto runtime = Runtime({.threads = 1});
+    auto service = EchoService();
+    const auto server = Server<PlainTcp>(runtime, service, {.listen = {.bind = {"0.0.0.0", 0}}});
+    auto others = std::vector<std::string>();
+    auto* list = static_cast<ifaddrs*>(nullptr);
+    REQUIRE(getifaddrs(&list) == 0);
+    for (const auto* at = list; at != nullptr; at = at->ifa_next) {
+        if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_UP) == 0) continue;
+        auto text = std::array<char, INET_ADDRSTRLEN>();
+        inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr, text.data(), text.size());
+        if (std::string_view(text.data()).substr(0, 4) != "127.") others.emplace_back(text.data());
+    }
+    freeifaddrs(list);
+    if (others.empty()) CHECK(server.endpoint().host == "127.0.0.1");
+    else CHECK(std::find(others.begin(), others.end(), server.endpoint().host) != others.end());
 }
 
 TEST_CASE("server: IPv6 is served like IPv4") {

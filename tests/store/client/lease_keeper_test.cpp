@@ -90,6 +90,15 @@ TEST_CASE("lease keeper: a lease is renewed before it ends, also one that comes 
     CHECK(longer->holds());
 }
 
+TEST_CASE("lease keeper: a lease is not renewed before half of its time is over") {
+    auto f = Fixture();
+    const auto open = f.keeper.keep(7, f.in(2s));
+    std::this_thread::sleep_for(500ms);
+    CHECK(f.master.count_renewed(7) == 0);
+    CHECK(eventually([&] { return f.master.count_renewed(7) == 1; }));
+    CHECK(open->holds());
+}
+
 TEST_CASE("lease keeper: one that nobody needs is given back, and renewed no more") {
     auto f = Fixture();
     auto open = f.keeper.keep(3, f.in(200ms));

@@ -221,6 +221,14 @@ TEST_CASE("reader: as long as another replica is left, one has only an attempt's
     CHECK(f.engine.deadlines[1].at() > begun + 9s);
 }
 
+TEST_CASE("reader: one that is cancelled tries no other replica") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {.outcome = Errc::cancelled}}, {2, {.cost = 2}}};
+    f.object_in({1, 2});
+    CHECK(f.get() == Errc::cancelled);
+    CHECK(f.engine.moves.size() == 1);
+}
+
 TEST_CASE("reader: bytes that are not what was written are not given, and the master is told which replica has them") {
     auto f = Fixture();
     f.engine.segments = {{1, {.lies = true}}, {2, {.cost = 2}}};
