@@ -64,6 +64,16 @@ TEST_CASE("runtime: its threads take no signals, but their own faults") {
     for (const auto own : {SIGSEGV, SIGBUS, SIGABRT, SIGPROF}) CHECK(sigismember(&mask, own) == 0);
 }
 
+TEST_CASE("runtime: work is spread over the executors that are not one's own, in turn") {
+    auto runtime = Runtime({.threads = 3});
+    for (std::size_t own = 0; own < 3; ++own)
+        for (std::size_t i = 0; i < 6; ++i) {
+            const auto other = runtime.other_executor(runtime.executor(own), i);
+            CHECK(other != runtime.executor(own));
+            CHECK(other != runtime.other_executor(runtime.executor(own), i + 1));
+        }
+}
+
 TEST_CASE("runtime: waiting for itself is refused with a sentence") {
     auto runtime = Runtime({.threads = 1});
     auto said = std::string();

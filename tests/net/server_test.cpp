@@ -226,6 +226,26 @@ TEST_CASE("server: connections above the limit are closed at once, and room come
     (void)runtime.run(closing(&server));
 }
 
+TEST_CASE("server: at the limit one that has yet to say what it wants goes before one that is idle") {
+    auto runtime = Runtime({.threads = 2});
+    auto service = EchoService();
+    auto server = Server<PlainTcp>(runtime, service, {.most_connections = 2});
+    server.start();
+    auto idle = RawPeer(server.endpoint());
+    idle.say(hello("echo"));
+    REQUIRE(idle.listen().has_value());
+    auto silent = RawPeer(server.endpoint());
+    auto third = RawPeer(server.endpoint());
+    CHECK(silent.is_cut_off());
+    for (auto* const peer : {&idle, &third}) {
+        auto header = FrameHeader();
+        header.method = 1;
+        peer->say(peer == &idle ? frame(header, "still here") : hello("echo"));
+        CHECK(peer->listen().has_value());
+    }
+    (void)runtime.run(closing(&server));
+}
+
 TEST_CASE("server: peers that announce messages and keep them to themselves make room for those who send theirs") {
     auto book = LogBook();
     auto runtime = Runtime({.threads = 2});

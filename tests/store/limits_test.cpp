@@ -39,6 +39,10 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
     CHECK(validate(PutEnd{.objects = {{.key = "abc"}}}, limits).has_value());
     CHECK(validate(PutEnd{.objects = {{.key = "abcd"}}}, limits).error() == Errc::too_large);
     CHECK(validate(PutEnd{.objects = {{.key = ""}}}, limits).error() == Errc::invalid_argument);
+    CHECK(validate(PutEnd{.objects = {{.key = "a"}}, .lease = static_cast<LeaseWish>(2)}, limits).error() ==
+          Errc::invalid_argument);
+    CHECK(validate(PutEnd{.objects = {{.key = "a", .writer = static_cast<WriterState>(2)}}}, limits).error() ==
+          Errc::invalid_argument);
     CHECK(validate(PutEnd{.objects = {{.key = "a"}, {.key = "a"}, {.key = "a"}}}, limits).error() == Errc::too_large);
     CHECK(validate(Get{.keys = {"a", "b"}}, limits).has_value());
     CHECK(validate(Query{.keys = {"a", "b", "c"}}, limits).error().context() ==
