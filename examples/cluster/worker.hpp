@@ -182,12 +182,14 @@ class Worker {
 
     Task<PrefillReply> hand_over(Prefill request, PrefillReply reply, std::vector<std::uint64_t> leases,
                                  std::size_t there) {
-        auto handed = Decode{.blocks = std::move(request.blocks), .leases = std::move(leases)};
+        auto handed = Decode{.blocks = std::move(request.blocks), .leases = leases};
         handed.blocks.resize(there);
         const auto decoder = mooncake::parse_endpoint(request.decode);
         if (!decoder) co_return decoder.error();
         const auto client = this->decoder(*decoder);
         const auto decoded = co_await client->call(std::move(handed), Deadline(60s));
+        // Nobody else gives them back: until they ended they would be in the way of all that is stored.
+        for (std::size_t i = 0; !decoded && i < leases.size(); ++i) (void)co_await store_.release(leases[i]);
         if (!decoded) co_return decoded.error();
         reply.read_bytes += decoded->read_bytes;
         reply.mismatches += decoded->mismatches;
