@@ -109,8 +109,13 @@ class Worker {
 
         co_await compute(request.input_length, reply.hit_blocks, leases);
         const auto stored = co_await store_rest(blocks, reply, leases);
-        if (!stored) co_return stored.error();
-        co_return co_await hand_over(std::move(request), std::move(reply), std::move(leases), *stored);
+        auto handed = mooncake::Result<PrefillReply>();
+        if (stored) handed = co_await hand_over(std::move(request), std::move(reply), leases, *stored);
+        else handed = stored.error();
+        if (handed) co_return handed;
+        // Nobody else gives them back: until they ended they would be in the way of all that is stored.
+        for (const auto lease : leases) (void)co_await store_.release(lease);
+        co_return handed;
     }
 
     /// As long as the cost model says, with the leases kept alive.
@@ -182,14 +187,12 @@ class Worker {
 
     Task<PrefillReply> hand_over(Prefill request, PrefillReply reply, std::vector<std::uint64_t> leases,
                                  std::size_t there) {
-        auto handed = Decode{.blocks = std::move(request.blocks), .leases = leases};
+        auto handed = Decode{.blocks = std::move(request.blocks), .leases = std::move(leases)};
         handed.blocks.resize(there);
         const auto decoder = mooncake::parse_endpoint(request.decode);
         if (!decoder) co_return decoder.error();
         const auto client = this->decoder(*decoder);
         const auto decoded = co_await client->call(std::move(handed), Deadline(60s));
-        // Nobody else gives them back: until they ended they would be in the way of all that is stored.
-        for (std::size_t i = 0; !decoded && i < leases.size(); ++i) (void)co_await store_.release(leases[i]);
         if (!decoded) co_return decoded.error();
         reply.read_bytes += decoded->read_bytes;
         reply.mismatches += decoded->mismatches;

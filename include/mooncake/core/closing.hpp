@@ -10,7 +10,7 @@
 namespace mooncake {
 
 /// Lets an object be closed by several at once: the first does it, and the others wait until it is done. After that it is
-/// closed, and asking again costs nothing. Thread: any. Lifetime: until the first has closed it.
+/// closed, and asking again costs nothing. Thread: any. Lifetime: whoever has seen it closed may destroy it.
 class Closing {
   public:
     /// `close`: what closing is, as a coroutine that has yet to begin. Cancellation: none while somebody else does it.
@@ -46,9 +46,13 @@ class Closing {
         return State::open;
     }
     void done() noexcept {
-        const auto lock = std::lock_guard(mutex_);
-        state_ = State::closed;
-        for (auto* const over : waiting_) over->set();
+        auto waiting = std::vector<Event*>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            state_ = State::closed;
+            waiting.swap(waiting_);
+        }
+        for (auto* const over : waiting) over->set(); // this may be gone by now, and they are not
     }
 
     mutable std::mutex mutex_; // of what follows

@@ -49,6 +49,7 @@ class Gate {
     asio::awaitable<void> wait() {
         if (is_empty()) co_return;
         co_await empty_.wait(Deadline::never(), Interrupt::no);
+        (void)is_empty(); // the last one inside has let go of the lock: the gate may be gone after this
     }
 
   private:

@@ -13,8 +13,8 @@
 namespace mooncake {
 
 /// A vector of plain values of which the first `N` lie in the vector itself and need no allocation.
-/// At most 2^32 - 1 of them; more throw `std::length_error`. The part of std::vector that is wanted of it; `boost::container::small_vector` has more, and would cost every unit that
-/// includes us a fifth of its compile time.
+/// At most 2^32 - 1 of them; more throw `std::length_error`. The part of std::vector that is wanted of it:
+/// `boost::container::small_vector` has more, and would cost every unit that includes us a fifth of its compile time.
 template <class T, std::size_t N>
     requires std::is_trivially_copyable_v<T>
 class SmallVector {

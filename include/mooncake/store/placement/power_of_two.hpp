@@ -14,7 +14,8 @@ namespace mooncake {
 /// Choose this when: in doubt. For each replica two candidates are drawn and the emptier one, by share of its capacity,
 /// is taken: close to the balance of a full search, without the herd that runs to whoever is emptiest.
 /// Replicas go to hosts that hold none yet as long as there are such hosts. Asked to choose `evenly`, it leaves out who got
-/// more than twice the share of its capacity of what was placed of late: some 100 choices, and more where there are many segments.
+/// more than twice the share of its capacity of what was placed of late: some 100 choices, more where there are many
+/// segments.
 /// Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing".
 class PowerOfTwoChoices {
   public:
