@@ -14,6 +14,12 @@ struct Later {
 template <class T, class... On>
 using later = typename Later<T, On...>::Type;
 
+/// `object`, of such a type: in a member template, what is done with it is compiled for those who call that member.
+template <class On, class T>
+[[nodiscard]] constexpr T& known_later(T& object) noexcept {
+    return object;
+}
+
 } // namespace core::detail
 
 } // namespace mooncake

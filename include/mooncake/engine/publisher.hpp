@@ -25,8 +25,9 @@
 namespace mooncake::engine::detail {
 
 /// A segment's record, its buffers by offset. Errors: `protocol_error`.
-[[nodiscard]] inline Result<SegmentRecord> decode_record(std::string_view document) {
-    auto record = decode<SegmentRecord>(document);
+template <class Record = SegmentRecord>
+[[nodiscard]] Result<Record> decode_record(std::string_view document) {
+    auto record = decode<Record>(document);
     if (!record) return record;
     auto by_offset = [](const BufferRecord& a, const BufferRecord& b) { return a.offset < b.offset; };
     std::sort(record->buffers.begin(), record->buffers.end(), by_offset);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
@@ -66,11 +68,12 @@ class WriteFence {
     }
 
     /// No write of `epoch`, or of an older one, begins in `[offset, offset + length)` any more.
+    template <class Void = void>
     void raise(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch) {
         if (length == 0) return;
         const auto end = offset + length;
         const auto lock = std::lock_guard(state_->mutex);
-        auto& raised = state_->raised;
+        auto& raised = core::detail::known_later<Void>(state_->raised);
         // What is higher already stays; around it the new epoch counts.
         auto begin = offset;
         for (auto at = first_overlap(offset); at != raised.end() && at->first < end;) {

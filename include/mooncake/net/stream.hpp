@@ -4,6 +4,7 @@
 #include <mooncake/net/endpoint.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -15,13 +16,32 @@
 
 namespace mooncake {
 
+namespace net::detail {
+
+/// A completion token that asks whether an operation could be begun with any, and begins none: a concept that names a real
+/// one compiles the whole operation for everybody who includes it.
+struct TokenProbe {};
+
+} // namespace net::detail
+
+} // namespace mooncake
+
+template <>
+struct boost::asio::async_result<mooncake::net::detail::TokenProbe, void(boost::system::error_code, std::size_t)> {
+    using return_type = void;
+    template <class Initiation, class... Args>
+    static void initiate(Initiation&&, mooncake::net::detail::TokenProbe, Args&&...) {}
+};
+
+namespace mooncake {
+
 /// A connection as the frames above it see it: what Asio calls an async stream, and ways to stop.
 /// `cancel` ends the operations in progress with `operation_aborted` and leaves the stream usable; `close` ends all.
 template <class S>
 concept AsyncStream =
     std::movable<S> && requires(S& stream, std::span<asio::mutable_buffer> in, std::span<asio::const_buffer> out) {
-        stream.async_read_some(in, asio::as_tuple(asio::use_awaitable));
-        stream.async_write_some(out, asio::as_tuple(asio::use_awaitable));
+        stream.async_read_some(in, net::detail::TokenProbe());
+        stream.async_write_some(out, net::detail::TokenProbe());
         stream.cancel();
         stream.close();
     };

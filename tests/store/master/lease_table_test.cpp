@@ -21,15 +21,15 @@ std::unique_ptr<Object> object_of(std::uint64_t bytes) {
     return std::unique_ptr<Object>(new Object{
         .key = "k", .hash = 1, .size = bytes, .version = 1, .write_deadline = start, .pin = store::Pin::none});
 }
-LeaseTable::Covered cover(Object& object) {
-    auto covered = LeaseTable::Covered();
+LeaseTable<>::Covered cover(Object& object) {
+    auto covered = LeaseTable<>::Covered();
     covered.add(object);
     return covered;
 }
 } // namespace
 
 TEST_CASE("lease table: ids are not 0 and never come twice") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     auto ids = std::set<std::uint64_t>();
     for (int i = 0; i < 10'000; ++i) {
         const auto id = table.grant({}, start + 1s);
@@ -44,7 +44,7 @@ TEST_CASE("lease table: ids are not 0 and never come twice") {
 }
 
 TEST_CASE("lease table: bytes are counted once for an object, until its last lease ends") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     const auto object = object_of(10), other = object_of(5);
     const auto first = table.grant(cover(*object), start + 1s), second = table.grant(cover(*object), start + 2s);
     (void)table.grant(cover(*other), start + 3s);
@@ -61,7 +61,7 @@ TEST_CASE("lease table: bytes are counted once for an object, until its last lea
 }
 
 TEST_CASE("lease table: leases end in the order of their times, renewed ones later") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     const auto policy = FixedLease{.ttl = 5s};
     const auto early = object_of(1), late = object_of(1);
     const auto late_id = table.grant(cover(*late), start + 4s), early_id = table.grant(cover(*early), start + 2s);
@@ -78,7 +78,7 @@ TEST_CASE("lease table: leases end in the order of their times, renewed ones lat
 }
 
 TEST_CASE("lease table: those that decisions passed over are named when their last lease is given up") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     const auto object = object_of(10);
     object->slot = 7;
     const auto first = table.grant(cover(*object), start + 1s);
@@ -96,7 +96,7 @@ TEST_CASE("lease table: those that decisions passed over are named when their la
 }
 
 TEST_CASE("lease table: one that a decision has passed over counts like any other when it is leased again") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     const auto object = object_of(10);
     object->leases |= Object::passed_over;
     const auto lease = table.grant(cover(*object), start + 1s);
@@ -108,7 +108,7 @@ TEST_CASE("lease table: one that a decision has passed over counts like any othe
 }
 
 TEST_CASE("lease table: a renewal never shortens") {
-    auto table = LeaseTable();
+    auto table = LeaseTable<>();
     const auto object = object_of(10);
     const auto id = table.grant(cover(*object), start + 60s);
     const auto left = table.renew(id, start + 1s, FixedLease{.ttl = 5s});

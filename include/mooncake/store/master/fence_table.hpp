@@ -15,6 +15,7 @@ namespace mooncake::store::detail {
 /// Extents that are nobody's any more, while whoever was given them may still be writing: they stay allocated until the
 /// owner of the memory has confirmed that no such write can arrive.
 /// Thread: one at a time (the domain's lock). Complexity: O(log segments) each, and what is returned.
+template <class Void = void> // so that only who runs a master pays for compiling it
 class FenceTable {
   public:
     static constexpr std::size_t most_told = 4096; ///< in one heartbeat

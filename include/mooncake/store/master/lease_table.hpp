@@ -21,6 +21,7 @@ namespace mooncake::store::detail {
 
 /// Leases and what they cover. Giving one up makes its objects evictable at once; so does time, in `expire`.
 /// Thread: any; locked after a shard, never before one. Complexity: O(objects) and amortised O(log leases) a lease.
+template <class Void = void> // so that only who runs a master pays for compiling it
 class LeaseTable {
   public:
     using Objects = std::vector<Object*>;

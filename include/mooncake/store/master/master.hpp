@@ -392,7 +392,7 @@ class Master {
     using Object = store::detail::Object;
     using Key = store::detail::HashedKey;
     using Touch = store::detail::Touch;
-    using Covered = store::detail::LeaseTable::Covered;
+    using Covered = store::detail::LeaseTable<>::Covered;
 
     static const MasterConfig& checked(const MasterConfig& config) {
         if (auto valid = validate(config); !valid) throw_error(valid.error());
@@ -451,7 +451,7 @@ class Master {
         if (covered.objects.empty()) return 0;
         const auto duration = space_.lease_policy.duration(
             {.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes});
-        const auto end = store::detail::LeaseTable::end_of(at, duration);
+        const auto end = store::detail::LeaseTable<>::end_of(at, duration);
         ttl_ms = milliseconds(end - at);
         return space_.leases.grant(std::move(covered), end);
     }

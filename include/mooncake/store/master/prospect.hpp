@@ -12,6 +12,7 @@ namespace mooncake::store::detail {
 /// What evicting could give, as it was counted: by segment what may go, and, where that was asked for, what stays.
 /// Sizes are those of extents as they were allocated, in whole granules.
 /// Thread: one at a time (the domain's lock).
+template <class Void = void> // so that only who runs a master pays for compiling it
 class Prospect {
   public:
     void clear() noexcept { segments_.clear(); }

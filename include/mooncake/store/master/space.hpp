@@ -47,7 +47,7 @@ class Space {
     Shards shards;
     EvictionDomain<typename Traits::Eviction> domain;
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
-    LeaseTable leases;
+    LeaseTable<> leases;
 
     /// What one message has found out about space: true as long as the domain stays locked.
     struct Search {
@@ -341,9 +341,9 @@ class Space {
 
     const MasterConfig config_;
     Quarantine quarantine_;
-    FenceTable fences_;
+    FenceTable<> fences_;
     static constexpr Duration count_pause = std::chrono::milliseconds{100};
-    Prospect prospect_;       ///< as it was counted last
+    Prospect<> prospect_;     ///< as it was counted last
     TimePoint count_again_{}; ///< until when that is believed
     WriteLog writes_;
     std::uint64_t last_version_ = 0;

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mooncake {
@@ -56,6 +56,11 @@ class PowerOfTwoChoices {
     }
 
   private:
+    struct Recent {
+        std::uint32_t id;
+        double bytes;
+    };
+
     static bool contains(const std::vector<std::uint32_t>& indices, std::uint32_t index) noexcept {
         return std::find(indices.begin(), indices.end(), index) != indices.end();
     }
@@ -66,19 +71,30 @@ class PowerOfTwoChoices {
     [[nodiscard]] bool has_had_enough(const SegmentCandidate& candidate, double capacity,
                                       std::size_t segments) const noexcept {
         if (choices_ < remembered(segments)) return false;
-        const auto found = recent_.find(candidate.id);
-        return found != recent_.end() &&
-               found->second * capacity > 2 * static_cast<double>(candidate.capacity) * recent_bytes_;
+        const auto found = recent(candidate.id);
+        return found != recent_.end() && found->id == candidate.id &&
+               found->bytes * capacity > 2 * static_cast<double>(candidate.capacity) * recent_bytes_;
     }
 
     void remember(const SegmentCandidate& candidate, std::uint64_t bytes, std::size_t segments) {
-        recent_[candidate.id] += static_cast<double>(bytes);
+        auto found = recent(candidate.id);
+        if (found == recent_.end() || found->id != candidate.id) found = recent_.insert(found, {candidate.id, 0});
+        found->bytes += static_cast<double>(bytes);
         recent_bytes_ += static_cast<double>(bytes);
         if (++choices_ < 2 * remembered(segments)) return;
         choices_ /= 2;
         recent_bytes_ = 0;
-        for (auto& [id, placed] : recent_) recent_bytes_ += placed /= 2;
-        std::erase_if(recent_, [](const auto& entry) { return entry.second < 1; });
+        for (auto& one : recent_) recent_bytes_ += one.bytes /= 2;
+        std::erase_if(recent_, [](const Recent& one) { return one.bytes < 1; });
+    }
+
+    /// Where the segment is in what is remembered, or would be.
+    [[nodiscard]] std::vector<Recent>::const_iterator recent(std::uint32_t id) const noexcept {
+        return std::lower_bound(recent_.begin(), recent_.end(), id,
+                                [](const Recent& one, std::uint32_t wanted) { return one.id < wanted; });
+    }
+    [[nodiscard]] std::vector<Recent>::iterator recent(std::uint32_t id) noexcept {
+        return recent_.begin() + (std::as_const(*this).recent(id) - recent_.cbegin());
     }
 
     static bool emptier(const SegmentCandidate& a, const SegmentCandidate& b) noexcept {
@@ -98,9 +114,9 @@ class PowerOfTwoChoices {
 
     std::uint64_t state_;
     std::vector<std::uint32_t> eligible_, left_out_;
-    std::unordered_map<std::uint32_t, double> recent_; // bytes by segment, half of what is long ago
-    double recent_bytes_ = 0;                          // their sum
-    std::size_t choices_ = 0;                          // that are in it
+    std::vector<Recent> recent_; // by segment: bytes, half of what is long ago
+    double recent_bytes_ = 0;    // their sum
+    std::size_t choices_ = 0;    // that are in it
 };
 
 static_assert(PlacementPolicy<PowerOfTwoChoices>);
