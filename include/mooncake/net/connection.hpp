@@ -132,11 +132,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     };
 
     static Task<void> run(std::shared_ptr<Connection> self, Incoming incoming) {
-        const auto within = Deadline(self->config_.hello_within);
-        const auto greeted = co_await with_deadline(self->greet(std::move(incoming)), within);
+        const auto greeted = co_await with_deadline(self->greet(std::move(incoming)), self->config_.hello_within);
         auto outcome = greeted ? Error() : greeted.error();
         if (greeted) {
-            self->greeted_.store(true, std::memory_order_release);
             (void)self->scope_.spawn(core::detail::guarded(write_all(self), self->breakdown()));
             while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
         }
@@ -160,6 +158,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         (*exchange)->status = verdict.code();
         (*exchange)->reply = verdict == Errc::ok ? std::string(service_.name()) : std::string(verdict.context());
         begin_serving(**exchange);
+        // Before the peer can know: it may be shed for somebody else as soon as it has its answer.
+        greeted_.store(verdict == Errc::ok, std::memory_order_release);
         send(std::move(*exchange));
         while (!replies_.empty()) {
             const auto error = co_await write_some();

@@ -17,7 +17,7 @@ namespace mooncake::net::detail {
 
 /// What the messages of all connections of a server may take together. A message of some size has its share before it comes
 /// in, and keeps it until it was served; small ones need none. Who waits for a share for long makes the holder leave that
-/// has kept most for longest: such as a peer that announced a message and does not send it.
+/// has kept most for longest, and for some time: such as a peer that announced a message and does not send it.
 /// Thread: any.
 class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
   public:
@@ -30,7 +30,7 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
     class Share {
       public:
         Share(std::shared_ptr<MessageBudget> budget, std::uint64_t bytes, std::function<void()> leave)
-            : budget_(std::move(budget)), bytes_(bytes), since_(SteadyClock{}.now()), leave_(std::move(leave)) {}
+            : budget_(std::move(budget)), bytes_(bytes), leave_(std::move(leave)) {}
         Share(const Share&) = delete;
         Share& operator=(const Share&) = delete;
         ~Share() { budget_->give_back(*this); }
@@ -39,8 +39,8 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
         friend class MessageBudget;
         const std::shared_ptr<MessageBudget> budget_;
         const std::uint64_t bytes_;
-        const TimePoint since_;
         const std::function<void()> leave_; ///< makes the holder let go of it soon
+        TimePoint since_;                   ///< when it was granted
         bool granted_ = false, leaving_ = false;
     };
 
@@ -106,6 +106,7 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
     /// Requires: the lock is held.
     void grant(Share& share) {
         share.granted_ = true;
+        share.since_ = SteadyClock{}.now();
         left_ -= share.bytes_;
         holders_.push_back(&share);
     }
@@ -122,7 +123,7 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
             };
             const auto worst =
                 std::max_element(holders_.begin(), holders_.end(), [&](auto* a, auto* b) { return cost(a) < cost(b); });
-            if (worst == holders_.end() || (*worst)->leaving_) return;
+            if (worst == holders_.end() || (*worst)->leaving_ || now - (*worst)->since_ < patience) return;
             (*worst)->leaving_ = true;
             leave = (*worst)->leave_;
         }

@@ -37,6 +37,12 @@ inline constexpr std::size_t fault_kinds = 14;
     return names[static_cast<std::size_t>(fault)];
 }
 
+/// How long something is away: mostly short, sometimes longer than any time to live.
+[[nodiscard]] inline Duration draw_outage(World& world) {
+    if (world.chance(0.6)) return world.between(std::chrono::milliseconds{1}, std::chrono::milliseconds{1'500});
+    return world.between(std::chrono::milliseconds{500}, std::chrono::seconds{9});
+}
+
 /// Which faults happen in one run, and how often: drawn, so that seeds differ in character.
 struct FaultMix {
     std::vector<Fault> kinds;

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <thread>
@@ -443,6 +444,31 @@ TEST_CASE("list: pages by key, with a prefix, without what is not visible") {
     }
     REQUIRE(seen.size() == 100);
     for (int i = 0; i < 100; ++i) CHECK(seen[static_cast<std::size_t>(i)] == "x/" + std::to_string(1000 + i));
+}
+
+TEST_CASE("audit: every visible object with all of its replicas, and none of it is touched or leased") {
+    auto f = MasterFixture(8);
+    f.mount("node-2", 8);
+    const auto both = f.put("both", {.replicas = 2});
+    const auto one = f.put("one");
+    REQUIRE(f.start("begun").outcome == Errc::ok);
+    auto seen = std::vector<std::string>();
+    f.master.audit([&](const std::string& key, const ObjectDescriptor& object) {
+        seen.push_back(key);
+        const auto& put = key == "both" ? both : one;
+        CHECK(object.size == block);
+        CHECK(object.version == put.version);
+        CHECK(object.checksums == Checksums{7});
+        REQUIRE(object.replicas.size() == put.replicas.size());
+        for (std::size_t i = 0; i < put.replicas.size(); ++i) {
+            CHECK(object.replicas[i].segment == put.replicas[i].segment);
+            CHECK(object.replicas[i].offset == put.replicas[i].offset);
+            CHECK(object.replicas[i].key == 11);
+        }
+    });
+    std::sort(seen.begin(), seen.end());
+    CHECK(seen == std::vector<std::string>{"both", "one"});
+    CHECK(f.master.stats().leases == 0);
 }
 
 TEST_CASE("segment: the same name and generation is the same segment, another generation a conflict while it lives") {
