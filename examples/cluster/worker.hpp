@@ -127,8 +127,13 @@ class Worker {
         auto pause = mooncake::Event();
         while (seconds > 0 && !end.passed()) {
             co_await pause.wait(end.or_sooner(Deadline(1s)));
-            for (const auto lease : leases) (void)co_await store_.renew(lease);
+            co_await keep(leases);
         }
+    }
+
+    /// To be called more often than leases end.
+    mooncake::asio::awaitable<void> keep(const std::vector<std::uint64_t>& leases) {
+        for (const auto lease : leases) (void)co_await store_.renew(lease);
     }
 
     /// Stores the blocks that were not hit. What somebody else is just storing is waited for, and leased as well.
@@ -140,6 +145,7 @@ class Worker {
             missing.push_back(i);
         }
         for (auto attempt = 0; attempt < 20 && !missing.empty(); ++attempt) {
+            if (attempt != 0) co_await keep(leases); // who was storing the rest may have died: that takes its time
             auto items = std::vector<mooncake::PutItem>();
             for (const auto i : missing) items.push_back({blocks.keys[i], blocks.at(i)});
             const auto start = mooncake::SteadyClock{}.now();

@@ -20,6 +20,7 @@ TEST_CASE("endpoint: what is no address is refused with what would be right") {
     for (const auto* text : {"",
                              ":",
                              "host",
+                             "7000",
                              "host:",
                              ":7000",
                              "host:-1",
