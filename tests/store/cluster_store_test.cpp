@@ -130,6 +130,20 @@ TEST_CASE("cluster store: a node that its master no longer knows comes back, and
     CHECK(c.master->master().segments({}).segments.at(0).generation != generation);
 }
 
+TEST_CASE("cluster store: a node that cannot have the memory it is to lend says so, and is none") {
+    auto c = Cluster(0);
+    auto config = StoreNode<>::Config();
+    config.engine.name = "greedy";
+    config.master.rpc.server = c.master->endpoint();
+    config.memory = {.bytes = std::uint64_t{1} << 50};
+    auto node = StoreNode<>(c.runtime, std::move(config));
+    const auto refused = c.runtime.run(node.start());
+    CHECK(refused.error() == Errc::out_of_memory);
+    CHECK(refused.error().message().find("was asked for") != std::string::npos);
+    CHECK(c.master->master().segments({}).segments.empty());
+    (void)c.runtime.run(close(node));
+}
+
 TEST_CASE("cluster store: a second node of the same name is refused while the first is alive") {
     auto c = Cluster(1);
     const auto refused = c.add("node-0");

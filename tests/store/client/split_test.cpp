@@ -1,0 +1,41 @@
+// labels: unit
+#include <mooncake/store/client/split.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace mooncake;
+using namespace mooncake::store::detail;
+
+TEST_CASE("split: a message has at most so many keys, and at most so many bytes, but always one") {
+    const auto sized = [](std::uint64_t bytes) { return [bytes](std::size_t) { return bytes; }; };
+    CHECK(part_of(0, 100, sized(1)) == 0);
+    CHECK(part_of(7, 100, sized(1)) == 7);
+    CHECK(part_of(100, 100, sized(1)) == 100);
+    CHECK(part_of(101, 100, sized(1)) == 100);
+    CHECK(part_of(10, 100, sized(bytes_a_message)) == 1);
+    CHECK(part_of(10, 100, sized(bytes_a_message / 2 - bytes_a_key)) == 2);
+    CHECK(part_of(10, 100, sized(bytes_a_message / 2 - bytes_a_key + 1)) == 1);
+    CHECK(part_of(10, 100, sized(bytes_a_message / 4)) == 3);
+    // One that is large ends the part of the small ones before it.
+    CHECK(part_of(10, 100, [](std::size_t i) { return i == 4 ? bytes_a_message : 1; }) == 4);
+}
+
+TEST_CASE("split: the parts of some keys are the keys, in order") {
+    auto text = std::vector<std::string>();
+    for (std::size_t i = 0; i < 64; ++i) text.emplace_back(200'000, static_cast<char>('0' + i));
+    const auto keys = std::vector<std::string_view>(text.begin(), text.end());
+    auto joined = std::vector<std::string_view>();
+    auto messages = 0;
+    for (auto rest = std::span(keys); !rest.empty(); ++messages) {
+        const auto part = part_of(rest, 1'000);
+        REQUIRE_FALSE(part.empty());
+        joined.insert(joined.end(), part.begin(), part.end());
+        rest = rest.subspan(part.size());
+    }
+    CHECK(joined == keys);
+    CHECK(messages == 4); // of 20 keys, and one of 4
+}
