@@ -259,6 +259,9 @@ TEST_CASE("engine: registrations that wait for each other are written together")
     MESSAGE(many, " registrations in ", std::chrono::duration<double, std::milli>(SteadyClock{}.now() - begun).count(),
             " ms");
     CHECK(pair.open().record().buffers.size() == many);
+    const auto document = pair.runtime.run(pair.metadata->get("owner", Deadline(10s)));
+    REQUIRE(document.has_value());
+    CHECK(document->version < many / 10); // of each write
 }
 
 TEST_CASE("engine: registrations that were written together fail together") {

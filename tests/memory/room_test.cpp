@@ -46,5 +46,7 @@ TEST_CASE("room: the tightest of a group and all above it counts") {
     CHECK(groups_room("0::/a/b\n", root) == 6000);
     CHECK(groups_room("0::/\n", root) == no_limit);
     CHECK(groups_room("12:memory:/a\n", root) == no_limit); // version 1: not asked
+    CHECK(groups_room("1:/a\n", root) == no_limit);
+    CHECK(groups_room("", root) == no_limit);
     std::filesystem::remove_all(root);
 }
