@@ -17,29 +17,11 @@ TEST_CASE("endpoint: names, IPv4 and bracketed IPv6 addresses are understood, an
 }
 
 TEST_CASE("endpoint: what is no address is refused with what would be right") {
-    for (const auto* text : {"",
-                             ":",
-                             "host",
-                             "7000",
-                             "host:",
-                             ":7000",
-                             "host:-1",
-                             "host:+1",
-                             "host:65536",
-                             "host:99999999999999999999",
-                             "host:7x",
-                             "host: 7",
-                             "::1",
-                             "::1:7000",
-                             "[::1]",
-                             "[::1]7000",
-                             "[::1:7000",
-                             "::1]:7000",
-                             "[]:7000",
-                             "[[::1]]:7000",
-                             "]:7000",
-                             "[:7000",
-                             "[a]b]:7000"}) {
+    for (const auto* text : {"",          ":",         "host",      "7000",       "host:",
+                             ":7000",     "host:-1",   "host:+1",   "host:65536", "host:99999999999999999999",
+                             "host:7x",   "host: 7",   "::1",       "::1:7000",   "[::1]",
+                             "[::1]7000", "[::1:7000", "::1]:7000", "[]:7000",    "[[::1]]:7000",
+                             "]:7000",    "[:7000",    "[a]b]:7000"}) {
         CAPTURE(std::string(text));
         const auto parsed = parse_endpoint(text);
         REQUIRE_FALSE(parsed.has_value());

@@ -2,13 +2,15 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace mooncake {
 
 using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
-/// What this library asks of the world beyond executors, streams and files: the time, and secrets. A thread asks the
+/// What this library asks of the world beyond executors, streams and files: the time, secrets, and how much memory there is
+/// for arenas. A thread asks the
 /// operating system unless somebody has put another environment in its place, as the simulation does for each of its
 /// processes. Nothing else in the library reads a clock or draws a secret (a lint sees to it).
 ///
@@ -24,6 +26,8 @@ class Environment {
     [[nodiscard]] virtual TimePoint now() noexcept = 0;
     /// 64 bits that nobody can guess.
     [[nodiscard]] virtual std::uint64_t random_bits() noexcept = 0;
+    /// Bytes that an arena may have at most, however much there is in the machine.
+    [[nodiscard]] virtual std::uint64_t memory_room() noexcept { return std::numeric_limits<std::uint64_t>::max(); }
 
     /// Null: the operating system.
     [[nodiscard]] static Environment* current() noexcept { return current_; }

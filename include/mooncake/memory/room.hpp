@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/core/environment.hpp>
 #include <mooncake/core/text_file.hpp>
 
 #include <algorithm>
@@ -76,7 +77,9 @@ struct Room {
 [[nodiscard]] inline Room read_room() {
     const auto meminfo = core::detail::read_text_file("/proc/meminfo");
     const auto groups = groups_room(core::detail::read_text_file("/proc/self/cgroup"));
-    return {.plain = std::min(plain_room(meminfo), groups), .huge = huge_room(meminfo)};
+    auto* const environment = Environment::current();
+    const auto most = environment != nullptr ? environment->memory_room() : no_limit;
+    return {.plain = std::min({plain_room(meminfo), groups, most}), .huge = std::min(huge_room(meminfo), most)};
 }
 
 } // namespace mooncake::memory::detail

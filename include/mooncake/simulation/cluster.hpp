@@ -5,12 +5,14 @@
 #include <mooncake/simulation/load.hpp>
 #include <mooncake/simulation/members.hpp>
 #include <mooncake/simulation/oracle.hpp>
+#include <mooncake/simulation/stranger.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +51,7 @@ class ClusterSimulation {
     void run() {
         members_.start();
         if (world_.fault().empty() && config_.faults) schedule_faults();
+        if (world_.fault().empty() && config_.stranger && world_.chance(0.5)) let_stranger_in();
         audit_again();
         go_on(config_.length);
         make_peace();
@@ -61,6 +64,7 @@ class ClusterSimulation {
     using Member = simulation::Member<Traits>;
     using Client = typename Member::Client;
     using Node = typename Member::Node;
+    using Engine = TransferEngine<SimulatedEngineTraits>;
 
     static constexpr auto loops = Member::loops;
     static constexpr Duration settling = std::chrono::seconds{20};
@@ -110,6 +114,25 @@ class ClusterSimulation {
     }
     static constexpr Duration patience = std::chrono::seconds{3};
     static constexpr Duration overdue = std::chrono::seconds{20}; ///< longer than any outage
+
+    // The stranger
+
+    void let_stranger_in() {
+        stranger_.emplace(world_, network_, "10.0.0.250", 1'000'000, [this] {
+            auto targets = std::vector<typename Stranger<Engine>::Target>();
+            const auto& master = members_.master();
+            if (!master.process->dead()) targets.push_back({.endpoint = master.server->endpoint()});
+            for (const auto& member : members_.nodes()) {
+                if (!member->ready || member->process->dead() || member->node->memory().empty()) continue;
+                const auto& engine = member->node->engine();
+                targets.push_back({.locator = engine.locator(),
+                                   .generation = engine.generation(),
+                                   .offset = member->node->offset(),
+                                   .bytes = member->node->memory().size()});
+            }
+            return targets;
+        });
+    }
 
     // Audits
 
@@ -222,6 +245,7 @@ class ClusterSimulation {
             return;
         }
         case Fault::restart_client: return members_.restart(draw(members_.clients()));
+        case Fault::refuse_memory: return members_.refuse_memory(draw(members_.nodes()));
         case Fault::mute_connection: return network_.mute_any();
         case Fault::slow_network:
             network_.config().slowness = 100;
@@ -251,6 +275,7 @@ class ClusterSimulation {
         members_.for_each([this](Member& member) {
             ++member.stopped;
             member.process->resume();
+            members_.have_memory(member, true);
             members_.start_again(member);
         });
     }
@@ -259,6 +284,7 @@ class ClusterSimulation {
     void check_liveness() {
         if (!world_.fault().empty()) return;
         working_ = false;
+        if (stranger_ && !stranger_->leave()) return world_.report_fault("the stranger was not let go");
         for (auto& member : members_.clients()) {
             if (!member->ready) return world_.report_fault(member->address + " could not be started again");
             auto lives = Result<void>(Errc::timed_out);
@@ -315,6 +341,7 @@ class ClusterSimulation {
     Load<Client> load_{world_, oracle_, config_};
     FaultMix mix_;
     std::uint64_t operations_ = 0;
+    std::optional<Stranger<Engine>> stranger_;
     bool working_ = true, peace_ = false, finished_ = false;
     Members<Traits> members_{world_, network_, config_, [this](Member& member) {
                                  for (unsigned i = 0; i < loops; ++i) begin_work(member, i);

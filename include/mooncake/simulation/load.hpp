@@ -26,8 +26,9 @@ struct ClusterConfig {
     double cancellations = 0.05;        ///< share of operations that are cancelled
     Duration length = std::chrono::seconds{60};
     bool faults = true;
-    bool vary = true; ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
-    bool say = false; ///< whether the programs' logs are printed with the trace
+    bool stranger = true; ///< whether somebody without a key may be in the network: in half of all runs
+    bool vary = true;     ///< whether sizes and the number of keys are drawn as well, so that seeds differ in character
+    bool say = false;     ///< whether the programs' logs are printed with the trace
 };
 
 /// What clients do: every kind of operation, on keys of which some are wanted more often than others, with more or less time.

@@ -48,6 +48,7 @@ struct Member {
     std::unique_ptr<Node> node;
     std::unique_ptr<Client> client;
     bool ready = false;
+    bool has_memory = true;             ///< whether its host has some for arenas
     std::uint64_t stopped = 0;          ///< how often it was paused
     unsigned working = 0;               ///< loops that run on it
     unsigned in_operation = 0;          ///< of those
@@ -132,6 +133,16 @@ class Members {
         const auto outage = quick ? world_.between({}, std::chrono::milliseconds{20}) : draw_outage(world_);
         world_.call_after(outage, [this, self = &one] { start_again(*self); });
     }
+    /// A node whose host has no memory to lend for a while, and which is killed in half of all cases.
+    void refuse_memory(One& one) {
+        have_memory(one, false);
+        world_.call_after(draw_outage(world_), [this, self = &one] { have_memory(*self, true); });
+        if (world_.chance(0.5)) kill(one);
+    }
+    void have_memory(One& one, bool yes) {
+        one.has_memory = yes;
+        one.process->have_memory(yes);
+    }
     void start_again(One& one) {
         if (!one.process->dead()) return;
         abandon(one);
@@ -189,6 +200,7 @@ class Members {
         one.ready = false;
         one.process = std::make_unique<Process>(world_, one.address, ++last_process_);
         network_.join(*one.process);
+        one.process->have_memory(one.has_memory);
         const auto inside = Environment::Scope(one.process.get());
         switch (one.role) {
         case Role::master: return start_master(one);

@@ -107,6 +107,7 @@ class Process final : public Environment {
     // Environment
     [[nodiscard]] TimePoint now() noexcept override { return at(world_.now()); }
     [[nodiscard]] std::uint64_t random_bits() noexcept override { return random_(); }
+    [[nodiscard]] std::uint64_t memory_room() noexcept override { return has_memory_ ? Environment::memory_room() : 0; }
 
     /// What its clock shows at `time` of the world.
     [[nodiscard]] TimePoint at(TimePoint time) const noexcept {
@@ -127,6 +128,9 @@ class Process final : public Environment {
         world_.note("clock", {id_, static_cast<std::uint64_t>(ahead.count()), static_cast<std::uint64_t>(rate * 1e6)});
         for (auto& alarm : alarms_) alarm();
     }
+
+    /// Whether its kernel gives it memory for arenas.
+    void have_memory(bool yes) noexcept { has_memory_ = yes; }
 
     /// Nothing of it runs, until `resume`. Its kernel goes on: connections are accepted, and buffers filled.
     void pause() {
@@ -199,7 +203,7 @@ class Process final : public Environment {
     Network* network_ = nullptr;
     TimePoint set_at_ = World::beginning, showed_ = World::beginning;
     double rate_ = 1;
-    bool paused_ = false, dead_ = false;
+    bool paused_ = false, dead_ = false, has_memory_ = true;
     std::vector<std::unique_ptr<Context>> contexts_;
     std::unique_ptr<Runtime> runtime_;
     std::vector<std::function<void()>> alarms_;

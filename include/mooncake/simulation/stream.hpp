@@ -101,9 +101,9 @@ class SimulatedListener {
             if (wake == Wake::cancelled) co_return Errc::cancelled;
         }
         auto accepted = Connected<SimulatedStream>();
+        accepted.peer = door_->waiting.front()->peer_address + ":1";
         accepted.stream.emplace(std::move(door_->waiting.front()));
         door_->waiting.pop_front();
-        accepted.peer = "a simulated peer:1";
         co_return accepted;
     }
 
