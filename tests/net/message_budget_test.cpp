@@ -73,7 +73,7 @@ TEST_CASE("message budget: the time before a share was granted does not count ag
     slow.reset();
     const Share mine = patient.get().value();
     REQUIRE(mine != nullptr);
-    const auto late = runtime.run(with_deadline(take_from(budget, 600'000, nothing), 250ms));
+    const auto late = runtime.run(with_deadline(take_from(budget, 600'000, nothing), 160ms));
     CHECK((!late || *late == nullptr));
     CHECK(told[0] == 1);
     CHECK(told[2] == 0);
