@@ -6,11 +6,9 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <future>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -63,20 +61,21 @@ TEST_CASE("message budget: who waits in vain makes the one leave that has kept m
 TEST_CASE("message budget: the time before a share was granted does not count against its holder") {
     auto runtime = Runtime({.threads = 2});
     const auto budget = std::make_shared<MessageBudget>(1 * MiB);
-    auto told = std::array<std::atomic<int>, 3>();
-    const auto teller = [&told](std::size_t who) { return [&told, who] { ++told[who]; }; };
-    Share old = runtime.run(take_from(budget, 400'000, teller(0))).value();
-    Share slow = runtime.run(take_from(budget, 600'000, teller(1))).value();
-    auto patient = std::async(std::launch::async, [&] { return runtime.run(take_from(budget, 600'000, teller(2))); });
-    std::this_thread::sleep_for(800ms);
-    CHECK(told[1] == 1); // the largest, and once
-    slow.reset();
-    const Share mine = patient.get().value();
+    auto small_told = std::atomic<int>(0), large_told = std::atomic<int>(0), mine_told = std::atomic<int>(0);
+    auto large = Share();
+    const auto give_way = [&] {
+        ++large_told;
+        large.reset();
+    };
+    large = runtime.run(take_from(budget, 540'000, give_way)).value();
+    const Share small = runtime.run(take_from(budget, 500'000, [&] { ++small_told; })).value();
+    const Share mine = runtime.run(take_from(budget, 540'000, [&] { ++mine_told; })).value(); // waits for the large one
     REQUIRE(mine != nullptr);
-    const auto late = runtime.run(with_deadline(take_from(budget, 600'000, nothing), 160ms));
+    CHECK(large_told == 1);
+    const auto late = runtime.run(with_deadline(take_from(budget, 540'000, nothing), 160ms)); // time for one look
     CHECK((!late || *late == nullptr));
-    CHECK(told[0] == 1);
-    CHECK(told[2] == 0);
+    CHECK(small_told == 1);
+    CHECK(mine_told == 0);
 }
 
 TEST_CASE("message budget: one that gives up waiting has nothing, and takes nobody's turn") {
