@@ -86,7 +86,7 @@ class Stranger {
             const auto targets = self->targets_();
             if (self->going_ || targets.empty()) continue;
             ++self->attempts_;
-            const auto target = targets[self->world_.below(targets.size())];
+            const auto& target = targets[self->world_.below(targets.size())];
             if (!target.locator.empty() && self->world_.chance(0.5)) co_await self->guess(target);
             else co_await self->be_rude(target);
         }
