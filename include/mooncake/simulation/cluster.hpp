@@ -211,8 +211,12 @@ class ClusterSimulation {
         case Fault::kill_node: return members_.kill(draw(members_.nodes()));
         case Fault::kill_client: return members_.kill(draw(members_.clients()));
         case Fault::kill_master: return members_.kill(draw(members_.masters()));
-        case Fault::partition_one_way:
-            return cut(members_.draw_anybody().address, members_.draw_anybody().address, draw_outage(world_));
+        case Fault::partition_one_way: {
+            // One after the other: compilers differ in the order of arguments.
+            const auto length = draw_outage(world_);
+            const auto &to = members_.draw_anybody().address, &from = members_.draw_anybody().address;
+            return cut(from, to, length);
+        }
         case Fault::partition: {
             const auto &one = members_.draw_anybody().address, &other = members_.draw_anybody().address;
             const auto length = draw_outage(world_);
