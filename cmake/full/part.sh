@@ -39,6 +39,18 @@ check_tidy() {
     done
 }
 
+# 200 seeds, and a few of them again from another compiler, which must come to the same events.
+check_simulation() {
+    local other=build/release/mooncake_simulate_clang here there
+    build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1
+    clang++-19 -std=c++20 -O1 -w -Iinclude examples/cluster/simulate.cpp -o "$other" -lxxhash
+    here=$(build/release/examples/cluster/mooncake_simulate --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')
+    there=$("$other" --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')
+    [[ -n $here && $here == "$there" ]] && echo "simulation: the same events with both compilers" && return
+    diff <(echo "$here") <(echo "$there") || echo "simulation: g++'s events, then clang's, are not the same"
+    return 1
+}
+
 print_budget() {
     local spent=$(($(date +%s) - $(<"$records/started")))
     echo "seconds  part"
@@ -62,7 +74,7 @@ test-*) ctest --preset "${part#test-}" ;;
 headers) check_headers ;;
 format) check_format ;;
 tidy) check_tidy ;;
-simulation) build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1 ;;
+simulation) check_simulation ;;
 mutants)
     bash tests/simulation/mutants.sh fence_not_checked_on_arrival space_reused_by_time \
         writer_vouches_for_what_it_does_not_know segment_numbers_outlive_the_term waits_stay_at_the_server
