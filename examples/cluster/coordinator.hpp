@@ -48,25 +48,29 @@ struct Processes {
     /// Errors: `system`, `closed`, `timed_out`: one of them did not start.
     mooncake::Result<void> start(const std::filesystem::path& folder, const ClusterConfig& config) {
         const auto text = [](auto number) { return std::to_string(number); };
-        const auto master =
-            launch(folder / "mooncake_master", {"--eviction", config.eviction, "--lease-ms", text(config.lease_ms)});
+        const auto master = launch("master", folder / "mooncake_master",
+                                   {"--eviction", config.eviction, "--lease-ms", text(config.lease_ms)});
         if (!master) return master.error();
         for (std::uint32_t i = 0; i < config.nodes; ++i) {
             const auto share =
                 config.capacity_blocks / config.nodes + (i < config.capacity_blocks % config.nodes ? 1 : 0);
+            const auto name = "node-" + text(i);
             auto arguments = std::vector<std::string>{
-                "--master",        *master,   "--name",
-                "node-" + text(i), "--bytes", text(std::max<std::uint64_t>(share, 1) * config.block_bytes)};
+                "--master", *master,   "--name",
+                name,       "--bytes", text(std::max<std::uint64_t>(share, 1) * config.block_bytes)};
             if (i < config.tcp_nodes) arguments.emplace_back("--no-shm");
-            const auto node = launch(folder / "mooncake_node", std::move(arguments));
+            const auto node = launch(name, folder / "mooncake_node", std::move(arguments));
             if (!node) return node.error();
         }
         for (std::uint32_t i = 0; i < config.prefill_workers + config.decode_workers; ++i) {
-            const auto worker = launch(folder / "mooncake_replay",
+            const auto prefills = i < config.prefill_workers;
+            const auto name =
+                prefills ? "prefill worker " + text(i) : "decode worker " + text(i - config.prefill_workers);
+            const auto worker = launch(name, folder / "mooncake_replay",
                                        {"--worker", *master, "--block-bytes", text(config.block_bytes), "--time-scale",
                                         text(config.time_scale), "--replicas", text(config.replicas)});
             if (!worker) return worker.error();
-            (i < config.prefill_workers ? prefill : decode).push_back(*worker);
+            (prefills ? prefill : decode).push_back(*worker);
         }
         return mooncake::ok;
     }
@@ -80,8 +84,9 @@ struct Processes {
     }
 
   private:
-    mooncake::Result<std::string> launch(const std::filesystem::path& program, std::vector<std::string> arguments) {
-        auto process = Process::start(program, std::move(arguments));
+    mooncake::Result<std::string> launch(std::string name, const std::filesystem::path& program,
+                                         std::vector<std::string> arguments) {
+        auto process = Process::start(program, std::move(arguments), std::move(name));
         if (!process) return process.error();
         all.push_back(std::move(*process));
         return all.back().ready(mooncake::Deadline(60s));

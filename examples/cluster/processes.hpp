@@ -33,8 +33,10 @@ class Process {
         : name_(std::move(other.name_)), pid_(std::exchange(other.pid_, 0)), output_(std::move(other.output_)) {}
     ~Process() { stop(); }
 
+    /// `name`: what people call it; empty: its program's.
     /// Errors: `system`; the program is missing, or cannot be run.
-    static mooncake::Result<Process> start(const std::filesystem::path& program, std::vector<std::string> arguments) {
+    static mooncake::Result<Process> start(const std::filesystem::path& program, std::vector<std::string> arguments,
+                                           std::string name = {}) {
         auto pipes = std::array<int, 2>();
         if (pipe2(pipes.data(), O_CLOEXEC) != 0) return mooncake::errno_error("pipe2", errno);
         auto read = mooncake::FileDescriptor(pipes[0]);
@@ -60,7 +62,8 @@ class Process {
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attributes);
         if (failed != 0) return mooncake::errno_error("starting " + program.string(), failed);
-        return Process(program.filename().string(), pid, std::move(read));
+        if (name.empty()) name = program.filename().string();
+        return Process(std::move(name), pid, std::move(read));
     }
 
     /// Waits for the line `ready ADDRESS` and gives the address.
