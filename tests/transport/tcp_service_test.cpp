@@ -88,6 +88,40 @@ TEST_CASE("tcp service: each slice has its own outcome, and the bytes of those t
     CHECK_FALSE(inside(stale.sinks.front()));
 }
 
+TEST_CASE("tcp service: a request holds the regions that it may use, and no other, however long its bytes take") {
+    auto f = Fixture();
+    auto other_memory = std::vector<std::byte>(64);
+    auto other =
+        f.regions->add({.bytes = other_memory, .rights = Rights::read_write, .keys = make_keys(Rights::read_write)});
+    REQUIRE(other.has_value());
+    auto keyless = f.slice(64);
+    keyless.key ^= 1;
+    auto refused = Fixture::exchange(TcpMethod::write, {7, {keyless}}, 64);
+    auto granted = Fixture::exchange(TcpMethod::write, {7, {f.slice(64)}}, 64);
+    REQUIRE(f.service.accept(refused).has_value());
+    REQUIRE(f.service.accept(granted).has_value());
+    const auto gone = [&](RegionPin& region) {
+        const auto watched = std::weak_ptr<const Region>(region);
+        f.regions->remove(region);
+        region.reset();
+        return watched.expired();
+    };
+    CHECK(gone(*other));
+    CHECK_FALSE(gone(f.region)); // the one that was granted is still to come
+}
+
+TEST_CASE("tcp service: a request that is refused holds nothing of what it asked for") {
+    auto f = Fixture();
+    auto keyless = f.slice(64);
+    keyless.key ^= 1;
+    auto refused = Fixture::exchange(TcpMethod::write, {7, {keyless}}, 64);
+    REQUIRE(f.service.accept(refused).has_value());
+    const auto watched = std::weak_ptr<const Region>(f.region);
+    f.regions->remove(f.region);
+    f.region.reset();
+    CHECK(watched.expired());
+}
+
 TEST_CASE("tcp service: a write is under way as long as its exchange is, for the fence and for the region") {
     auto f = Fixture();
     auto& fence = f.regions->fence();

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,8 +67,6 @@ class Stranger {
         gone_ = busy_ == 0 && process_->run(close(engine_.get()), std::chrono::seconds{20}).has_value();
         return gone_;
     }
-    /// How much he has tried.
-    [[nodiscard]] std::uint64_t attempts() const noexcept { return attempts_; }
 
   private:
     static constexpr std::size_t hands = 4; ///< things that he does at once
@@ -85,7 +83,6 @@ class Stranger {
             co_await pause.wait(Deadline(self->world_.between(Duration::zero(), second)));
             const auto targets = self->targets_();
             if (self->going_ || targets.empty()) continue;
-            ++self->attempts_;
             const auto& target = targets[self->world_.below(targets.size())];
             if (!target.locator.empty() && self->world_.chance(0.5)) co_await self->guess(target);
             else co_await self->be_rude(target);
@@ -143,7 +140,8 @@ class Stranger {
 
     std::string words(const Target& target) {
         const auto service = target.locator.empty() || world_.chance(0.3) ? "rpc" : "transfer";
-        auto said = frame({}, encode(Hello{.service = service, .generation = target.generation}));
+        const auto hello = encode(Hello{.service = service, .generation = target.generation});
+        auto said = frame({}, hello, hello.size(), 0);
         switch (world_.below(4)) {
         case 0: // noise, from the beginning or after a hello
             if (world_.chance(0.5)) said.clear();
@@ -173,9 +171,6 @@ class Stranger {
         }
     }
 
-    static std::string frame(FrameHeader header, std::string_view message) {
-        return frame(header, message, message.size(), 0);
-    }
     /// Announces so much of each, and brings `message`.
     static std::string frame(FrameHeader header, std::string_view message, std::uint64_t message_bytes,
                              std::uint64_t payload_bytes) {
@@ -190,7 +185,6 @@ class Stranger {
     const std::function<std::vector<Target>()> targets_;
     const std::unique_ptr<Process> process_;
     std::unique_ptr<Engine> engine_;
-    std::uint64_t attempts_ = 0;
     std::size_t busy_ = 0;
     bool going_ = false, gone_ = false;
 };

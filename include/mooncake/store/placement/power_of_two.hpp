@@ -71,15 +71,16 @@ class PowerOfTwoChoices {
     [[nodiscard]] bool has_had_enough(const SegmentCandidate& candidate, double capacity,
                                       std::size_t segments) const noexcept {
         if (choices_ < remembered(segments)) return false;
-        const auto found = recent(candidate.id);
-        return found != recent_.end() && found->id == candidate.id &&
-               found->bytes * capacity > 2 * static_cast<double>(candidate.capacity) * recent_bytes_;
+        const auto at = place_of(candidate.id);
+        return at < recent_.size() && recent_[at].id == candidate.id &&
+               recent_[at].bytes * capacity > 2 * static_cast<double>(candidate.capacity) * recent_bytes_;
     }
 
     void remember(const SegmentCandidate& candidate, std::uint64_t bytes, std::size_t segments) {
-        auto found = recent(candidate.id);
-        if (found == recent_.end() || found->id != candidate.id) found = recent_.insert(found, {candidate.id, 0});
-        found->bytes += static_cast<double>(bytes);
+        const auto at = place_of(candidate.id);
+        if (at == recent_.size() || recent_[at].id != candidate.id)
+            recent_.insert(recent_.begin() + static_cast<std::ptrdiff_t>(at), {candidate.id, 0});
+        recent_[at].bytes += static_cast<double>(bytes);
         recent_bytes_ += static_cast<double>(bytes);
         if (++choices_ < 2 * remembered(segments)) return;
         choices_ /= 2;
@@ -89,12 +90,10 @@ class PowerOfTwoChoices {
     }
 
     /// Where the segment is in what is remembered, or would be.
-    [[nodiscard]] std::vector<Recent>::const_iterator recent(std::uint32_t id) const noexcept {
-        return std::lower_bound(recent_.begin(), recent_.end(), id,
-                                [](const Recent& one, std::uint32_t wanted) { return one.id < wanted; });
-    }
-    [[nodiscard]] std::vector<Recent>::iterator recent(std::uint32_t id) noexcept {
-        return recent_.begin() + (std::as_const(*this).recent(id) - recent_.cbegin());
+    [[nodiscard]] std::size_t place_of(std::uint32_t id) const noexcept {
+        const auto found = std::lower_bound(recent_.begin(), recent_.end(), id,
+                                            [](const Recent& one, std::uint32_t wanted) { return one.id < wanted; });
+        return static_cast<std::size_t>(found - recent_.begin());
     }
 
     static bool emptier(const SegmentCandidate& a, const SegmentCandidate& b) noexcept {
