@@ -51,11 +51,21 @@ check_simulation() {
     return 1
 }
 
+# A failure is said where it happens, among thousands of lines, and once more at the end of the run.
+run_tests() {
+    ctest --preset "$1" && return
+    grep -aE -A 12 'ERROR: |Sanitizer: |runtime error: ' "build/$1/Testing/Temporary/LastTest.log" | head -60 >"$records/failures/$part"
+    return 1
+}
+
 print_budget() {
     local spent=$(($(date +%s) - $(<"$records/started")))
     echo "seconds  part"
     for file in "$records"/seconds/*; do
         printf '%7d  %s\n' "$(<"$file")" "$(basename "$file")"
+    done
+    for file in "$records"/failures/*; do
+        [[ -s $file ]] && sed "s|^|$(basename "$file"): |" "$file"
     done
     echo "$spent of $budget_seconds seconds spent (parts overlap)"
     ((spent <= aim_seconds)) || echo "more than the $aim_seconds that are aimed at: find out what has become slow"
@@ -70,7 +80,7 @@ build-*)
     configure "${part#build-}"
     cmake --build --preset "${part#build-}" --parallel 1
     ;;
-test-*) ctest --preset "${part#test-}" ;;
+test-*) run_tests "${part#test-}" ;;
 headers) check_headers ;;
 format) check_format ;;
 tidy) check_tidy ;;

@@ -29,6 +29,7 @@ class Program {
     explicit Program(std::vector<std::string> words)
         : base_("/tmp/mooncake-test-" + std::to_string(getpid()) + "-" + std::to_string(++count)) {
         words.front() = folder() + words.front();
+        std::fflush(nullptr); // else the child writes once more what is in the buffers
         pid_ = fork();
         if (pid_ != 0) return;
         if (!std::freopen((base_ + ".out").c_str(), "w", stdout) ||
