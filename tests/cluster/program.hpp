@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,7 +17,11 @@
 
 namespace mooncake::test {
 
-inline std::string folder() { return std::string(std::getenv("MOONCAKE_BINARY_DIR")) + "/examples/cluster/"; }
+inline std::string folder() {
+    const auto* const tree = std::getenv("MOONCAKE_BINARY_DIR");
+    if (tree == nullptr) throw std::runtime_error("MOONCAKE_BINARY_DIR has to name the build tree; ctest does so");
+    return std::string(tree) + "/examples/cluster/";
+}
 
 struct Output {
     int status = -1; ///< exit status; -1: ended by a signal

@@ -249,6 +249,8 @@ class ClusterSimulation {
             return;
         }
         case Fault::restart_client: return members_.restart(draw(members_.clients()));
+        case Fault::restart_node: return members_.restart(draw(members_.nodes()));
+        case Fault::restart_master: return members_.restart(draw(members_.masters()));
         case Fault::refuse_memory: return members_.refuse_memory(draw(members_.nodes()));
         case Fault::mute_connection: return network_.mute_any();
         case Fault::slow_network:

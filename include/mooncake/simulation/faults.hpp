@@ -24,17 +24,19 @@ enum class Fault : std::uint8_t {
     swizzle,           ///< links stop one after the other and come back in another order
     clock,             ///< a process's clock jumps ahead and runs at another rate
     slow_network,      ///< everything takes a hundred times as long for a while
-    restart_client,    ///< closed in good order while operations run, and opened again
-    refuse_memory,     ///< a node's host has no memory for arenas for a while; the node may be gone as well
-    mute_connection,   ///< one direction of one connection carries nothing any more, and nobody is told; new ones work
+    restart_client,    ///< ended in good order while operations run, and begun again
+    restart_node,
+    restart_master,
+    refuse_memory,   ///< a node's host has no memory for arenas for a while; the node may be gone as well
+    mute_connection, ///< one direction of one connection carries nothing any more, and nobody is told; new ones work
 };
-inline constexpr std::size_t fault_kinds = 15;
+inline constexpr std::size_t fault_kinds = 17;
 
 [[nodiscard]] constexpr std::string_view to_string(Fault fault) noexcept {
     constexpr std::string_view names[] = {
-        "pause_node",  "pause_client",      "pause_master",   "kill_node",     "kill_client",
-        "kill_master", "partition_one_way", "partition",      "isolate",       "swizzle",
-        "clock",       "slow_network",      "restart_client", "refuse_memory", "mute_connection"};
+        "pause_node",        "pause_client", "pause_master",   "kill_node",     "kill_client",    "kill_master",
+        "partition_one_way", "partition",    "isolate",        "swizzle",       "clock",          "slow_network",
+        "restart_client",    "restart_node", "restart_master", "refuse_memory", "mute_connection"};
     return names[static_cast<std::size_t>(fault)];
 }
 

@@ -48,6 +48,7 @@ struct Member {
     std::unique_ptr<Node> node;
     std::unique_ptr<Client> client;
     bool ready = false;
+    bool ending = false;                ///< in good order
     bool has_memory = true;             ///< whether its host has some for arenas
     std::uint64_t stopped = 0;          ///< how often it was paused
     unsigned working = 0;               ///< loops that run on it
@@ -149,30 +150,30 @@ class Members {
         launch(one);
     }
 
-    /// A client that ends its store, and opens another, while operations of it run.
+    /// A program that ends in good order while others use it, and whose own operations run, and begins again.
     void restart(One& one) {
         if (one.process->dead() || one.process->paused() || !one.ready) return;
-        ++one.stopped;
+        const auto stopped = ++one.stopped;
         one.ready = false;
-        one.process->start(
-            close(one.client.get()), [this, self = &one, incarnation = one.incarnation](const Result<void>&) {
-                if (self->incarnation != incarnation) return;
-                if (self->in_operation != 0)
-                    world_.report_fault("operations of " + self->address + " went on after their store was closed");
-                self->client.reset();
-                open_store(*self);
-            });
+        one.ending = true;
+        auto ended = [this, self = &one, incarnation = one.incarnation](const Result<void>&) {
+            if (self->incarnation != incarnation) return;
+            if (self->in_operation != 0)
+                world_.report_fault("operations of " + self->address + " went on after their store was closed");
+            destroy(*self);
+            begin(*self);
+        };
+        one.process->start(close(&one), std::move(ended));
+        world_.call_after(longest_end, [this, self = &one, stopped] {
+            if (self->stopped == stopped && self->ending) world_.report_fault(self->address + " does not end");
+        });
     }
 
     /// Everybody is closed, one after the other; `report_fault` where that does not end.
     void close_all() {
         for (auto* const group : {&clients_, &nodes_, &masters_})
             for (auto& one : *group) {
-                auto closed = Result<void>(Errc::closed);
-                const auto within = std::chrono::seconds{20};
-                if (one->client) closed = one->process->run(close(one->client.get()), within);
-                if (one->node) closed = one->process->run(close(one->node.get()), within);
-                if (one->server) closed = one->process->run(close(one->server.get()), within);
+                const auto closed = one->process->run(close(one.get()), longest_end);
                 if (!closed) return world_.report_fault(one->address + " could not be closed");
             }
     }
@@ -185,6 +186,7 @@ class Members {
     using Client = typename One::Client;
 
     static constexpr std::uint16_t master_port = 7000;
+    static constexpr Duration longest_end = std::chrono::seconds{20};
 
     static std::unique_ptr<One> make(Role role, unsigned index) {
         auto one = std::make_unique<One>();
@@ -201,6 +203,11 @@ class Members {
         one.process = std::make_unique<Process>(world_, one.address, ++last_process_);
         network_.join(*one.process);
         one.process->have_memory(one.has_memory);
+        begin(one);
+    }
+
+    void begin(One& one) {
+        one.ending = false;
         const auto inside = Environment::Scope(one.process.get());
         switch (one.role) {
         case Role::master: return start_master(one);
@@ -278,10 +285,16 @@ class Members {
         }
     }
 
-    template <class T>
-    static Task<void> close(T* what) {
-        co_await what->close();
+    static Task<void> close(One* one) {
+        if (one->client) co_await one->client->close();
+        if (one->node) co_await one->node->close();
+        if (one->server) co_await one->server->close();
         co_return ok;
+    }
+    static void destroy(One& one) {
+        one.client.reset();
+        one.node.reset();
+        one.server.reset();
     }
 
     /// What was in the memory of a process that was killed is leaked.
@@ -293,9 +306,7 @@ class Members {
             (void)one.node.release();
             (void)one.client.release();
         }
-        one.server.reset();
-        one.node.reset();
-        one.client.reset();
+        destroy(one);
         one.working = one.in_operation = 0;
         one.due.fill({});
         // What is due in the world may still name it.
