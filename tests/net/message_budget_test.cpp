@@ -78,6 +78,29 @@ TEST_CASE("message budget: the time before a share was granted does not count ag
     CHECK(mine_told == 0);
 }
 
+TEST_CASE("message budget: where enough is on its way back nobody else has to leave, until that takes too long") {
+    auto runtime = Runtime({.threads = 1});
+    const auto budget = std::make_shared<MessageBudget>(1 * MiB);
+    auto worst_told = 0, other_told = 0;
+    auto other = Share();
+    const Share worst = runtime.run(take_from(budget, 540'000, [&] { ++worst_told; })).value(); // and does not go
+    other = runtime
+                .run(take_from(budget, 500'000,
+                               [&] {
+                                   ++other_told;
+                                   other.reset();
+                               }))
+                .value();
+    std::this_thread::sleep_for(5ms);
+    const auto early = runtime.run(with_deadline(take_from(budget, 500'000, nothing), 5 * MessageBudget::patience));
+    CHECK((!early || *early == nullptr));
+    CHECK(worst_told == 1);
+    CHECK(other_told == 0);
+    CHECK(runtime.run(take_from(budget, 500'000, nothing)).value() != nullptr);
+    CHECK(worst_told == 1);
+    CHECK(other_told == 1);
+}
+
 TEST_CASE("message budget: one that gives up waiting has nothing, and takes nobody's turn") {
     auto runtime = Runtime({.threads = 1});
     const auto budget = std::make_shared<MessageBudget>(1 * MiB);

@@ -17,7 +17,8 @@ namespace mooncake::net::detail {
 
 /// What the messages of all connections of a server may take together. A message of some size has its share before it comes
 /// in, and keeps it until it was served; small ones need none. Who waits for a share for long makes the holder leave that
-/// has kept most for longest, and for some time: such as a peer that announced a message and does not send it.
+/// has kept most for longest, and for some time: such as a peer that announced a message and does not send it. Where those
+/// who are leaving hold enough, nobody else has to, unless they do not go.
 /// Thread: any.
 class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
   public:
@@ -41,7 +42,10 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
         const std::uint64_t bytes_;
         const std::function<void()> leave_; ///< makes the holder let go of it soon
         TimePoint since_;                   ///< when it was granted
-        bool granted_ = false, leaving_ = false;
+        TimePoint told_;                    ///< when it was told to leave; the epoch: it was not
+        bool granted_ = false;
+
+        [[nodiscard]] bool leaving() const noexcept { return told_ != TimePoint(); }
     };
 
     /// A share for a message of `bytes` bytes, once there is room for it; null for a small one. More than all there is
@@ -69,6 +73,7 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
     }
 
     static constexpr Duration patience = std::chrono::milliseconds{100};
+    static constexpr Duration time_to_leave = 10 * patience;
 
   private:
     struct Waiting {
@@ -117,14 +122,18 @@ class MessageBudget : public std::enable_shared_from_this<MessageBudget> {
             const auto lock = std::lock_guard(mutex_);
             if (waiting_.empty() || waiting_.front().come != &come) return;
             const auto now = SteadyClock{}.now();
+            auto soon = left_;
+            for (const auto* share : holders_)
+                if (share->leaving() && now - share->told_ < time_to_leave) soon += share->bytes_;
+            if (soon >= waiting_.front().share->bytes_) return;
             const auto cost = [now](const Share* share) {
                 const auto held = std::chrono::duration<double>(now - share->since_).count();
-                return share->leaving_ ? -1.0 : static_cast<double>(share->bytes_) * held;
+                return share->leaving() ? -1.0 : static_cast<double>(share->bytes_) * held;
             };
             const auto worst =
                 std::max_element(holders_.begin(), holders_.end(), [&](auto* a, auto* b) { return cost(a) < cost(b); });
-            if (worst == holders_.end() || (*worst)->leaving_ || now - (*worst)->since_ < patience) return;
-            (*worst)->leaving_ = true;
+            if (worst == holders_.end() || (*worst)->leaving() || now - (*worst)->since_ < patience) return;
+            (*worst)->told_ = now;
             leave = (*worst)->leave_;
         }
         leave();

@@ -94,16 +94,16 @@ class Server {
                 const auto wake = co_await pause.wait(Deadline(Pace::pause));
                 if (wake == Wake::cancelled) co_return ok;
                 pace_.has_paused(SteadyClock{}.now());
-                reap();
+                if (departures_->ended.load(std::memory_order_relaxed) != 0) reap();
                 wait = false;
             }
         }
     }
 
-    /// How fast connections are accepted: a flood of them leaves time for those that are there.
+    /// How fast connections are accepted: a flood of them leaves time for those that are there, and comes in by few at once.
     class Pace {
       public:
-        static constexpr auto pause = std::chrono::milliseconds{5};
+        static constexpr auto pause = std::chrono::milliseconds{1};
 
         /// Whether another one may be accepted at once.
         [[nodiscard]] bool take(TimePoint now) noexcept {
