@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 
@@ -36,6 +37,18 @@ Task<std::vector<Errc>> settle(std::vector<Task<int>> all) {
     auto codes = std::vector<Errc>();
     for (const auto& result : results) codes.push_back(result ? Errc::ok : result.error().code());
     co_return codes;
+}
+
+/// What becomes of `task` when it is cancelled after a moment.
+template <class T>
+Task<T> outcome_of(Task<T> task) {
+    auto outcome = Result<T>(Errc::not_found);
+    auto keep = [&outcome](Task<T> inner) -> Task<void> {
+        outcome = co_await std::move(inner);
+        co_return ok;
+    };
+    (void)co_await with_deadline(keep(std::move(task)), 20ms);
+    co_return outcome;
 }
 
 /// Starts children although it has been cancelled itself.
@@ -86,6 +99,23 @@ TEST_CASE("combine: cancelling the caller cancels every child, also those it sta
         REQUIRE(codes.has_value());
         CHECK(*codes == std::vector{Errc::cancelled, Errc::ok, Errc::cancelled});
     }
+    CHECK(SteadyClock{}.now() - start < 30s);
+}
+
+TEST_CASE("combine: all_or_cancel and first_of that are cancelled end with what their children say to it") {
+    auto runtime = Runtime({.threads = 1});
+    const auto start = SteadyClock{}.now();
+    auto cancelled = std::atomic<int>(0);
+    const auto lasting = [&cancelled]() -> Task<int> {
+        auto pause = Event();
+        const auto wake = co_await pause.wait(60s);
+        if (wake == Wake::cancelled) ++cancelled;
+        co_return Errc::corrupt;
+    };
+    CHECK(runtime.run(outcome_of(all_or_cancel(tasks(lasting(), lasting())))).error() == Errc::corrupt);
+    CHECK(cancelled == 2);
+    CHECK(runtime.run(outcome_of(first_of(tasks(lasting(), lasting(), lasting())))).error() == Errc::corrupt);
+    CHECK(cancelled == 5);
     CHECK(SteadyClock{}.now() - start < 30s);
 }
 

@@ -51,6 +51,43 @@ TEST_CASE("engine: the cheapest way is taken, and the next one when it fails") {
     }
 }
 
+TEST_CASE("engine: writes of an epoch that was fenced are refused, whichever way they go, and later ones are not") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    const auto bytes = std::vector<std::byte>(1000, std::byte{5});
+    const auto write = [&](std::uint64_t epoch) {
+        auto batch = pair.user.batch();
+        batch.write(bytes, segment, region->offset, 0, epoch);
+        return pair.runtime.run(batch.submit({.deadline = 10s})).value().requests.front().outcome;
+    };
+    const auto fenced = [&](std::uint64_t epoch) {
+        for (const auto until = Deadline(10s); !until.passed(); std::this_thread::sleep_for(1ms))
+            if (pair.owner.fence(region->offset, bytes.size(), epoch)) return true;
+        return false;
+    };
+    auto epoch = std::uint64_t{10};
+    for (auto* way : {&pair.loopback, &pair.shm, &pair.tcp}) {
+        CAPTURE(epoch);
+        CHECK(write(epoch) == Errc::ok);
+        CHECK(fenced(epoch));
+        CHECK(write(epoch) == Errc::stale_epoch);
+        CHECK(write(epoch - 1) == Errc::stale_epoch);
+        CHECK(write(epoch + 1) == Errc::ok);
+        way->set(pair.failing());
+        epoch += 10;
+    }
+}
+
+TEST_CASE("engine: a name that a locator cannot hold is refused with a sentence") {
+    auto runtime = Runtime({.threads = 1});
+    for (const auto& name : {std::string(257, 'n'), std::string("a@b")})
+        CHECK_THROWS_WITH_AS(TransferEngine<>(runtime, {.name = name}),
+                             doctest::Contains("EngineConfig::name is longer than 256 bytes or holds an '@'"),
+                             boost::system::system_error);
+    CHECK_NOTHROW(TransferEngine<>(runtime, {.name = std::string(256, 'n')}));
+}
+
 TEST_CASE("engine: a way that fails once is tried again") {
     auto pair = EnginePair();
     const auto region = pair.arena(1 * MiB);
@@ -223,7 +260,7 @@ TEST_CASE("engine: a name that another engine holds is not taken") {
     CHECK(refused.error() == Errc::conflict);
     CHECK(refused.error().message().find("'owner'") != std::string::npos);
     CHECK(pair.open().generation() == pair.owner.generation());
-    (void)pair.runtime.run(EnginePair::closing(&thief));
+    pair.runtime.run(thief.close());
     CHECK(pair.open().generation() == pair.owner.generation()); // its closing did not remove the record of the other
 }
 
@@ -235,11 +272,25 @@ TEST_CASE("engine: a registration that could not be published leaves nothing beh
     const auto watched = std::weak_ptr<Arena>(arena);
     CHECK(pair.runtime.run(heir.register_arena(std::move(arena), Rights::read)).error() == Errc::conflict);
     CHECK(testing::expires(watched)); // no region holds it
-    (void)pair.runtime.run(EnginePair::closing(&pair.owner));
+    pair.runtime.run(pair.owner.close());
     auto own = std::vector<std::byte>(100);
     REQUIRE(pair.runtime.run(heir.register_memory(own, Rights::read_write)).has_value());
     CHECK(pair.open().record().buffers.size() == 1);
-    (void)pair.runtime.run(EnginePair::closing(&heir));
+    pair.runtime.run(heir.close());
+}
+
+TEST_CASE("engine: one whose life is without incident says nothing, and takes its record along") {
+    auto pair = EnginePair();
+    auto said = std::string();
+    auto config = pair.config("brief");
+    config.log = Log([&said](Severity, std::string_view sentence) { said += sentence; });
+    auto brief = Engine(pair.runtime, std::move(config));
+    auto own = std::vector<std::byte>(100);
+    REQUIRE(pair.runtime.run(brief.register_memory(own, Rights::read)).has_value());
+    CHECK(pair.runtime.run(pair.metadata->get("brief", Deadline())).has_value());
+    pair.runtime.run(brief.close());
+    CHECK(pair.runtime.run(pair.metadata->get("brief", Deadline())).error() == Errc::not_found);
+    CHECK(said.empty());
 }
 
 TEST_CASE("engine: registrations that wait for each other are written together") {
@@ -278,7 +329,7 @@ TEST_CASE("engine: registrations that were written together fail together") {
         co_return conflicts;
     };
     CHECK(pair.runtime.run(all(std::move(tasks))).value() == 20);
-    (void)pair.runtime.run(EnginePair::closing(&heir));
+    pair.runtime.run(heir.close());
 }
 
 TEST_CASE("engine: many registrations at once all get into the record") {

@@ -172,11 +172,16 @@ void closing() {
     const auto region = pair.add(4096, Rights::read_write);
     auto memory = std::vector<std::byte>(16);
     CHECK(pair.move_one(Direction::write, memory, region->offset, region->keys.write) == Errc::ok);
+    const auto server = pair.server.describe();
     pair.close();
     pair.close();
     auto slice = Slice{.local = memory.data(), .length = 16, .remote = region->offset, .key = region->keys.read};
     CHECK_FALSE(pair.move(Direction::read, std::span(&slice, 1), 10s).has_value());
     CHECK(slice.outcome != Errc::ok);
+    if (const auto link = pair.connect(server, pair.regions->generation()); link) {
+        pair.link = *link;
+        CHECK_FALSE(pair.move(Direction::read, std::span(&slice, 1), 10s).has_value());
+    }
     pair.close();
 }
 

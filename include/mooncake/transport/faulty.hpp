@@ -93,6 +93,11 @@ class FaultyTransport {
     [[nodiscard]] bool reaches(std::string_view description) const { return inner_.reaches(description); }
     Task<Link> connect(PeerDescription peer, Deadline deadline) { return inner_.connect(std::move(peer), deadline); }
     asio::awaitable<void> close() { return inner_.close(); }
+    [[nodiscard]] bool fence(std::uint64_t offset, std::uint64_t length, std::uint64_t epoch)
+        requires FencingTransport<Inner>
+    {
+        return inner_.fence(offset, length, epoch);
+    }
 
     Task<void> transfer(Link link, SliceGroup group) {
         const auto fate = control_.next();
