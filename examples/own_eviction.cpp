@@ -50,7 +50,8 @@ mooncake::Task<void> fill(FifoStore& store) {
     }
     const auto a = co_await store.exists("a");
     const auto c = co_await store.exists("c");
-    if (!a || !c || *a || !*c) co_return mooncake::Error(mooncake::Errc::conflict, "a was to go, and c to stay");
+    if (a.error() != mooncake::Errc::not_found || !c)
+        co_return mooncake::Error(mooncake::Errc::conflict, "a was to go, and c to stay");
     std::cout << "a went, c stayed\n";
     co_return mooncake::ok;
 }

@@ -16,12 +16,6 @@ struct Only : mooncake::DefaultEngineTraits {
     using Transports = mooncake::TransportSet<T>;
 };
 
-template <class Closes>
-mooncake::Task<void> close(Closes& closes) {
-    co_await closes.close();
-    co_return mooncake::ok;
-}
-
 /// A role: lends a cold arena of `arguments[0]` bytes over `T`, in an engine of its own with default settings.
 template <mooncake::Transport T>
 void lend(std::vector<std::string> arguments) {

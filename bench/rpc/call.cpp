@@ -31,11 +31,6 @@ struct Echo {
     std::string text;
 };
 
-Task<void> close(auto& closes) {
-    co_await closes.close();
-    co_return ok;
-}
-
 void serve_rpc(std::vector<std::string>) {
     auto runtime = Runtime({.threads = 1});
     auto service = RpcService();
@@ -44,7 +39,7 @@ void serve_rpc(std::vector<std::string>) {
     server.start();
     cluster::announce(to_string(server.endpoint()));
     cluster::wait_for_stop();
-    bench::must(runtime.run(close(server)));
+    runtime.run(server.close());
 }
 
 Task<void> echo(asio::ip::tcp::acceptor* acceptor) {
@@ -104,7 +99,7 @@ void round_trip(benchmark::State& state) {
                 .peer = "asio",
                 .ours = [&] { return bench::timed(calls, [&] { bench::must(runtime.run(call(&client))); }); },
                 .peers = {[&] { return bench::timed(calls, [&] { bench::must(runtime.run(exchange(&socket))); }); }}});
-    bench::must(runtime.run(close(client)));
+    runtime.run(client.close());
 }
 
 const auto row = bench::Row("rpc/call/128", &round_trip);

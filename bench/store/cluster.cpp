@@ -10,18 +10,13 @@ namespace {
 
 using namespace mooncake;
 
-Task<void> close(auto& closes) {
-    co_await closes.close();
-    co_return ok;
-}
-
 void master(std::vector<std::string>) {
     auto runtime = Runtime();
     auto server = MasterServer<>(runtime, {.log = cluster::stderr_log("master")});
     server.start();
     cluster::announce(to_string(server.endpoint()));
     cluster::wait_for_stop();
-    bench::must(runtime.run(close(server)));
+    runtime.run(server.close());
 }
 
 struct NetworkOnly : DefaultEngineTraits {
@@ -42,7 +37,7 @@ void lend(const std::vector<std::string>& arguments) {
         cluster::announce(node.engine().locator());
         cluster::wait_for_stop();
     }
-    bench::must(runtime.run(close(node)));
+    runtime.run(node.close());
     bench::must(started);
 }
 

@@ -124,11 +124,10 @@ class Coordinator {
         co_return mooncake::ok;
     }
 
-    mooncake::Task<void> close() {
+    mooncake::asio::awaitable<void> close() {
         co_await scope_.close();
         for (const auto& client : prefill_) co_await client->close();
         for (const auto& client : workers_) co_await client->close();
-        co_return mooncake::ok;
     }
 
   private:

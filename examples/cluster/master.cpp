@@ -24,11 +24,6 @@ struct Traits : mooncake::DefaultMasterTraits {
     using Eviction = Policy;
 };
 
-mooncake::Task<void> close(auto& server) {
-    co_await server.close();
-    co_return mooncake::ok;
-}
-
 template <class Policy>
 mooncake::Result<void> serve(const Options& options) {
     const auto bind = mooncake::parse_endpoint(options.listen);
@@ -50,7 +45,8 @@ mooncake::Result<void> serve(const Options& options) {
     server.start();
     cluster::announce(mooncake::to_string(server.endpoint()));
     cluster::wait_for_stop();
-    return runtime.run(close(server));
+    runtime.run(server.close());
+    return mooncake::ok;
 }
 
 } // namespace

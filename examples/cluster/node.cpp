@@ -27,11 +27,6 @@ struct NetworkOnly : mooncake::DefaultEngineTraits {
     using Transports = mooncake::TransportSet<mooncake::TcpTransport<>>;
 };
 
-mooncake::Task<void> close(auto& node) {
-    co_await node.close();
-    co_return mooncake::ok;
-}
-
 /// Waits for the node to start, or for a signal to stop, whichever comes first: a name that is taken may take a while.
 mooncake::Result<void> start_or_stop(mooncake::Runtime& runtime, auto& node) {
     auto outcome = mooncake::Result<void>(mooncake::Errc::cancelled);
@@ -82,8 +77,8 @@ mooncake::Result<void> lend(const Options& options) {
         cluster::announce(node.engine().locator());
         cluster::wait_for_stop();
     }
-    (void)runtime.run(close(node));
-    (void)runtime.run(close(*metadata));
+    runtime.run(node.close());
+    runtime.run(metadata->close());
     return result;
 }
 

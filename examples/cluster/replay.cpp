@@ -163,8 +163,8 @@ mooncake::Task<void> run_until_stopped(cluster::Coordinator& coordinator, std::s
         if (!error) stop.emit(mooncake::asio::cancellation_type::terminal);
     });
     co_await over.wait();
-    const auto closed = co_await coordinator.close();
-    co_return result ? closed : result;
+    co_await coordinator.close();
+    co_return result;
 }
 
 int replay_on_cluster(const Options& options, std::span<const mooncake::TraceRequest> trace) {
@@ -191,8 +191,6 @@ int replay_on_cluster(const Options& options, std::span<const mooncake::TraceReq
     return done ? status : cluster::fail("mooncake_replay", done.error());
 }
 
-mooncake::Task<void> close(cluster::Worker& worker) { return worker.close(); }
-
 int serve_as_worker(const Options& options) {
     cluster::follow(options.parent);
     const auto master = mooncake::parse_endpoint(options.worker);
@@ -205,8 +203,8 @@ int serve_as_worker(const Options& options) {
                                             .replicas = options.cluster.replicas});
     cluster::announce(mooncake::to_string(worker.endpoint()));
     cluster::wait_for_stop();
-    const auto closed = runtime.run(close(worker));
-    return closed ? EXIT_SUCCESS : cluster::fail("mooncake_replay", closed.error());
+    runtime.run(worker.close());
+    return EXIT_SUCCESS;
 }
 
 int replay(Options options) {

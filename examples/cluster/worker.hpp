@@ -42,11 +42,10 @@ class Worker {
 
     [[nodiscard]] const mooncake::Endpoint& endpoint() const noexcept { return server_.endpoint(); }
 
-    Task<void> close() {
+    mooncake::asio::awaitable<void> close() {
         co_await server_.close();
         for (const auto& [address, client] : decoders_) co_await client->close();
         co_await store_.close();
-        co_return mooncake::ok;
     }
 
   private:

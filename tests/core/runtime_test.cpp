@@ -90,6 +90,18 @@ TEST_CASE("runtime: waiting for itself is refused with a sentence") {
     CHECK(said.find("co_await the task instead") != std::string::npos);
 }
 
+TEST_CASE("sync_wait: on the thread that is to run the task it is refused with a sentence; elsewhere it waits") {
+    auto runtime = Runtime({.threads = 2});
+    auto number = []() -> Task<int> { co_return 7; };
+    auto wait_here = [&](std::size_t thread) -> Task<int> {
+        const auto got = sync_wait(runtime.executor(thread), number());
+        co_return got;
+    };
+    CHECK(sync_wait(runtime.executor(), wait_here(1)).value() == 7);
+    CHECK_THROWS_WITH_AS((void)sync_wait(runtime.executor(), wait_here(0)), doctest::Contains("would wait for itself"),
+                         boost::system::system_error);
+}
+
 TEST_CASE("scope: a task that throws ends alone, and what guards it hears why") {
     auto runtime = Runtime({.threads = 1});
     auto scope = TaskScope(runtime.executor());
@@ -102,10 +114,6 @@ TEST_CASE("scope: a task that throws ends alone, and what guards it hears why") 
     REQUIRE(scope.spawn(throwing()).has_value());
     REQUIRE(
         scope.spawn(core::detail::guarded(throwing(), [&](std::string what) { said = std::move(what); })).has_value());
-    auto close = [](TaskScope* of) -> Task<void> {
-        co_await of->join();
-        co_return ok;
-    };
-    REQUIRE(runtime.run(close(&scope)).has_value());
+    runtime.run(scope.join());
     CHECK(said == "as it was told");
 }

@@ -20,11 +20,6 @@ Task<void> wait_for(std::shared_ptr<Event> event, std::shared_ptr<std::atomic<in
     co_return ok;
 }
 
-Task<void> close(TaskScope* scope) {
-    co_await scope->close();
-    co_return ok;
-}
-
 Task<void> join(TaskScope* scope) {
     co_await scope->join();
     co_return ok;
@@ -42,10 +37,10 @@ TEST_CASE("scope: closing cancels what runs, waits for it, and refuses what is n
     auto scope = TaskScope(runtime.executor(1));
     auto cancelled = std::make_shared<std::atomic<int>>(0);
     for (int i = 0; i < 100; ++i) CHECK(scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value());
-    CHECK(runtime.run(close(&scope)).has_value());
+    runtime.run(scope.close());
     CHECK(*cancelled == 100);
     CHECK(scope.spawn(count(cancelled)).error() == Errc::closed);
-    CHECK(runtime.run(close(&scope)).has_value());
+    runtime.run(scope.close());
     CHECK(*cancelled == 100);
 }
 
@@ -74,7 +69,7 @@ TEST_CASE("scope: a task that is spawned while the scope is cancelled is cancell
                 started += scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value();
         }
         const auto before = SteadyClock{}.now();
-        REQUIRE(runtime.run(close(&scope)).has_value());
+        runtime.run(scope.close());
         REQUIRE(SteadyClock{}.now() - before < 5s);
         REQUIRE(*cancelled == started);
     }
@@ -93,7 +88,7 @@ TEST_CASE("scope: a task that was accepted, and had yet to start when the scope 
     entered.get_future().wait();
     CHECK(scope.spawn(wait_for(std::make_shared<Event>(), cancelled)).has_value());
     accepted.set_value();
-    CHECK(runtime.run(close(&scope)).has_value());
+    runtime.run(scope.close());
     CHECK(*cancelled == 1);
 }
 
@@ -102,6 +97,6 @@ TEST_CASE("scope: a task that ends before it first waits is over all the same") 
     auto scope = TaskScope(runtime.executor());
     auto done = std::make_shared<std::atomic<int>>(0);
     for (int i = 0; i < 10; ++i) CHECK(scope.spawn(count(done)).has_value());
-    CHECK(runtime.run(close(&scope)).has_value());
+    runtime.run(scope.close());
     CHECK(*done == 10);
 }

@@ -43,7 +43,7 @@ TEST_CASE("batch: requests to several segments, both ways, each with its own rep
     CHECK(testing::same(ConstBytes(got).subspan(500'000), first->bytes.subspan(300'000, 100'000)));
     CHECK(testing::same(ConstBytes(got).subspan(400'000, 100'000), first->bytes.subspan(400'000, 100'000)));
     CHECK(testing::same(put, first->bytes.subspan(1 * MiB, put.size())));
-    (void)pair.runtime.run(EnginePair::closing(&other));
+    pair.runtime.run(other.close());
 }
 
 TEST_CASE("batch: what cannot be carried out at all is said before anything moves") {

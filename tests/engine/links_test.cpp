@@ -56,7 +56,7 @@ TEST_CASE("links: connections to segments that nobody holds any more are closed"
             auto arena = Arena::create({.bytes = 4096, .pages = PageKind::plain, .prefault_threads = 1}).value();
             const auto shared = pair.runtime.run(other.register_arena(std::move(arena), Rights::read)).value();
             read_from("other " + std::to_string(i), shared->offset);
-            (void)pair.runtime.run(EnginePair::closing(&other));
+            pair.runtime.run(other.close());
         }
         read_from("owner", region->offset);
         // A lane more to the owner, and the epoll, event and timer of a thread that had nothing to wait for before.

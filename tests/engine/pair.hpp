@@ -35,7 +35,7 @@ struct ShmOnlyTraits : DefaultEngineTraits {
 struct EnginePair {
     EnginePair() : owner(runtime, config("owner")), user(runtime, config("user")) {}
     ~EnginePair() {
-        for (auto* engine : {&user, &owner}) (void)runtime.run(closing(engine));
+        for (auto* engine : {&user, &owner}) runtime.run(engine->close());
     }
 
     Engine::Config config(std::string name) {
@@ -57,10 +57,6 @@ struct EnginePair {
         auto segment = runtime.run(user.open("owner", 10s));
         REQUIRE(segment.has_value());
         return *segment;
-    }
-    static Task<void> closing(Engine* engine) {
-        co_await engine->close();
-        co_return ok;
     }
     static FaultPlan failing() { return {.fail_from_nth = 1}; }
 

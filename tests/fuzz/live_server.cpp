@@ -37,8 +37,8 @@ struct World {
         require(friendly->listen().has_value());
     }
     ~World() {
-        (void)runtime.run(closing(&rpc));
-        (void)runtime.run(closing(&transfer));
+        runtime.run(rpc.close());
+        runtime.run(transfer.close());
     }
     static std::shared_ptr<RegionTable> table(std::span<std::byte> memory) {
         auto made = std::make_shared<RegionTable>(5);

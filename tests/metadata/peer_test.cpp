@@ -43,9 +43,9 @@ TEST_CASE("peer: a record is fetched from its owner, a silent peer delays nobody
     CHECK(asked.error().message().find(to_string(silent.endpoint())) != std::string::npos);
     CHECK(runtime.run(reader.get("segment@nowhere", 5s)).error() == Errc::invalid_argument);
     CHECK(runtime.run(reader.get(owner.locator("none"), 5s)).error() == Errc::not_found);
-    CHECK(runtime.run(closing(&reader)).has_value());
+    runtime.run(reader.close());
     CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).error() == Errc::closed);
-    CHECK(runtime.run(closing(&owner)).has_value());
+    runtime.run(owner.close());
 }
 
 TEST_CASE("peer: connections to peers that are asked no more do not add up") {
@@ -65,7 +65,7 @@ TEST_CASE("peer: connections to peers that are asked no more do not add up") {
     CHECK(comes_true([&] { return open_files() <= files + 15 + 4; }));
     for (auto& owner : owners) {
         CHECK(runtime.run(reader.get(owner.locator("segment"), 5s)).has_value());
-        CHECK(runtime.run(closing(&owner)).has_value());
+        runtime.run(owner.close());
     }
-    CHECK(runtime.run(closing(&reader)).has_value());
+    runtime.run(reader.close());
 }

@@ -100,7 +100,7 @@ struct EchoServer {
                  {.listen = {.bind = {std::move(host), 0}}, .connection = connection, .log = book.log()}) {
         server.start();
     }
-    ~EchoServer() { (void)runtime.run(closing(&server)); }
+    ~EchoServer() { runtime.run(server.close()); }
 
     std::shared_ptr<Lane<PlainTcp>> lane(Hello hello = {.service = "echo"}) {
         auto made = std::make_shared<Lane<PlainTcp>>(runtime.executor(1),
@@ -108,7 +108,7 @@ struct EchoServer {
         made->start();
         return made;
     }
-    void close(const std::shared_ptr<Lane<PlainTcp>>& lane) { (void)runtime.run(closing(lane.get())); }
+    void close(const std::shared_ptr<Lane<PlainTcp>>& lane) { runtime.run(lane->close()); }
 
     LogBook book;
     Runtime runtime{{.threads = 2}};

@@ -35,7 +35,7 @@ struct Staged {
         peer.emplace(server.acceptor);
         if (peer->listen()) peer->say(reply(0));
     }
-    ~Staged() { (void)runtime.run(closing(lane.get())); }
+    ~Staged() { runtime.run(lane->close()); }
 
     static std::string reply(std::uint64_t id, std::string_view meta = {}, std::string_view payload = {}) {
         auto header = FrameHeader();
@@ -132,7 +132,7 @@ TEST_CASE("lane: what is given up before it was sent costs nobody anything") {
     });
     (void)runtime.run(run(lane.get(), &late, 10s));
     CHECK(late.reply == "late"); // and not "early", which was never sent
-    (void)runtime.run(closing(lane.get()));
+    runtime.run(lane->close());
 }
 
 TEST_CASE("lane: a reply that comes too late, or is given up halfway, touches nothing") {
@@ -261,7 +261,7 @@ TEST_CASE("lane: a server that takes and says nothing any more is left, one that
     CHECK(unanswered.error == Errc::connection_lost);
     CHECK(unanswered.error.message().find("sign of life") != std::string::npos);
     CHECK(SteadyClock{}.now() - begun < 2s);
-    (void)runtime.run(closing(lane.get()));
+    runtime.run(lane->close());
 }
 
 TEST_CASE("lane: a server that has said nothing since somebody gave it up is left, though nobody waits any more") {
@@ -278,7 +278,7 @@ TEST_CASE("lane: a server that has said nothing since somebody gave it up is lef
     CHECK_FALSE(lane->failed());
     for (const auto until = Deadline(10s); !lane->failed() && !until.passed();) std::this_thread::sleep_for(5ms);
     CHECK(lane->failed());
-    (void)runtime.run(closing(lane.get()));
+    runtime.run(lane->close());
 }
 
 TEST_CASE("lane: a request that is given up half sent takes the lane down") {
@@ -390,7 +390,7 @@ TEST_CASE("lane: nobody there, or somebody silent, is unreachable and ends what 
         (void)runtime.run(run(lane.get(), &operation, 10s));
         CHECK(operation.error.code() == Errc::unreachable);
         CHECK(operation.error.message().find(text) != std::string::npos);
-        (void)runtime.run(closing(lane.get()));
+        runtime.run(lane->close());
     }
 }
 
@@ -434,10 +434,10 @@ TEST_CASE("lane: a slot makes a new lane when the server comes back, and pauses 
     auto back = false;
     for (const auto until = Deadline(10s); !back && !until.passed();) back = ask() == Errc::ok;
     CHECK(back);
-    (void)runtime.run(closing(&slot));
+    runtime.run(slot.close());
     CHECK(ask() == Errc::closed);
-    (void)runtime.run(closing(&slot));
-    (void)runtime.run(closing(&again));
+    runtime.run(slot.close());
+    runtime.run(again.close());
 }
 
 TEST_CASE("lane slot: a server that hangs up after its hello is not asked again and again") {
@@ -465,5 +465,5 @@ TEST_CASE("lane slot: a server that hangs up after its hello is not asked again 
     {
         auto last = RawPeer(server.endpoint());
     } // lets the accepting thread see it
-    (void)runtime.run(closing(&slot));
+    runtime.run(slot.close());
 }

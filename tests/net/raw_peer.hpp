@@ -101,11 +101,4 @@ struct SilentServer {
     asio::ip::tcp::acceptor acceptor;
 };
 
-/// Closes something that closes in a coroutine.
-template <class T>
-Task<void> closing(T* what) {
-    co_await what->close();
-    co_return ok;
-}
-
 } // namespace mooncake::test

@@ -221,9 +221,9 @@ TEST_CASE("server: connections above the limit are closed at once, and room come
     auto served = false;
     for (const auto until = Deadline(10s); !served && !until.passed();) served = serves(server.endpoint());
     CHECK(served);
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
     CHECK(second.is_cut_off());
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: at the limit one that has yet to say what it wants goes before one that is idle") {
@@ -243,7 +243,7 @@ TEST_CASE("server: at the limit one that has yet to say what it wants goes befor
         peer->say(peer == &idle ? frame(header, "still here") : hello("echo"));
         CHECK(peer->listen().has_value());
     }
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: peers that announce messages and keep them to themselves make room for those who send theirs") {
@@ -271,7 +271,7 @@ TEST_CASE("server: peers that announce messages and keep them to themselves make
     CHECK(serves(server.endpoint())); // what is small waits for nobody
     REQUIRE_FALSE(book.lines().empty());
     CHECK(book.lines().front().find("memory for messages") != std::string::npos);
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: what was answered is held no more, neither its bytes nor what its cancellation would do") {
@@ -291,7 +291,7 @@ TEST_CASE("server: what was answered is held no more, neither its bytes nor what
         CHECK(reply->id == id);
     }
     CHECK(service.last.expired());
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: a reply over the limit is an error with a sentence, and the connection goes on") {
@@ -310,7 +310,7 @@ TEST_CASE("server: a reply over the limit is an error with a sentence, and the c
         CHECK(reply->status == static_cast<std::uint16_t>(expected));
         CHECK((expected == Errc::ok) == (peer.text.size() == 5'000));
     }
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: one address has so many connections, and its idlest makes room for another") {
@@ -329,7 +329,7 @@ TEST_CASE("server: one address has so many connections, and its idlest makes roo
     header.method = 1;
     peers.back()->say(frame(header, "still here"));
     CHECK(peers.back()->listen().has_value());
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: one address has no more connections than its share, also when none of them has said anything") {
@@ -342,7 +342,7 @@ TEST_CASE("server: one address has no more connections than its share, also when
     CHECK(peers.back()->is_cut_off());
     peers.front()->say(hello("echo"));
     CHECK(peers.front()->listen().has_value());
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: of those who have yet to say what they want, the one that has waited for longest makes room") {
@@ -356,7 +356,7 @@ TEST_CASE("server: of those who have yet to say what they want, the one that has
         peer->say(hello("echo"));
         CHECK(peer->listen().has_value());
     }
-    (void)runtime.run(closing(&server));
+    runtime.run(server.close());
 }
 
 TEST_CASE("server: it closes at any moment, however busy it is") {
@@ -378,7 +378,7 @@ TEST_CASE("server: it closes at any moment, however busy it is") {
         const auto until = SteadyClock{}.now() + std::chrono::microseconds(round * 200);
         while (SteadyClock{}.now() < until) std::this_thread::yield();
         const auto before = SteadyClock{}.now();
-        (void)echo.runtime.run(closing(&echo.server));
+        echo.runtime.run(echo.server.close());
         REQUIRE(SteadyClock{}.now() - before < 4s); // hello_within is 5 s: nobody was waited for
         stop = true;
     }

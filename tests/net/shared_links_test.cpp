@@ -37,11 +37,7 @@ struct Links {
             return std::shared_ptr<Link>(new Link{name, closed});
         });
     }
-    void close() { CHECK(runtime.run(close_all(&shared)).has_value()); }
-    static Task<void> close_all(net::detail::SharedLinks<std::string, Link>* links) {
-        co_await links->close();
-        co_return ok;
-    }
+    void close() { runtime.run(shared.close()); }
 };
 
 } // namespace

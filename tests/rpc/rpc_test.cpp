@@ -48,7 +48,7 @@ struct Adder {
         server.start();
     }
     ~Adder() { close(); }
-    void close() { (void)runtime.run(closing(&server)); }
+    void close() { runtime.run(server.close()); }
 
     static Task<Nothing> wait(Adder* self, std::uint32_t milliseconds) {
         auto pause = Event();
@@ -111,7 +111,7 @@ TEST_CASE("rpc: calls are answered, many at once, and refusals carry their sente
             });
     }
     CHECK(wrong == 0);
-    (void)adder.runtime.run(closing(&client));
+    adder.runtime.run(client.close());
     CHECK(adder.runtime.run(client.call(Add{{1}}, 10s)).error() == Errc::closed);
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("rpc: a call that waits holds up no other, and ends by its deadline") 
     CHECK(adder.runtime.run(client.call(Add{{1}}, 10s)).value().sum == 1);
     CHECK(adder.runtime.run(client.call(Wait{1}, 10s)).has_value());
     slow.join();
-    (void)adder.runtime.run(closing(&client));
+    adder.runtime.run(client.close());
     // Handlers that wait are cancelled with their connection.
     CHECK(eventually([&] { return adder.cancelled == 1 && adder.waiting == 0; }));
 }
@@ -138,7 +138,7 @@ TEST_CASE("rpc: a call that its caller gives up ends at the server, too") {
     CHECK(eventually([&] { return adder.cancelled == 1 && adder.waiting == 0; }));
     CHECK(SteadyClock{}.now() - begun < 1s); // at once, and not with whatever is said next
     CHECK(adder.runtime.run(client.call(Add{{1}}, 10s)).value().sum == 1); // on the same connection
-    (void)adder.runtime.run(closing(&client));
+    adder.runtime.run(client.close());
 }
 
 TEST_CASE("rpc: a server that closes cancels its handlers, and a new one is found") {
@@ -159,7 +159,7 @@ TEST_CASE("rpc: a server that closes cancels its handlers, and a new one is foun
     CHECK(eventually([&] { return runtime.run(client.call(Add{{1}}, 1s)).error() == Errc::unreachable; }));
     auto again = Adder(endpoint);
     CHECK(eventually([&] { return runtime.run(client.call(Add{{1}}, 1s)).has_value(); }));
-    (void)runtime.run(closing(&client));
+    runtime.run(client.close());
 }
 
 TEST_CASE("rpc: a payload is a breach, as calls have none") {

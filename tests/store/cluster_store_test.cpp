@@ -16,12 +16,6 @@ using namespace mooncake;
 
 namespace {
 
-template <class T>
-Task<void> close(T& what) {
-    co_await what.close();
-    co_return ok;
-}
-
 /// A master, nodes and a client in one process, over real sockets and shared memory.
 struct Cluster {
     explicit Cluster(unsigned count) : master(std::make_unique<MasterServer<>>(runtime, master_config())) {
@@ -32,9 +26,9 @@ struct Cluster {
         store = std::make_unique<ClusterStore>(runtime, std::move(config));
     }
     ~Cluster() {
-        (void)runtime.run(close(*store));
-        for (auto& node : nodes) (void)runtime.run(close(*node));
-        (void)runtime.run(close(*master));
+        runtime.run(store->close());
+        for (auto& node : nodes) runtime.run(node->close());
+        runtime.run(master->close());
     }
 
     static MasterServer<>::Config master_config() {
@@ -51,7 +45,7 @@ struct Cluster {
         config.name_patience = patience;
         auto node = std::make_unique<StoreNode<>>(runtime, std::move(config));
         const auto started = runtime.run(node->start());
-        if (!started) (void)runtime.run(close(*node));
+        if (!started) runtime.run(node->close());
         else nodes.push_back(std::move(node));
         return started;
     }
@@ -90,7 +84,7 @@ TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
         REQUIRE(c.runtime.run(c.store->put("k" + std::to_string(i), value, {.replicas = 2})).has_value());
     // The engine goes and the heartbeats stay, so that the master still names the dead replica.
     auto& engine = c.nodes.front()->engine();
-    REQUIRE(c.runtime.run(close(engine)).has_value());
+    c.runtime.run(engine.close());
     for (auto i = 0; i < 8; ++i) {
         const auto got = c.runtime.run(c.store->get("k" + std::to_string(i), {.deadline = 10s}));
         REQUIRE(got.has_value());
@@ -101,7 +95,7 @@ TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
 TEST_CASE("cluster store: what only a dead node held is lost with it, and the sentence says so; then it is a miss") {
     auto c = Cluster(1);
     REQUIRE(c.runtime.run(c.store->put("k", bytes_of("value"))).has_value());
-    REQUIRE(c.runtime.run(close(*c.nodes.front())).has_value());
+    c.runtime.run(c.nodes.front()->close());
     const auto got = c.runtime.run(c.store->get("k"));
     REQUIRE(!got);
     CHECK(got.error() == Errc::not_found); // it unmounted
@@ -141,7 +135,7 @@ TEST_CASE("cluster store: a node that cannot have the memory it is to lend says 
     CHECK(refused.error() == Errc::out_of_memory);
     CHECK(refused.error().message().find("was asked for") != std::string::npos);
     CHECK(c.master->master().segments({}).segments.empty());
-    (void)c.runtime.run(close(node));
+    c.runtime.run(node.close());
 }
 
 TEST_CASE("cluster store: a second node of the same name is refused while the first is alive") {
@@ -170,7 +164,7 @@ TEST_CASE("cluster store: a master that takes a call and does not answer is give
     const auto begun_again = SteadyClock{}.now();
     CHECK(runtime.run(master.call(store::Stats(), Deadline(600ms))).error() == Errc::timed_out);
     CHECK(SteadyClock{}.now() - begun_again >= 500ms);
-    (void)runtime.run(close(master));
+    runtime.run(master.close());
 }
 
 TEST_CASE("cluster store: a master that is not there is a clear error, not a hang") {

@@ -54,6 +54,9 @@ class [[nodiscard]] Error {
 template <class T>
 class [[nodiscard]] Result {
     static_assert(std::is_default_constructible_v<T>, "a Result's value needs an empty default");
+    static_assert(!std::is_same_v<T, bool>,
+                  "`if (result)` of a Result<bool> asks whether there was an error, and reads as "
+                  "if it asked for the value: use Result<void> with an error for no, or an enum");
 
   public:
     using value_type = T;

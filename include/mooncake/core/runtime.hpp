@@ -24,10 +24,27 @@
 
 namespace mooncake {
 
+namespace core::detail {
+
+/// What gives no result, such as a `close()`, as a task.
+template <class Void>
+    requires std::is_void_v<Void>
+Task<void> as_task(asio::awaitable<Void, Executor> operation) {
+    co_await std::move(operation);
+    co_return ok;
+}
+
+} // namespace core::detail
+
 /// Blocks the calling thread until `task`, run on `executor`, is over. For callers without coroutines.
-/// Thread: any but the executor's own, which would wait for itself.
+/// Thread: any but the executor's own. Throws `invalid_argument` there, since it would wait for itself.
 template <class T>
 Result<T> sync_wait(const Executor& executor, Task<T> task) {
+    if (const auto* const loop = executor.target<asio::io_context::executor_type>();
+        loop != nullptr && loop->running_in_this_thread())
+        throw_error({Errc::invalid_argument,
+                     "sync_wait was called on the thread that is to run the task, and would wait "
+                     "for itself: co_await the task instead"});
     struct {
         std::mutex mutex;
         std::condition_variable changed;
@@ -45,6 +62,12 @@ Result<T> sync_wait(const Executor& executor, Task<T> task) {
     state.changed.wait(lock, [&state] { return state.result.has_value(); });
     if (state.thrown) std::rethrow_exception(state.thrown);
     return std::move(*state.result);
+}
+/// The same for what gives no result.
+template <class Void>
+    requires std::is_void_v<Void>
+void sync_wait(const Executor& executor, asio::awaitable<Void, Executor> operation) {
+    (void)sync_wait(executor, core::detail::as_task(std::move(operation)));
 }
 
 enum class Pin : std::uint8_t { no, one_core_each };
@@ -114,6 +137,12 @@ class Runtime {
                          "Runtime::run was called on one of the runtime's own threads, which would "
                          "wait for itself: co_await the task instead"});
         return sync_wait(executor(0), std::move(task));
+    }
+    /// The same for what gives no result: `runtime.run(store.close())`.
+    template <class Void>
+        requires std::is_void_v<Void>
+    void run(asio::awaitable<Void, Executor> operation) {
+        (void)run(core::detail::as_task(std::move(operation)));
     }
 
   protected:

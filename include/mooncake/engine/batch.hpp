@@ -66,7 +66,9 @@ class Batch {
     }
 
     /// Moves everything; requests may overtake each other. See `TransferEngine::submit`.
-    Task<BatchReport> submit(TransferOptions options = {}) { return engine_->submit(*this, options); }
+    /// Lifetime: the batch outlives the task.
+    Task<BatchReport> submit(TransferOptions options = {}) & { return engine_->submit(*this, options); }
+    Task<BatchReport> submit(TransferOptions options = {}) && = delete; // it would be gone before the task begins
 
   private:
     /// Slices have one pointer for both ways; a write only reads from it.

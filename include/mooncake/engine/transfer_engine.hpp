@@ -77,11 +77,7 @@ class TransferEngine {
             core::detail::end_program(
                 "a TransferEngine was destroyed on a thread of its own Runtime, where it cannot wait "
                 "for its end: co_await engine.close() before");
-        auto close_all = [](TransferEngine* self) -> Task<void> {
-            co_await self->close();
-            co_return ok;
-        };
-        (void)sync_wait(runtime_.executor(), close_all(this));
+        sync_wait(runtime_.executor(), close());
     }
 
     [[nodiscard]] const std::string& name() const noexcept { return config_.name; }

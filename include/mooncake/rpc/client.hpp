@@ -5,6 +5,8 @@
 #include <mooncake/rpc/concept.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 namespace mooncake {
@@ -29,19 +31,12 @@ class RpcClient {
     /// Errors: what the server's handler answered, with its sentence; `unreachable`, `connection_lost`, `timed_out`,
     /// `cancelled`, `closed`, `unknown_method`, `version_mismatch`, `protocol_error`.
     /// Cancellation: partial; the server may have done it all the same.
+    /// Lifetime: `request` is not looked at after the call has returned its task.
     template <RpcRequest R>
-    Task<typename R::Reply> call(R request, Deadline deadline = {}) {
-        auto lane = slot_.lane();
-        if (!lane) co_return lane.error();
-        auto operation = LaneOperation();
-        operation.method = R::method;
-        encode(request, operation.meta);
-        co_await (*lane)->execute(operation, deadline);
-        if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
-        if (operation.status != 0) co_return Error(errc_from_wire(operation.status), std::move(operation.reply));
-        auto reply = decode<typename R::Reply>(operation.reply);
-        if (!reply) co_return Error(Errc::protocol_error, to_string(server_) + ": the reply could not be decoded");
-        co_return std::move(*reply);
+    Task<typename R::Reply> call(const R& request, Deadline deadline = {}) {
+        auto message = std::string();
+        encode(request, message);
+        return exchange<typename R::Reply>(R::method, std::move(message), deadline);
     }
 
     [[nodiscard]] const Endpoint& server() const noexcept { return server_; }
@@ -50,6 +45,21 @@ class RpcClient {
     asio::awaitable<void> close() { return slot_.close(); }
 
   private:
+    template <class Reply>
+    Task<Reply> exchange(std::uint32_t method, std::string message, Deadline deadline) {
+        auto lane = slot_.lane();
+        if (!lane) co_return lane.error();
+        auto operation = LaneOperation();
+        operation.method = method;
+        operation.meta = std::move(message);
+        co_await (*lane)->execute(operation, deadline);
+        if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
+        if (operation.status != 0) co_return Error(errc_from_wire(operation.status), std::move(operation.reply));
+        auto reply = decode<Reply>(operation.reply);
+        if (!reply) co_return Error(Errc::protocol_error, to_string(server_) + ": the reply could not be decoded");
+        co_return std::move(*reply);
+    }
+
     static LaneConfig lane_config(const RpcClientConfig& config) {
         return {.peer = config.server,
                 .hello = {.service = "rpc"},

@@ -67,14 +67,10 @@ class EmbeddedMaster {
     }
 
     template <RpcRequest Message>
-    Task<typename Message::Reply> call(Message message, Deadline deadline) {
-        if (deadline.passed()) co_return Errc::timed_out;
-        if constexpr (std::same_as<Message, store::PutStart>) fence();
-        if constexpr (std::same_as<Message, store::WaitFor>)
-            co_return co_await store::detail::wait_for(master_, std::move(message), deadline);
-        else if constexpr (std::same_as<Message, store::List>)
-            co_return co_await store::detail::list(master_, std::move(message), deadline);
-        else co_return store::detail::answer(master_, message);
+    Task<typename Message::Reply> call(const Message& message, Deadline deadline) {
+        if constexpr (std::same_as<Message, store::WaitFor>) return store::detail::wait_for(master_, message, deadline);
+        else if constexpr (std::same_as<Message, store::List>) return store::detail::list(master_, message, deadline);
+        else return answered<typename Message::Reply>(answer(message, deadline));
     }
 
     [[nodiscard]] MasterLimits limits() const {
@@ -88,6 +84,17 @@ class EmbeddedMaster {
     [[nodiscard]] Master<Traits>& master() noexcept { return master_; }
 
   private:
+    template <class Message>
+    Result<typename Message::Reply> answer(const Message& message, Deadline deadline) {
+        if (deadline.passed()) return Errc::timed_out;
+        if constexpr (std::same_as<Message, store::PutStart>) fence();
+        return store::detail::answer(master_, message);
+    }
+    template <class Reply>
+    static Task<Reply> answered(Result<Reply> reply) {
+        co_return std::move(reply);
+    }
+
     /// What a node does at its heartbeats: vouches for the space of writers who did not end their writes.
     void fence() {
         if (master_.fenced_bytes() == 0) return;

@@ -13,7 +13,7 @@ namespace mooncake {
 namespace store::detail {
 
 template <class M, class Message>
-concept Answers = RpcRequest<Message> && requires(M& link, Message message, Deadline deadline) {
+concept Answers = RpcRequest<Message> && requires(M& link, const Message& message, Deadline deadline) {
     { link.call(message, deadline) } -> std::same_as<Task<typename Message::Reply>>;
 };
 
@@ -35,7 +35,8 @@ struct MasterLimits {
 /// | `m.limits()` | what the master takes in one message; known once attached | none | any executor |
 /// | `m.close()` | ends calls in progress; idempotent | none | any executor |
 ///
-/// Cancellation of a call is partial: the master may have done it all the same.
+/// Cancellation of a call is partial: the master may have done it all the same. Lifetime: the message is not looked at after
+/// `call` has returned its task.
 template <class M>
 concept MasterLink = std::default_initializable<typename M::Config> && store::detail::Answers<M, store::PutStart> &&
                      store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> &&

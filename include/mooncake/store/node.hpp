@@ -115,7 +115,7 @@ class StoreNode {
                                            .read_key = region_->keys.read,
                                            .write_key = region_->keys.write,
                                            .fencing = store::Fencing::by_owner};
-        const auto reply = co_await master_.call(std::move(message), Deadline());
+        const auto reply = co_await master_.call(message, Deadline());
         if (!reply) co_return reply.error();
         segment_ = reply->segment;
         period_ = std::chrono::milliseconds(std::clamp<std::uint64_t>(reply->ttl_ms / 4, 10, 1'000));
@@ -141,7 +141,7 @@ class StoreNode {
             if (segment_ != 0) {
                 auto message =
                     store::Heartbeat{.segment = segment_, .generation = engine_->generation(), .fenced = fenced_};
-                const auto answered = co_await master_.call(std::move(message), Deadline(std::chrono::seconds(1)));
+                const auto answered = co_await master_.call(message, Deadline(std::chrono::seconds(1)));
                 if (answered) {
                     if (fence(answered->fence)) next = std::min(period_, fence_period);
                     continue;

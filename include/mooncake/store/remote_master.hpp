@@ -46,9 +46,9 @@ class RemoteMaster {
     }
 
     template <RpcRequest Message>
-    Task<typename Message::Reply> call(Message message, Deadline deadline) {
+    Task<typename Message::Reply> call(const Message& message, Deadline deadline) {
         if (deadline.is_never() && !std::same_as<Message, store::WaitFor>) deadline = Deadline(answer_within_);
-        return client_.call(std::move(message), deadline);
+        return client_.call(message, deadline);
     }
 
     [[nodiscard]] MasterLimits limits() const noexcept {

@@ -95,8 +95,8 @@ class TransportPair {
         return slice.outcome;
     }
 
-    void close_server() { (void)runtime.run(closing(&server)); }
-    void close_client() { (void)runtime.run(closing(&client)); }
+    void close_server() { runtime.run(server.close()); }
+    void close_client() { runtime.run(client.close()); }
     void close() {
         close_client();
         close_server();
@@ -106,12 +106,6 @@ class TransportPair {
     std::shared_ptr<RegionTable> regions; ///< of the server
     T server, client;
     typename T::Link link; ///< from client to server
-
-  private:
-    static Task<void> closing(T* transport) {
-        co_await transport->close();
-        co_return ok;
-    }
 };
 
 } // namespace mooncake::testing

@@ -79,8 +79,8 @@ mooncake::Task<void> use(MyStore& store) {
     const auto a = co_await store.get("a");
     if (!a) co_return a.error();
     const auto b = co_await store.exists("b");
-    if (!b) co_return b.error();
-    if (*a != block || *b || CountingTransport::bytes != 4 * 4096) co_return mooncake::Errc::corrupt;
+    if (*a != block || b.error() != mooncake::Errc::not_found || CountingTransport::bytes != 4 * 4096)
+        co_return mooncake::Errc::corrupt;
     co_return mooncake::ok;
 }
 

@@ -67,12 +67,7 @@ struct Fixture {
 
     Fixture() { keeper.start(); }
     ~Fixture() { close(); }
-    void close() {
-        (void)runtime.run([](Keeper* what) -> Task<void> {
-            co_await what->close();
-            co_return ok;
-        }(&keeper));
-    }
+    void close() { runtime.run(keeper.close()); }
     static TimePoint in(Duration length) { return SteadyClock{}.now() + length; }
 };
 

@@ -168,11 +168,11 @@ struct Fixture {
     Errc get(Verify verify = Verify::always) {
         auto reader = Reader(engine, master, segments);
         auto one = [](Fixture* f, Reader* r, GetBatchOptions options) -> Task<Errc> {
-            const auto key = std::string_view("key");
-            const auto located = co_await r->locate(std::span(&key, 1), options);
+            auto keys = one_key();
+            const auto located = co_await r->locate(std::move(keys), options);
             if (!located) co_return located.error();
-            const auto item = GetItem{.key = key, .into = f->into};
-            const auto report = co_await r->read(std::span(&item, 1), options);
+            const auto into = MutableBytes(f->into);
+            const auto report = co_await r->read(std::span(&into, 1), options);
             co_return report.outcomes.at(0);
         };
         const auto outcome = runtime.run(one(this, &reader, {.deadline = 10s, .verify = verify}));
@@ -182,17 +182,22 @@ struct Fixture {
     Result<MappedWindow> view(Verify verify = Verify::always) {
         auto reader = Reader(engine, master, segments);
         auto one = [](Reader* r, ViewOptions options) -> Task<MappedWindow> {
-            const auto key = std::string_view("key");
-            const auto located = co_await r->locate(std::span(&key, 1), {.deadline = options.deadline});
+            auto keys = one_key();
+            const auto located = co_await r->locate(std::move(keys), {.deadline = options.deadline});
             if (!located) co_return located.error();
-            co_return co_await r->map(key, r->objects().at(0), options);
+            co_return co_await r->map(options);
         };
         return runtime.run(one(&reader, {.deadline = 10s, .verify = verify}));
     }
+    static std::vector<std::string> one_key() { return std::vector<std::string>(1, "key"); }
+    Task<PutBatchReport> put_with(Writer* writer, std::size_t number) const {
+        const auto values = std::vector<ConstBytes>(number, engine.content);
+        auto keys = std::vector<std::string>(number, "key");
+        co_return co_await writer->put(std::move(keys), values, {.deadline = 10s});
+    }
     PutBatchReport put(std::size_t number) {
-        auto items = std::vector<PutItem>(number, PutItem{.key = "key", .value = engine.content});
         auto writer = Writer(engine, master, segments);
-        auto report = runtime.run(writer.put(items, {.deadline = 10s})).value();
+        auto report = runtime.run(put_with(&writer, number)).value();
         failure = writer.failure();
         return report;
     }
@@ -219,6 +224,19 @@ TEST_CASE("reader: as long as another replica is left, one has only an attempt's
     REQUIRE(f.engine.deadlines.size() == 2);
     CHECK(f.engine.deadlines[0].at() < begun + 3s);
     CHECK(f.engine.deadlines[1].at() > begun + 9s);
+    CHECK(f.engine.deadlines[0].at() < begun + 1'500ms);
+}
+
+TEST_CASE("reader: the attempt at a large object has the time that its bytes may take") {
+    auto f = Fixture();
+    f.engine.content.assign(30'000'000, std::byte{3});
+    f.into.resize(f.engine.content.size());
+    f.engine.segments = {{1, {}}, {2, {.cost = 2}}};
+    f.object_in({1, 2});
+    f.master.found.objects.front().size = f.engine.content.size();
+    const auto begun = SteadyClock{}.now();
+    CHECK(f.get() == Errc::ok);
+    CHECK(f.engine.deadlines[0].at() > begun + 2s);
 }
 
 TEST_CASE("reader: one that is cancelled tries no other replica") {
@@ -313,10 +331,9 @@ TEST_CASE("reader and writer: a master that answers for other keys than it was a
     f.object_in({1});
     f.object_in({1});
     CHECK(f.get() == Errc::protocol_error); // two
-    auto items = std::vector<PutItem>(2, PutItem{.key = "key", .value = f.engine.content});
     auto writer = Fixture::Writer(f.engine, f.master, f.segments);
     f.space_in({1});
-    CHECK(f.runtime.run(writer.put(items, {.deadline = 10s})).error() == Errc::protocol_error);
+    CHECK(f.runtime.run(f.put_with(&writer, 2)).error() == Errc::protocol_error);
     CHECK(f.engine.moves.empty());
 }
 

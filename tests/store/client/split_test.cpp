@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 using namespace mooncake;
@@ -25,17 +24,35 @@ TEST_CASE("split: a message has at most so many keys, and at most so many bytes,
 }
 
 TEST_CASE("split: the parts of some keys are the keys, in order") {
-    auto text = std::vector<std::string>();
-    for (std::size_t i = 0; i < 64; ++i) text.emplace_back(200'000, static_cast<char>('0' + i));
-    const auto keys = std::vector<std::string_view>(text.begin(), text.end());
-    auto joined = std::vector<std::string_view>();
+    auto keys = std::vector<std::string>();
+    for (std::size_t i = 0; i < 64; ++i) keys.emplace_back(200'000, static_cast<char>('0' + i));
+    auto parts = KeyParts(keys, 1'000);
+    auto joined = std::vector<std::string>();
     auto messages = 0;
-    for (auto rest = std::span(keys); !rest.empty(); ++messages) {
-        const auto part = part_of(rest, 1'000);
+    for (; !parts.over(); ++messages) {
+        const auto part = parts.next();
         REQUIRE_FALSE(part.empty());
         joined.insert(joined.end(), part.begin(), part.end());
-        rest = rest.subspan(part.size());
     }
     CHECK(joined == keys);
     CHECK(messages == 4); // of 20 keys, and one of 4
+}
+
+TEST_CASE("split: what comes with a key counts, the i-th of all keys and not of the part") {
+    auto parts = KeyParts(std::vector<std::string>(5, "key"), 2);
+    CHECK(parts.next().size() == 2);
+    const auto large = [](std::size_t i) { return i == 3 ? bytes_a_message : 0; };
+    CHECK(parts.next(large).size() == 1);
+    CHECK(parts.next(large).size() == 1);
+    CHECK(parts.next(large).size() == 1);
+    CHECK(parts.over());
+}
+
+TEST_CASE("split: all keys are one part where they fit, and so are none") {
+    auto all = KeyParts({"a", "b", "c"}, 3);
+    CHECK(all.next() == std::vector<std::string>{"a", "b", "c"});
+    CHECK(all.over());
+    auto none = KeyParts({}, 3);
+    CHECK(none.next().empty());
+    CHECK(none.over());
 }

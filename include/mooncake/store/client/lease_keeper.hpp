@@ -131,7 +131,7 @@ class LeaseKeeper {
             const auto count = std::min(most, message.leases.size());
             part.leases.assign(message.leases.end() - static_cast<std::ptrdiff_t>(count), message.leases.end());
             message.leases.resize(message.leases.size() - count);
-            (void)co_await master_.call(std::move(part), Deadline(std::chrono::seconds(1)));
+            (void)co_await master_.call(part, Deadline(std::chrono::seconds(1)));
         }
     }
 
@@ -157,7 +157,7 @@ class LeaseKeeper {
         auto message = RenewMany();
         message.leases.reserve(due.size());
         for (const auto& lease : due) message.leases.push_back(lease->id());
-        const auto renewed = co_await master_.call(std::move(message), Deadline(patience));
+        const auto renewed = co_await master_.call(message, Deadline(patience));
         const auto now = SteadyClock{}.now();
         for (std::size_t i = 0; i < due.size(); ++i) {
             auto& lease = *due[i];

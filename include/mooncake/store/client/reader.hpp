@@ -12,7 +12,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,14 +39,14 @@ class Reader {
         : engine_(engine), master_(master), segments_(segments) {}
 
     /// Asks the master, and opens the segments it names.
-    Task<void> locate(std::span<const std::string_view> keys, const GetBatchOptions options) {
+    Task<void> locate(std::vector<std::string> keys, const GetBatchOptions options) {
         deadline_ = or_default(options.deadline);
-        auto message = Get{.keys = {keys.begin(), keys.end()}, .mode = options.mode};
+        wanted_ = Get{.keys = std::move(keys), .mode = options.mode};
         const auto asked = SteadyClock{}.now();
-        auto reply = co_await master_.call(std::move(message), deadline_);
+        auto reply = co_await master_.call(wanted_, deadline_);
         if (!reply) co_return reply.error();
-        const auto complete = options.mode == LookUp::prefix ? reply->objects.size() <= keys.size()
-                                                             : reply->objects.size() == keys.size();
+        const auto complete = options.mode == LookUp::prefix ? reply->objects.size() <= wanted_.keys.size()
+                                                             : reply->objects.size() == wanted_.keys.size();
         if (!complete)
             co_return Error(Errc::protocol_error, "the master answered for other keys than it was asked for");
         objects_ = std::move(reply->objects);
@@ -64,18 +63,20 @@ class Reader {
     }
 
     [[nodiscard]] const std::vector<ObjectDescriptor>& objects() const noexcept { return objects_; }
+    [[nodiscard]] const std::string& key(std::size_t object = 0) const noexcept { return wanted_.keys[object]; }
     [[nodiscard]] LeaseHandle lease() const noexcept { return lease_; }
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
-    /// Brings the bytes. Requires: `items` are the keys that were located, in that order.
-    asio::awaitable<GetBatchReport> read(std::span<const GetItem> items, const GetBatchOptions options) {
+    /// Brings the bytes of the i-th object into `into[i]`. Requires: one for each that was located.
+    /// Lifetime: the memory outlives the read, and so does what `into` points to.
+    asio::awaitable<GetBatchReport> read(std::span<const MutableBytes> into, const GetBatchOptions options) {
         auto report = GetBatchReport();
         auto pending = std::vector<Pending>();
-        pending.reserve(items.size());
-        for (std::size_t i = 0; i < items.size(); ++i) {
+        pending.reserve(into.size());
+        for (std::size_t i = 0; i < into.size(); ++i) {
             const auto& object = objects_[i];
-            const auto fits = object.size <= items[i].into.size();
+            const auto fits = object.size <= into[i].size();
             report.sizes.push_back(object.size);
             report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome
                                       : fits                     ? Errc::lost
@@ -84,13 +85,13 @@ class Reader {
             if (report.outcomes.back() == Errc::too_large)
                 failure_ =
                     Error(Errc::too_large, "it has " + std::to_string(object.size) + " bytes, and the memory for it " +
-                                               std::to_string(items[i].into.size()));
+                                               std::to_string(into[i].size()));
         }
         while (!pending.empty()) {
             auto batch = engine_.batch();
             batch.reserve(pending.size());
             std::erase_if(pending, [&](Pending& one) {
-                if (add(batch, one, items[one.object])) return false;
+                if (add(batch, one, into[one.object])) return false;
                 if (one.tried == 0) report.outcomes[one.object] = or_gave_up(Errc::lost, failure_);
                 return true;
             });
@@ -100,14 +101,14 @@ class Reader {
             auto cancelled = false;
             for (std::size_t i = 0; i < pending.size(); ++i) {
                 auto& one = pending[i];
-                const auto bytes = items[one.object].into.first(objects_[one.object].size);
+                const auto bytes = into[one.object].first(objects_[one.object].size);
                 const auto outcome = moved ? judge(objects_[one.object], moved->requests[i], bytes, options.verify)
                                            : moved.error().code();
                 one.done = outcome == Errc::ok;
                 if (one.done) report.outcomes[one.object] = outcome;
                 cancelled |= outcome == Errc::cancelled;
                 if (outcome == Errc::timed_out) failure_ = Error(outcome, "a replica's segment did not answer");
-                if (outcome == Errc::corrupt) suspect(items[one.object].key, objects_[one.object], one.now);
+                if (outcome == Errc::corrupt) suspect(one.object, one.now);
             }
             if (moved && !(moved->failure == Errc::ok)) failure_ = moved->failure;
             if (!moved) failure_ = moved.error();
@@ -120,8 +121,9 @@ class Reader {
         co_return report;
     }
 
-    /// The nearest replica as memory of this process.
-    Task<MappedWindow> map(std::string_view key, const ObjectDescriptor& object, const ViewOptions options) {
+    /// The nearest replica of the first object as memory of this process.
+    Task<MappedWindow> map(const ViewOptions options) {
+        const auto& object = objects_.front();
         auto one = Pending();
         auto why = Error(Errc::not_mapped);
         for (auto at = next_replica(object, one); at; at = next_replica(object, one)) {
@@ -139,7 +141,7 @@ class Reader {
                 co_await report_suspects();
                 co_return std::move(*window);
             }
-            suspect(key, object, *at);
+            suspect(0, *at);
             why = failure_;
         }
         co_await report_suspects();
@@ -170,16 +172,16 @@ class Reader {
     static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
 
     /// The replica's bytes are not what was written: the master is told, and the next one tried.
-    void suspect(std::string_view key, const ObjectDescriptor& object, std::size_t replica) {
+    void suspect(std::size_t object, std::size_t replica) {
         failure_ = Error(Errc::corrupt, "a replica's bytes do not match their checksum");
-        const auto& bad = object.replicas[replica];
+        const auto& bad = objects_[object].replicas[replica];
         suspects_.push_back(
-            {.key = std::string(key), .version = object.version, .segment = bad.segment, .epoch = bad.epoch});
+            {.key = key(object), .version = objects_[object].version, .segment = bad.segment, .epoch = bad.epoch});
     }
     asio::awaitable<void> report_suspects() {
         if (suspects_.empty()) co_return;
-        auto message = ReportBad{.replicas = std::exchange(suspects_, {}), .term = term_};
-        (void)co_await master_.call(std::move(message), Deadline(std::chrono::seconds(1)));
+        const auto message = ReportBad{.replicas = std::exchange(suspects_, {}), .term = term_};
+        (void)co_await master_.call(message, Deadline(std::chrono::seconds(1)));
     }
 
     [[nodiscard]] bool trusted() const noexcept { return SteadyClock{}.now() < lease_.trusted_until; }
@@ -200,7 +202,7 @@ class Reader {
     }
 
     template <class Batch>
-    bool add(Batch& batch, Pending& one, const GetItem& item) {
+    bool add(Batch& batch, Pending& one, MutableBytes into) {
         const auto& object = objects_[one.object];
         const auto at = next_replica(object, one);
         if (!at) {
@@ -209,7 +211,7 @@ class Reader {
         }
         const auto& replica = object.replicas[*at];
         one.now = *at;
-        batch.read(item.into.first(object.size), *opened_.find(replica.segment), replica.offset, replica.key);
+        batch.read(into.first(object.size), *opened_.find(replica.segment), replica.offset, replica.key);
         return true;
     }
 
@@ -226,6 +228,7 @@ class Reader {
     Segments& segments_;
     typename Segments::Opened opened_;
     Deadline deadline_;
+    Get wanted_;
     std::vector<ObjectDescriptor> objects_;
     std::vector<BadReplica> suspects_;
     std::uint64_t term_ = 0; ///< of the master that answered

@@ -88,7 +88,7 @@ class SegmentCache {
         const auto before = opened(term);
         auto message = Segments{.segments = ids};
         for (const auto& [id, known] : *before.known_) message.segments.push_back(id);
-        const auto reply = co_await master_.call(std::move(message), deadline);
+        const auto reply = co_await master_.call(message, deadline);
         if (!reply) co_return reply.error();
         if (reply->term != term)
             co_return Error(Errc::stale_term, "the master was restarted meanwhile; what it said before counts no more");

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string_view>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace mooncake::store::detail {
 
@@ -30,11 +32,36 @@ template <class BytesOf>
     return part;
 }
 
-/// The first of `keys` that fit into one message.
-[[nodiscard]] inline std::span<const std::string_view> part_of(std::span<const std::string_view> keys,
-                                                               std::uint64_t most) {
-    return keys.first(part_of(keys.size(), most, [keys](std::size_t i) { return keys[i].size(); }));
-}
+/// Keys of one call, in the parts that fit into one message each, in order. Of no keys at all there is one part.
+class KeyParts {
+  public:
+    /// `most`: keys in a message.
+    KeyParts(std::vector<std::string> keys, std::uint64_t most) noexcept
+        : keys_(std::move(keys)), size_(keys_.size()), most_(most) {}
+
+    /// Whether all were given out.
+    [[nodiscard]] bool over() const noexcept { return given_ == size_; }
+
+    /// `bytes_of(i)`: what the i-th of all keys takes of a message beside itself.
+    template <class BytesOf>
+    [[nodiscard]] std::vector<std::string> next(const BytesOf& bytes_of) {
+        const auto first = given_;
+        given_ +=
+            part_of(size_ - first, most_, [&](std::size_t i) { return keys_[first + i].size() + bytes_of(first + i); });
+        if (first == 0 && over()) return std::move(keys_);
+        const auto begin = std::make_move_iterator(keys_.begin());
+        return {begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(given_)};
+    }
+    [[nodiscard]] std::vector<std::string> next() {
+        return next([](std::size_t) { return std::uint64_t{0}; });
+    }
+
+  private:
+    std::vector<std::string> keys_;
+    const std::size_t size_;
+    const std::uint64_t most_;
+    std::size_t given_ = 0;
+};
 
 /// What the checksums of an object of `bytes` bytes add.
 [[nodiscard]] constexpr std::uint64_t checksum_bytes(std::uint64_t bytes) noexcept {

@@ -28,28 +28,34 @@ class Writer {
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
-    Task<PutBatchReport> put(std::span<const PutItem> items, const PutOptions options) {
+    /// `values[i]` under `keys[i]`. Lifetime: the bytes outlive the put, and so does what `values` points to.
+    Task<PutBatchReport> put(std::vector<std::string> keys, std::span<const ConstBytes> values,
+                             const PutOptions options) {
         const auto deadline = or_default(options.deadline);
-        auto started = co_await master_.call(
-            start_message(items, options, deadline, master_.limits().max_write_deadline_ms), deadline);
+        auto start = PutStart{
+            .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
+        start.sizes.reserve(values.size());
+        for (const auto value : values) start.sizes.push_back(value.size());
+        start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
+        auto started = co_await master_.call(start, deadline);
         if (!started) co_return started.error();
-        if (started->objects.size() != items.size())
+        if (started->objects.size() != values.size())
             co_return Error(Errc::protocol_error, "the master answered for other keys");
         if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
-        for (std::size_t i = 0; i < items.size(); ++i)
+        for (std::size_t i = 0; i < values.size(); ++i)
             if (started->objects[i].outcome == Errc::too_large)
-                failure_ = Error(Errc::too_large, "it has " + std::to_string(items[i].value.size()) +
-                                                      " bytes, and no segment is so large");
+                failure_ = Error(Errc::too_large,
+                                 "it has " + std::to_string(values[i].size()) + " bytes, and no segment is so large");
         const auto& spaces = started->objects;
         const auto term = started->term;
         co_await open_segments(term, spaces, deadline);
 
         auto report = PutBatchReport();
-        report.replicas.resize(items.size());
+        report.replicas.resize(values.size());
         for (const auto& space : spaces) report.outcomes.push_back(space.outcome);
         auto batch = engine_.batch();
-        batch.reserve(items.size());
-        for (std::size_t i = 0; i < items.size(); ++i) add(batch, items[i], spaces[i], report.outcomes[i]);
+        batch.reserve(values.size());
+        for (std::size_t i = 0; i < values.size(); ++i) add(batch, values[i], spaces[i], report.outcomes[i]);
         // What has arrived becomes visible even if the rest does not come: some time is kept for saying so.
         const auto left = deadline.left(SteadyClock{}.now());
         const auto kept = std::min<Duration>(left / 8, std::chrono::seconds{1});
@@ -63,7 +69,7 @@ class Writer {
         auto unsettled = PutAbort{.writer = WriterState::unknown, .term = term};
         auto written = std::vector<std::size_t>();
         auto request = std::size_t{0};
-        for (std::size_t i = 0; i < items.size(); ++i) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
             if (spaces[i].outcome != Errc::ok) continue;
             auto sums = Checksums();
             auto writer = WriterState::settled;
@@ -75,24 +81,23 @@ class Writer {
             }
             if (report.outcomes[i] == Errc::ok) {
                 report.replicas[i] = static_cast<std::uint32_t>(spaces[i].replicas.size());
-                end.objects.push_back({.key = std::string(items[i].key),
+                end.objects.push_back({.key = std::move(start.keys[i]),
                                        .version = spaces[i].version,
                                        .checksums = std::move(sums),
                                        .writer = writer});
                 written.push_back(i);
             } else {
                 auto& abort = writer == WriterState::settled ? settled : unsettled;
-                abort.keys.emplace_back(items[i].key);
+                abort.keys.push_back(std::move(start.keys[i]));
                 abort.versions.push_back(spaces[i].version);
             }
         }
         // One that does not arrive: the master gives the write up at its deadline.
-        if (!settled.keys.empty()) (void)co_await master_.call(std::move(settled), Deadline(std::chrono::seconds(1)));
-        if (!unsettled.keys.empty())
-            (void)co_await master_.call(std::move(unsettled), Deadline(std::chrono::seconds(1)));
+        if (!settled.keys.empty()) (void)co_await master_.call(settled, Deadline(std::chrono::seconds(1)));
+        if (!unsettled.keys.empty()) (void)co_await master_.call(unsettled, Deadline(std::chrono::seconds(1)));
         if (end.objects.empty()) co_return report;
         const auto asked = SteadyClock{}.now();
-        const auto ended = co_await master_.call(std::move(end), deadline);
+        const auto ended = co_await master_.call(end, deadline);
         if (!ended) co_return ended.error();
         for (std::size_t k = 0; k < written.size() && k < ended->outcomes.size(); ++k) {
             report.outcomes[written[k]] = ended->outcomes[k];
@@ -103,18 +108,9 @@ class Writer {
     }
 
   private:
-    static PutStart start_message(std::span<const PutItem> items, const PutOptions& options, Deadline deadline,
-                                  std::uint64_t most_ms) {
+    [[nodiscard]] static std::uint64_t milliseconds_left(Deadline deadline, std::uint64_t most) noexcept {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
-        auto message = PutStart{.replicas = options.replicas, .demand = options.demand, .pin = options.pin};
-        message.write_deadline_ms = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most_ms);
-        message.keys.reserve(items.size());
-        message.sizes.reserve(items.size());
-        for (const auto& item : items) {
-            message.keys.emplace_back(item.key);
-            message.sizes.push_back(item.value.size());
-        }
-        return message;
+        return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most);
     }
 
     asio::awaitable<void> open_segments(std::uint64_t term, const std::vector<PutSpace>& spaces, Deadline deadline) {
@@ -127,7 +123,7 @@ class Writer {
     }
 
     template <class Batch>
-    void add(Batch& batch, const PutItem& item, const PutSpace& space, Errc& outcome) {
+    void add(Batch& batch, ConstBytes value, const PutSpace& space, Errc& outcome) {
         if (space.outcome != Errc::ok) return;
         for (const auto& replica : space.replicas)
             if (opened_.find(replica.segment) == nullptr) {
@@ -137,7 +133,7 @@ class Writer {
                 return;
             }
         for (const auto& replica : space.replicas)
-            batch.write(item.value, *opened_.find(replica.segment), replica.offset, replica.key, replica.epoch);
+            batch.write(value, *opened_.find(replica.segment), replica.offset, replica.key, replica.epoch);
     }
 
     /// The checksums of the first replica count; another one that differs means that the value changed while it was written.
