@@ -70,7 +70,8 @@ def check_header(path, name, layers, leaves):
 
 
 def check_readme(path, layers):
-    listed = re.findall(r"^\| `(\w+)` \|", path.read_text(), re.MULTILINE) if path.exists() else []
+    text = path.read_text().split("\n## ")[0] if path.exists() else ""  # further down other things are listed
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     if listed != list(layers):
         yield f"{path}: lists {', '.join(listed) or 'no layers'}; layers.txt has {', '.join(layers)}"
 

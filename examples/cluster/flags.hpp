@@ -61,6 +61,13 @@ class Flags {
         });
     }
 
+    /// What stands without an option's name, in order: commands and their objects. `--` ends the options.
+    void words(std::string_view name, std::vector<std::string>& values, std::string_view meaning) {
+        words_ = &values;
+        words_name_ = name;
+        words_meaning_ = meaning;
+    }
+
     /// An option without a value.
     void on(std::string_view name, bool& value, std::string_view meaning) {
         options_.push_back({std::string(name), "", std::string(meaning), "", [&value](std::string_view) {
@@ -72,9 +79,18 @@ class Flags {
     /// Errors: `invalid_argument` (names the option and what it takes), `cancelled` after `--help` was answered.
     mooncake::Result<void> parse(int argc, const char* const* argv) const {
         using mooncake::Errc, mooncake::Error;
+        auto over = false; // after `--`
         for (int i = 1; i < argc; ++i) {
             auto name = std::string_view(argv[i]);
-            if (name == "--help" || name == "-h") return explain(), Error(Errc::cancelled);
+            if (!over && (name == "--help" || name == "-h")) return explain(), Error(Errc::cancelled);
+            if (words_ != nullptr && (over || !name.starts_with("-"))) {
+                words_->emplace_back(name);
+                continue;
+            }
+            if (words_ != nullptr && name == "--") {
+                over = true;
+                continue;
+            }
             const auto* const option = find(name);
             if (option == nullptr)
                 return Error(Errc::invalid_argument,
@@ -120,6 +136,7 @@ class Flags {
 
     void explain() const {
         std::cout << program_ << ": " << purpose_ << "\n\n";
+        if (words_ != nullptr) std::cout << "  " << words_name_ << "\n      " << words_meaning_ << '\n';
         for (const auto& option : options_) {
             std::cout << "  --" << option.name << (option.value.empty() ? "" : " " + option.value) << "\n      "
                       << option.meaning;
@@ -128,7 +145,8 @@ class Flags {
         }
     }
 
-    std::string program_, purpose_;
+    std::string program_, purpose_, words_name_, words_meaning_;
+    std::vector<std::string>* words_ = nullptr;
     std::vector<Option> options_;
 };
 

@@ -15,7 +15,8 @@ struct Options {
     std::string master;
     std::string name;
     std::string host;
-    std::string bind = "127.0.0.1";
+    std::string bind = "127.0.0.1", advertise;
+    std::uint16_t port = 0;
     std::uint64_t bytes = 1ULL << 30;
     unsigned threads = 1, name_patience_ms = 10'000;
     std::uint64_t parent = 0;
@@ -56,11 +57,12 @@ mooncake::Result<void> lend(const Options& options) {
     auto runtime = mooncake::Runtime({.threads = options.threads});
     auto log = cluster::stderr_log("mooncake_node " + options.name);
     auto config = mooncake::StoreNodeConfig<Traits>();
-    const auto listen = mooncake::ListenConfig{.bind = {options.bind, 0}};
+    auto listen = mooncake::ListenConfig{.bind = {options.bind, options.port}, .advertise = {options.advertise, 0}};
     config.engine.name = options.name;
     config.engine.log = log;
     config.engine.metadata =
         std::make_shared<mooncake::PeerMetadata<>>(runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log});
+    if (options.port != 0) ++listen.bind.port;
     config.engine.template transport<mooncake::TcpTransport<>>().listen = listen;
     config.master.rpc.server = *master;
     const auto sharing =
@@ -90,7 +92,10 @@ int main(int argc, char** argv) {
     flags.text("master", options.master, "address of the master, host:port");
     flags.text("name", options.name, "name of the segment; no other node that is alive has it");
     flags.text("host", options.host, "failure domain; replicas avoid sharing one");
-    flags.text("bind", options.bind, "IP address to listen on; ports are chosen free");
+    flags.text("bind", options.bind, "IP address to listen on");
+    flags.text("advertise", options.advertise, "host name or IP address to tell others, if it is another one");
+    flags.number("port", options.port, "first of two ports to listen on; 0 is any free ones", std::uint16_t{0},
+                 std::uint16_t{65'534});
     flags.number("bytes", options.bytes, "memory to lend", std::uint64_t{4096}, std::uint64_t{1} << 46);
     flags.number("threads", options.threads, "threads", 1U, 1024U);
     flags.number("name-patience-ms", options.name_patience_ms, "how long to wait for a name that is taken");

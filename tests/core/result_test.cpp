@@ -35,7 +35,8 @@ TEST_CASE("result: an error has a code and a sentence, and throws when its value
     CHECK(failed.error() == Errc::not_found);
     CHECK(failed.error().message() == "not_found: no segment 'a'");
     CHECK_THROWS_AS((void)failed.value(), boost::system::system_error);
-    CHECK(Error(Errc::closed).message() == "closed");
+    CHECK(Error(Errc::closed).message() ==
+          "closed: the object was closed before, or while, the operation ran; close it last: after whoever uses it");
     CHECK(errno_error("open", ENOENT).code() == Errc::system);
     CHECK(errno_error("mmap", ENOMEM).code() == Errc::out_of_memory);
     CHECK(errno_error("open", ENOENT).message().find("No such file") != std::string::npos);

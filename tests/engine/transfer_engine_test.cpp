@@ -279,6 +279,32 @@ TEST_CASE("engine: a registration that could not be published leaves nothing beh
     pair.runtime.run(heir.close());
 }
 
+TEST_CASE("engine: every call of a closed one is closed, and says so in a sentence") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto memory = std::vector<std::byte>(100);
+    auto arena = Arena::create({.bytes = 1 * MiB, .pages = PageKind::plain, .prefault_threads = 1}).value();
+    pair.runtime.run(pair.user.close());
+    const auto is_closed = [](std::string_view call, const auto& result) {
+        CAPTURE(std::string(call));
+        REQUIRE(result.has_error());
+        CHECK_MESSAGE(result.error() == Errc::closed, result.error().message());
+        CHECK_FALSE(result.error().context().empty());
+    };
+    auto& engine = pair.user;
+    auto batch = engine.batch();
+    batch.read(memory, segment, region->offset);
+    is_closed("submit", pair.runtime.run(batch.submit()));
+    is_closed("read", pair.runtime.run(engine.read(memory, segment, region->offset)));
+    is_closed("write", pair.runtime.run(engine.write(memory, segment, region->offset)));
+    is_closed("map", pair.runtime.run(engine.map(segment, region->offset, 1, Direction::read)));
+    is_closed("open", pair.runtime.run(engine.open("owner", 10s)));
+    is_closed("register_memory", pair.runtime.run(engine.register_memory(memory, Rights::read)));
+    is_closed("register_arena", pair.runtime.run(engine.register_arena(std::move(arena), Rights::read)));
+    is_closed("unregister", pair.runtime.run(engine.unregister(region)));
+}
+
 TEST_CASE("engine: one whose life is without incident says nothing, and takes its record along") {
     auto pair = EnginePair();
     auto said = std::string();

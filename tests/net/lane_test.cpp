@@ -113,6 +113,30 @@ TEST_CASE("lane: what is given up while it waits for its reply is dropped, and t
     echo.close(lane);
 }
 
+TEST_CASE("lane: whoever speaks something else, and waits for the end of a line, is found out at once") {
+    auto runtime = Runtime({.threads = 1});
+    auto server = SilentServer();
+    auto answer = std::jthread([&server] {
+        auto peer = RawPeer(server.acceptor);
+        for (auto asked = std::string(); !asked.ends_with("\r\n\r\n") && peer.hears();) {
+            auto byte = '\0';
+            if (recv(peer.fd(), &byte, 1, 0) != 1) return;
+            asked.push_back(byte);
+        }
+        peer.say("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    const auto lane = std::make_shared<Lane<PlainTcp>>(
+        runtime.executor(), LaneConfig{.peer = server.endpoint(), .hello = {.service = "rpc"}, .connect_within = 60s});
+    lane->start();
+    auto asked = call(1, "text");
+    const auto begun = SteadyClock{}.now();
+    (void)runtime.run(run(lane.get(), &asked, 30s));
+    CHECK(asked.error == Errc::protocol_error);
+    CHECK(asked.error.message().find("no mooncake process: what it says begins with 'HTTP/1.1'") != std::string::npos);
+    CHECK(SteadyClock{}.now() - begun < 10s);
+    runtime.run(lane->close());
+}
+
 TEST_CASE("lane: what is given up before it was sent costs nobody anything") {
     auto runtime = Runtime({.threads = 1});
     auto server = SilentServer();
@@ -359,7 +383,7 @@ TEST_CASE("lane: replies that nobody asked for, or that do not fit, end the lane
 TEST_CASE("lane: a server that refuses the hello says why") {
     auto echo = EchoServer();
     for (auto [hello, expected, text] :
-         {std::tuple(Hello{.version = 99, .service = "echo"}, Errc::version_mismatch, "wire version 2"),
+         {std::tuple(Hello{.version = 99, .service = "echo"}, Errc::version_mismatch, "wire version 3"),
           std::tuple(Hello{.service = "other"}, Errc::protocol_error, "not 'other'"),
           std::tuple(Hello{.service = "echo", .generation = 3}, Errc::stale_generation, "open it again")}) {
         const auto lane = echo.lane(hello);

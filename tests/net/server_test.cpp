@@ -120,6 +120,8 @@ TEST_CASE("server: a hello for something else is refused with a sentence") {
     CHECK(generation == Errc::stale_generation);
     CHECK(generation_text.find("open it again") != std::string::npos);
     CHECK(refusal(frame({}, "\x01")).first == Errc::protocol_error);
+    const auto older = std::string("\x02\0\0\0\x04\0\0\0echo\0\0\0\0\0\0\0\0", 20); // a hello of version 2
+    CHECK(refusal(frame({}, older)).first == Errc::version_mismatch);
     CHECK(serves(echo.server.endpoint()));
 }
 

@@ -3,6 +3,7 @@
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
 
+#include "all_calls.hpp"
 #include "net/echo.hpp"
 
 #include <doctest/doctest.h>
@@ -90,6 +91,15 @@ TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
         REQUIRE(got.has_value());
         CHECK(*got == value);
     }
+}
+
+TEST_CASE("cluster store: every call without time is timed_out, and every call of a closed one is closed") {
+    auto c = Cluster(1);
+    REQUIRE(c.runtime.run(c.store->put("k", bytes_of("value"))).has_value());
+    test::every_call_fails(c.runtime, *c.store, Errc::timed_out, Deadline(SteadyClock{}.now()));
+    CHECK(c.runtime.run(c.store->exists("k")).has_value());
+    c.runtime.run(c.store->close());
+    test::every_call_fails(c.runtime, *c.store, Errc::closed, Deadline(10s));
 }
 
 TEST_CASE("cluster store: what only a dead node held is lost with it, and the sentence says so; then it is a miss") {

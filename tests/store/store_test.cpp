@@ -1,6 +1,8 @@
 // labels: io coroutine
 #include <mooncake/store/store.hpp>
 
+#include "all_calls.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -234,6 +236,15 @@ TEST_CASE("store: a batch of puts leaves its objects leased where that is wished
     CHECK(f.run(f.store.remove("b")).error() == Errc::conflict);
     CHECK(f.run(f.store.release(put->lease.id)).has_value());
     CHECK(f.run(f.store.remove("b")).has_value());
+}
+
+TEST_CASE("store: every call without time is timed_out, and every call of a closed one is closed") {
+    auto f = Fixture();
+    REQUIRE(f.run(f.store.put("k", pattern(5, 1))).has_value());
+    test::every_call_fails(f.runtime, f.store, Errc::timed_out, Deadline(SteadyClock{}.now()));
+    CHECK(f.run(f.store.exists("k")).has_value());
+    f.runtime.run(f.store.close());
+    test::every_call_fails(f.runtime, f.store, Errc::closed, Deadline(10s));
 }
 
 TEST_CASE("store: what runs while it is closed ends, and what comes later is told so") {

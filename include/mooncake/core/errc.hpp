@@ -55,42 +55,83 @@ enum class Errc : std::uint16_t {
     being_written = 87, ///< somebody else is writing the object just now
 };
 
+/// What a code means to whoever meets it. The table of errors in `include/mooncake/README.md` is made of these.
+struct ErrcText {
+    Errc code;
+    std::string_view name;   ///< the enumerator's
+    std::string_view cause;  ///< half a sentence
+    std::string_view remedy; ///< what to do, half a sentence; empty for `ok`
+};
+inline constexpr ErrcText errc_texts[] = {
+    {Errc::ok, "ok", "it worked", ""},
+    {Errc::invalid_argument, "invalid_argument", "a value is outside of what its doc comment allows",
+     "give one that the message, or the comment, names"},
+    {Errc::cancelled, "cancelled", "the caller, or a scope that is closing, asked for it",
+     "none is needed; what was begun may have been done"},
+    {Errc::timed_out, "timed_out", "the deadline passed first",
+     "give more time, or see whether the peer is alive; a put or a call may have been done all the same"},
+    {Errc::closed, "closed", "the object was closed before, or while, the operation ran",
+     "close it last: after whoever uses it"},
+    {Errc::out_of_memory, "out_of_memory", "the operating system has not so much memory",
+     "ask for less, or free some; a cgroup's limit counts too"},
+    {Errc::system, "system", "a system call failed", "see the call and the reason in the message"},
+    {Errc::not_supported, "not_supported", "this policy or platform cannot do it", "choose another policy"},
+    {Errc::unreachable, "unreachable", "no connection could be made",
+     "see whether the process runs, and whether address, port and firewall are right"},
+    {Errc::connection_lost, "connection_lost", "the peer went away with operations outstanding",
+     "try again; what was under way may have been done"},
+    {Errc::protocol_error, "protocol_error", "the peer sent what the protocol does not allow",
+     "see whether the address is that of a mooncake server, and of the right one"},
+    {Errc::version_mismatch, "version_mismatch", "the peer speaks another wire version",
+     "build both from the same release"},
+    {Errc::too_large, "too_large", "a message, a count or an object is over its limit",
+     "ask in several parts, or give the memory that the message names"},
+    {Errc::address_in_use, "address_in_use", "another process listens on that address",
+     "choose another port, or 0 for any free one"},
+    {Errc::unknown_method, "unknown_method", "the server does not know that call",
+     "see whether the address is that of a master"},
+    {Errc::out_of_range, "out_of_range", "an offset or a length lies outside of what was registered",
+     "open the segment again, and see its record"},
+    {Errc::access_denied, "access_denied", "the access key is missing, wrong, or gives fewer rights",
+     "open the segment again, or ask its owner for the key"},
+    {Errc::stale_generation, "stale_generation", "the segment was restarted since its record was read",
+     "open it again"},
+    {Errc::no_path, "no_path", "no transport of this engine reaches that segment",
+     "give both sides a transport that they have in common; over a network that is tcp"},
+    {Errc::corrupt, "corrupt", "bytes do not match their checksum",
+     "read again; a store tries the other replicas by itself"},
+    {Errc::injected_fault, "injected_fault", "a `FaultyTransport` did as it was told", "take its plan away"},
+    {Errc::stale_epoch, "stale_epoch", "the write came so late that its place may be somebody else's by now",
+     "put again"},
+    {Errc::conflict, "conflict", "somebody else changed it first, holds the name, or uses it",
+     "see who, and try again or force it"},
+    {Errc::not_found, "not_found", "no such object, segment or record",
+     "put it; what was evicted, or was in a node that died, is gone"},
+    {Errc::exists, "exists", "the object is there already", "none is needed: it holds what was put first"},
+    {Errc::no_space, "no_space", "nothing free and nothing evictable", "release leases and pins, or add nodes"},
+    {Errc::lease_expired, "lease_expired", "the lease ended before the operation did",
+     "get a new one; renew it sooner"},
+    {Errc::not_mapped, "not_mapped", "the bytes are not reachable as memory of this process", "take a copy"},
+    {Errc::lost, "lost", "the object was there, and every replica failed",
+     "put it again; the message says how the last one failed"},
+    {Errc::stale_term, "stale_term", "the master was restarted meanwhile", "try again; what the old one knew is gone"},
+    {Errc::being_written, "being_written", "somebody else is writing the object just now",
+     "`wait_for` tells when it is there"},
+};
+
 /// The enumerator's name.
 [[nodiscard]] constexpr std::string_view to_string(Errc code) noexcept {
-    switch (code) {
-    case Errc::ok: return "ok";
-    case Errc::invalid_argument: return "invalid_argument";
-    case Errc::cancelled: return "cancelled";
-    case Errc::timed_out: return "timed_out";
-    case Errc::closed: return "closed";
-    case Errc::out_of_memory: return "out_of_memory";
-    case Errc::system: return "system";
-    case Errc::not_supported: return "not_supported";
-    case Errc::unreachable: return "unreachable";
-    case Errc::connection_lost: return "connection_lost";
-    case Errc::protocol_error: return "protocol_error";
-    case Errc::version_mismatch: return "version_mismatch";
-    case Errc::too_large: return "too_large";
-    case Errc::address_in_use: return "address_in_use";
-    case Errc::unknown_method: return "unknown_method";
-    case Errc::out_of_range: return "out_of_range";
-    case Errc::access_denied: return "access_denied";
-    case Errc::stale_generation: return "stale_generation";
-    case Errc::no_path: return "no_path";
-    case Errc::corrupt: return "corrupt";
-    case Errc::injected_fault: return "injected_fault";
-    case Errc::stale_epoch: return "stale_epoch";
-    case Errc::conflict: return "conflict";
-    case Errc::not_found: return "not_found";
-    case Errc::exists: return "exists";
-    case Errc::no_space: return "no_space";
-    case Errc::lease_expired: return "lease_expired";
-    case Errc::not_mapped: return "not_mapped";
-    case Errc::lost: return "lost";
-    case Errc::stale_term: return "stale_term";
-    case Errc::being_written: return "being_written";
-    }
+    for (const auto& text : errc_texts)
+        if (text.code == code) return text.name;
     return "unknown error";
+}
+
+/// What it means and what to do about it.
+[[nodiscard]] inline std::string explain(Errc code) {
+    for (const auto& text : errc_texts)
+        if (text.code == code)
+            return std::string(text.cause).append(text.remedy.empty() ? "" : "; ").append(text.remedy);
+    return "a code that this version does not know";
 }
 
 /// The code a peer sent as a number; a number this version does not know becomes `protocol_error`.

@@ -30,10 +30,9 @@ class [[nodiscard]] Error {
     [[nodiscard]] std::string_view context() const noexcept {
         return context_ ? std::string_view{*context_} : std::string_view{};
     }
+    /// The code and its context; where there is none, what the code means and what to do about it.
     [[nodiscard]] std::string message() const {
-        auto text = std::string(to_string(code_));
-        if (context_) text.append(": ").append(*context_);
-        return text;
+        return std::string(to_string(code_)).append(": ").append(context_ ? *context_ : explain(code_));
     }
 
     friend bool operator==(const Error& error, Errc code) noexcept { return error.code_ == code; }

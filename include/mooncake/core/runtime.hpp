@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/signals.hpp>
 
@@ -40,7 +41,8 @@ Task<void> as_task(asio::awaitable<Void, Executor> operation) {
 /// Thread: any but the executor's own. Throws `invalid_argument` there, since it would wait for itself.
 template <class T>
 Result<T> sync_wait(const Executor& executor, Task<T> task) {
-    if (const auto* const loop = executor.target<asio::io_context::executor_type>();
+    if (const auto* const loop =
+            core::detail::known_later<T>(executor).template target<asio::io_context::executor_type>();
         loop != nullptr && loop->running_in_this_thread())
         throw_error({Errc::invalid_argument,
                      "sync_wait was called on the thread that is to run the task, and would wait "

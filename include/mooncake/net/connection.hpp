@@ -1,12 +1,12 @@
 #pragma once
 
-#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/departures.hpp>
 #include <mooncake/net/frame_reader.hpp>
+#include <mooncake/net/greeting.hpp>
 #include <mooncake/net/message_budget.hpp>
 #include <mooncake/net/service.hpp>
 
@@ -154,7 +154,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         const auto limits = FrameLimits{.meta_bytes = most_hello_bytes, .payload_bytes = 0};
         auto exchange = co_await read_head(limits);
         if (!exchange) co_return exchange.error();
-        auto verdict = judge(**exchange);
+        auto verdict = judge_hello(**exchange, service_);
         (*exchange)->status = verdict.code();
         (*exchange)->reply = verdict == Errc::ok ? std::string(service_.name()) : std::string(verdict.context());
         begin_serving(**exchange);
@@ -167,22 +167,6 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         }
         if (!(verdict == Errc::ok)) co_return verdict;
         co_return ok;
-    }
-
-    Error judge(const Exchange& exchange) const {
-        const auto hello = decode<Hello>(exchange.message);
-        if (exchange.request.method != 0 || exchange.request.payload_bytes != 0 || !hello)
-            return {Errc::protocol_error, "the first frame is no hello"};
-        if (hello->version != wire_version)
-            return {Errc::version_mismatch, "this server speaks wire version " + std::to_string(wire_version) +
-                                                ", the peer " + std::to_string(hello->version) +
-                                                "; build both from the same release"};
-        if (hello->service != service_.name())
-            return {Errc::protocol_error,
-                    "this address serves '" + std::string(service_.name()) + "', not " + in_quotes(hello->service)};
-        if (hello->generation != 0 && hello->generation != service_.generation())
-            return {Errc::stale_generation, "the segment was restarted since its record was read; open it again"};
-        return {};
     }
 
     /// A request's header and message. Nothing comes for as long as the peer likes; what has begun has to come in time.

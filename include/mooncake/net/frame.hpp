@@ -1,6 +1,8 @@
 #pragma once
 
+#include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 
 #include <algorithm>
@@ -15,7 +17,7 @@
 namespace mooncake {
 
 /// The version of everything this library puts on a wire. Peers of another version are refused at the first frame.
-inline constexpr std::uint32_t wire_version = 2;
+inline constexpr std::uint32_t wire_version = 3;
 
 enum class FrameKind : std::uint8_t {
     request = 1,
@@ -72,8 +74,8 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
     auto header = FrameHeader();
     std::memcpy(&header, in.data(), FrameHeader::size);
     if (header.magic != FrameHeader::magic_number)
-        return Error(Errc::protocol_error, "the peer does not speak this protocol: the frame begins with " +
-                                               std::to_string(header.magic) + " instead of the magic number");
+        return Error(Errc::protocol_error, "this is no mooncake process: what it says begins with " +
+                                               in_quotes(text_of(in.first(8))) + " and not with 'MCK1'");
     if (!may_come(header.kind, expected))
         return Error(Errc::protocol_error, "a frame of kind " + std::to_string(static_cast<unsigned>(header.kind)) +
                                                " came where kind " + std::to_string(static_cast<unsigned>(expected)) +
@@ -90,11 +92,13 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
     return header;
 }
 
-/// The first request on every connection (method 0), answered by one of the server's.
+/// The first request on every connection (method 0), answered by one of the server's. In every version the number
+/// of the version comes first.
 struct Hello {
     std::uint32_t version = wire_version;
-    std::string service = {};     ///< what the connection is for, such as `rpc` or `transfer`
-    std::uint64_t generation = 0; ///< of the segment that is meant; 0: any
+    std::string service = {};        ///< what the connection is for, such as `rpc` or `transfer`
+    std::uint64_t generation = 0;    ///< of the segment that is meant; 0: any
+    std::string ending = "\r\n\r\n"; ///< so that a server of lines of text, such as one of HTTP, answers at once
 };
 
 } // namespace mooncake

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/frame.hpp>
+#include <mooncake/net/service.hpp>
 #include <mooncake/net/stream.hpp>
 
 #include <array>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -31,6 +34,28 @@ asio::awaitable<boost::system::error_code> say_hello(S& stream, Hello hello) {
         frame.erase(0, sent);
     }
     co_return boost::system::error_code();
+}
+
+/// What a server says to the first frame of a connection: `ok`, or why it ends.
+template <class = void> // only who uses it pays for compiling it
+[[nodiscard]] Error judge_hello(const Exchange& exchange, const FrameService& service) {
+    const auto no_hello = Error(Errc::protocol_error, "the first frame is no hello");
+    if (exchange.request.method != 0 || exchange.request.payload_bytes != 0) return no_hello;
+    auto version = wire_version;
+    if (exchange.message.size() >= sizeof version)
+        std::memcpy(&version, exchange.message.data(), sizeof version); // the rest of another's may be another
+    if (version != wire_version)
+        return {Errc::version_mismatch, "this server speaks wire version " + std::to_string(wire_version) +
+                                            ", the peer " + std::to_string(version) +
+                                            "; build both from the same release"};
+    const auto hello = decode<Hello>(exchange.message);
+    if (!hello) return no_hello;
+    if (hello->service != service.name())
+        return {Errc::protocol_error,
+                "this address serves '" + std::string(service.name()) + "', not " + in_quotes(hello->service)};
+    if (hello->generation != 0 && hello->generation != service.generation())
+        return {Errc::stale_generation, "the segment was restarted since its record was read; open it again"};
+    return {};
 }
 
 } // namespace mooncake::net::detail

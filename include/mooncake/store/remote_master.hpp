@@ -39,6 +39,12 @@ class RemoteMaster {
             co_return Error(Errc::invalid_argument,
                             "RemoteMasterConfig::rpc.server is empty; give the address of the master");
         const auto described = co_await call(store::Describe(), Deadline());
+        if (described.error() == Errc::unknown_method)
+            co_return Error(
+                Errc::unknown_method,
+                to_string(client_.server()) +
+                    " is a mooncake server, but it is no master: a node's address, perhaps; give the one that "
+                    "the master said it is ready at");
         if (!described) co_return described.error();
         max_keys_ = std::max<std::uint64_t>(described->max_keys, 1);
         max_write_deadline_ms_ = std::max<std::uint64_t>(described->max_write_deadline_ms, 1);

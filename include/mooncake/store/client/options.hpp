@@ -60,13 +60,13 @@ struct ViewOptions {
 };
 static_assert(std::is_trivially_destructible_v<ViewOptions>);
 
-/// Lifetime: both outlive the operation.
+/// Lifetime: the bytes outlive the operation, which copies the key when it is called.
 struct PutItem {
     std::string_view key;
     ConstBytes value;
 };
 
-/// Lifetime: both outlive the operation. `into` has at least the object's size; the rest of it is not touched.
+/// Lifetime: the memory outlives the operation, which copies the key when it is called. `into` has at least the object's size; the rest of it is not touched.
 struct GetItem {
     std::string_view key;
     MutableBytes into;

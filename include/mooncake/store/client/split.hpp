@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/later.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -48,12 +49,14 @@ class KeyParts {
         const auto first = given_;
         given_ +=
             part_of(size_ - first, most_, [&](std::size_t i) { return keys_[first + i].size() + bytes_of(first + i); });
-        if (first == 0 && over()) return std::move(keys_);
-        const auto begin = std::make_move_iterator(keys_.begin());
+        auto& keys = core::detail::known_later<BytesOf>(keys_);
+        if (first == 0 && over()) return std::move(keys);
+        const auto begin = std::make_move_iterator(keys.begin());
         return {begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(given_)};
     }
+    template <class Void = void> // only who uses it pays for compiling it
     [[nodiscard]] std::vector<std::string> next() {
-        return next([](std::size_t) { return std::uint64_t{0}; });
+        return core::detail::known_later<Void>(*this).next([](std::size_t) { return std::uint64_t{0}; });
     }
 
   private:

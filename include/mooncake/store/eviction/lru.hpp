@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/store/eviction/concept.hpp>
 #include <mooncake/store/eviction/slot_list.hpp>
 
@@ -19,8 +20,9 @@ class LruEviction {
   public:
     static constexpr std::string_view name = "lru";
 
+    template <class Void = void>
     void insert(Slot slot, const EvictionEntry&) {
-        order_.push_front(slot);
+        core::detail::known_later<Void>(order_).push_front(slot);
         used(slot);
     }
     void touch(Slot slot) {

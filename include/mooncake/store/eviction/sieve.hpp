@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/later.hpp>
 #include <mooncake/store/eviction/concept.hpp>
 #include <mooncake/store/eviction/slot_list.hpp>
 
@@ -20,8 +21,9 @@ class SieveEviction {
   public:
     static constexpr std::string_view name = "sieve";
 
+    template <class Void = void>
     void insert(Slot slot, const EvictionEntry&) {
-        order_.push_front(slot);
+        core::detail::known_later<Void>(order_).push_front(slot);
         order_.note(slot) = {};
     }
     void touch(Slot slot) noexcept { order_.note(slot).marked = true; }

@@ -84,10 +84,10 @@ Result<DescribeReply> answer(M& master, const Describe&) {
 /// Cancellation: total. Errors: `timed_out`, `cancelled`, those of the message's validation.
 template <class M>
 Task<ListReply> list(M& master, List message, Deadline deadline) {
+    if (deadline.passed()) co_return Errc::timed_out;
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     const auto executor = co_await asio::this_coro::executor;
-    if (deadline.passed()) co_return Errc::timed_out;
     auto listing = master.begin_list(std::move(message));
     auto stopped = Errc::ok;
     while (listing && stopped == Errc::ok && master.go_on(*listing)) {
@@ -109,9 +109,9 @@ Task<Nothing> wait_for(M& master, WaitFor message, Deadline deadline) {
         void ready() noexcept override { event.set(); }
         Event event;
     };
+    if (deadline.passed()) co_return Errc::timed_out;
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (deadline.passed()) co_return Errc::timed_out;
     // The master may still be in `ready` when this coroutine goes on: the pointer it holds keeps the event alive.
     auto waiter = std::make_shared<Visible>();
     const auto waiting = master.wait_for(message.keys, waiter);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/clock.hpp>
+#include <mooncake/core/later.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 
 #include <algorithm>
@@ -19,7 +20,7 @@ class WriteLog {
     void add(TimePoint deadline, std::vector<Touch> writes, const Writing& writing) {
         if (writes.empty()) return;
         count_ += writes.size();
-        batches_.push_back({deadline, std::move(writes)});
+        core::detail::known_later<Writing>(batches_).push_back({deadline, std::move(writes)});
         std::push_heap(batches_.begin(), batches_.end(), later);
         if (count_ < compact_at_) return;
         count_ = 0;

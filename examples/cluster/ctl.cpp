@@ -1,0 +1,234 @@
+// Looks into a cluster, and at or after single objects, from a shell.
+#include <mooncake/core/in_quotes.hpp>
+#include <mooncake/mooncake.hpp>
+
+#include "daemon.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using mooncake::Errc;
+using mooncake::Error;
+using mooncake::Result;
+using mooncake::Task;
+using mooncake::store::RemoveMode;
+using Json = nlohmann::ordered_json;
+using Store = mooncake::ClusterStore;
+
+constexpr auto patience = std::chrono::seconds(10);
+constexpr std::uint64_t most_value_bytes = 1ULL << 30;
+
+struct Options {
+    std::string master = "127.0.0.1:7000", file;
+    std::uint32_t limit = 10'000, replicas = 1;
+    bool json = false, force = false;
+    std::vector<std::string> words;
+};
+
+/// Errors: `system`, where it could not be written, as on a disk that is full.
+Result<void> print(std::string_view text) {
+    std::cout << text << std::flush;
+    if (!std::cout) return Error(Errc::system, "standard output could not be written");
+    return mooncake::ok;
+}
+Result<void> print_json(const Json& json) {
+    return print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); // keys are any bytes
+}
+
+Json to_json(const mooncake::store::StatsReply& stats, const mooncake::store::SegmentsReply& mounted) {
+    auto segments = Json::array();
+    for (const auto& segment : mounted.segments)
+        segments.push_back({{"id", segment.segment},
+                            {"name", segment.name},
+                            {"host", segment.host},
+                            {"bytes", segment.bytes},
+                            {"endpoint", segment.endpoint}});
+    return {{"eviction", stats.eviction},
+            {"objects", stats.objects},
+            {"leases", stats.leases},
+            {"capacity_bytes", stats.capacity_bytes},
+            {"used_bytes", stats.used_bytes},
+            {"free_bytes", stats.free_bytes},
+            {"leased_bytes", stats.leased_bytes},
+            {"pinned_bytes", stats.pinned_bytes},
+            {"writing_bytes", stats.writing_bytes},
+            {"quarantined_bytes", stats.quarantined_bytes},
+            {"evictions", stats.evictions},
+            {"evicted_bytes", stats.evicted_bytes},
+            {"segments", std::move(segments)}};
+}
+
+Task<void> stat(Store& store, const Options& options) {
+    const auto stats = co_await store.statistics(patience);
+    if (!stats) co_return stats.error();
+    const auto all = mooncake::store::Segments();
+    const auto mounted = co_await store.master().call(all, patience);
+    if (!mounted) co_return mounted.error();
+    const auto json = to_json(*stats, *mounted);
+    if (options.json) co_return print_json(json);
+    auto text = std::string();
+    for (const auto& [name, value] : json.items())
+        if (name != "segments")
+            text += name + " " + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+    text += "segments " + std::to_string(mounted->segments.size()) + "\n";
+    for (const auto& segment : mounted->segments)
+        text += "  " + mooncake::in_quotes(segment.name) + "  " + std::to_string(segment.bytes) + " bytes  " +
+                mooncake::in_quotes(segment.endpoint) + "\n";
+    co_return print(text);
+}
+
+Task<void> list(Store& store, const Options& options) {
+    const auto prefix = options.words.size() > 1 ? options.words[1] : std::string();
+    auto objects = std::vector<mooncake::store::ListedObject>();
+    auto more = true;
+    while (more && objects.size() < options.limit) {
+        const auto after = objects.empty() ? std::string() : objects.back().key;
+        const auto wanted = std::min<std::size_t>(1'000, options.limit - objects.size());
+        auto page = co_await store.list(prefix, after, static_cast<std::uint32_t>(wanted), patience);
+        if (!page) co_return page.error();
+        more = page->size() == wanted;
+        objects.insert(objects.end(), std::make_move_iterator(page->begin()), std::make_move_iterator(page->end()));
+    }
+    if (options.json) {
+        auto json = Json::array();
+        for (const auto& object : objects)
+            json.push_back({{"key", object.key}, {"bytes", object.size}, {"version", object.version}});
+        co_return print_json(json);
+    }
+    auto text = std::string();
+    for (const auto& object : objects)
+        text += std::to_string(object.size) + "  " + mooncake::in_quotes(object.key, object.key.size()) + "\n";
+    if (more) std::cerr << "mooncakectl: there may be more; --limit asks for more than " << options.limit << '\n';
+    co_return print(text);
+}
+
+Task<void> get(Store& store, const Options& options) {
+    const auto bytes = co_await store.get(options.words[1], {.deadline = patience});
+    if (!bytes) co_return bytes.error();
+    const auto text = mooncake::text_of(*bytes);
+    if (options.file.empty()) co_return print(text);
+    auto file = std::ofstream(options.file, std::ios::binary);
+    file << text << std::flush;
+    if (!file) co_return Error(Errc::system, "the file " + mooncake::in_quotes(options.file) + " could not be written");
+    co_return mooncake::ok;
+}
+
+/// Errors: `system`, `too_large`.
+Result<std::string> read_value(const std::string& name) {
+    auto file = std::ifstream();
+    if (!name.empty()) file.open(name, std::ios::binary);
+    auto& in = name.empty() ? std::cin : file;
+    auto value = std::string();
+    for (auto piece = std::string(1 << 16, '\0'); in && value.size() <= most_value_bytes;) {
+        in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+        value.append(piece, 0, static_cast<std::size_t>(in.gcount()));
+    }
+    if (in.bad() || (!name.empty() && !file.is_open()))
+        return Error(Errc::system, "the file " + mooncake::in_quotes(name) + " could not be read");
+    if (value.size() > most_value_bytes)
+        return Error(Errc::too_large, "the value has more than " + std::to_string(most_value_bytes) + " bytes");
+    return value;
+}
+
+Task<void> put(Store& store, const Options& options) {
+    const auto value = read_value(options.file);
+    if (!value) co_return value.error();
+    const auto how = mooncake::PutOptions{.deadline = patience, .replicas = options.replicas};
+    const auto stored = co_await store.put(options.words[1], mooncake::bytes_of(*value), how);
+    if (!stored) co_return stored.error();
+    if (stored->replicas == 0)
+        co_return Error(Errc::exists, "object " + mooncake::in_quotes(options.words[1]) +
+                                          " is there already, and objects do not change; rm it first");
+    if (options.json)
+        co_return print_json(Json{{"key", options.words[1]}, {"bytes", value->size()}, {"replicas", stored->replicas}});
+    co_return mooncake::ok;
+}
+
+Task<void> remove(Store& store, const Options& options) {
+    const auto keys = std::vector<std::string_view>(options.words.begin() + 1, options.words.end());
+    const auto mode = options.force ? RemoveMode::force : RemoveMode::unless_in_use;
+    const auto removed = co_await store.remove_batch(keys, mode, patience);
+    if (!removed) co_return removed.error();
+    auto json = Json::array();
+    auto first = std::optional<Error>();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto outcome = (*removed)[i];
+        json.push_back({{"key", keys[i]}, {"outcome", to_string(outcome)}});
+        if (outcome == Errc::ok || first) continue;
+        auto sentence = "object " + mooncake::in_quotes(keys[i]);
+        if (outcome == Errc::conflict) sentence += " is leased or being written; --force removes it all the same";
+        first = Error(outcome, std::move(sentence));
+    }
+    if (options.json)
+        if (const auto printed = print_json(json); !printed) co_return printed.error();
+    if (first) co_return *first;
+    co_return mooncake::ok;
+}
+
+struct Command {
+    std::string_view name;
+    std::size_t least, most; ///< words behind it
+    Task<void> (*run)(Store&, const Options&);
+};
+constexpr Command commands[] = {
+    {"stat", 0, 0, stat}, {"ls", 0, 1, list}, {"get", 1, 1, get}, {"put", 1, 1, put}, {"rm", 1, 10'000, remove},
+};
+constexpr auto usage = "stat | ls [PREFIX] | get KEY | put KEY | rm KEY…";
+
+Result<void> run(const Options& options) {
+    const auto given = options.words.empty() ? std::string() : options.words.front();
+    const auto* const end = std::end(commands);
+    const auto* const command =
+        std::find_if(std::begin(commands), end, [&](const Command& one) { return one.name == given; });
+    if (command == end)
+        return Error(
+            Errc::invalid_argument,
+            (given.empty() ? "a command is needed: " : "there is no command " + mooncake::in_quotes(given) + ": ") +
+                usage);
+    const auto behind = options.words.size() - 1;
+    if (behind < command->least || behind > command->most)
+        return Error(Errc::invalid_argument, given + " takes other words behind it: " + usage);
+    const auto master = mooncake::parse_endpoint(options.master);
+    if (!master) return master.error();
+    auto runtime = mooncake::Runtime({.threads = 1});
+    auto config = Store::Config();
+    config.master.rpc.server = *master;
+    config.engine.log = cluster::stderr_log("mooncakectl");
+    auto store = Store(runtime, std::move(config));
+    return runtime.run(command->run(store, options));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    auto options = Options();
+    auto flags = cluster::Flags("mooncakectl", "looks into a cluster, and changes single objects");
+    flags.words(usage, options.words, "what to do; a KEY that begins with - comes behind --");
+    flags.text("master", options.master, "address of the master, host:port");
+    flags.text("file", options.file, "where get writes the object, and put reads it; without one the standard streams");
+    flags.number("limit", options.limit, "most objects that ls names", 1U);
+    flags.number("replicas", options.replicas, "of what is put", 1U, 16U);
+    flags.on("force", options.force, "rm removes also what is leased or being written");
+    flags.on("json", options.json, "for programs");
+    if (const auto parsed = flags.parse(argc, argv); !parsed) return cluster::fail("mooncakectl", parsed.error());
+    try {
+        const auto done = run(options);
+        return done ? EXIT_SUCCESS : cluster::fail("mooncakectl", done.error());
+    } catch (const boost::system::system_error& error) {
+        std::cerr << "mooncakectl: " << error.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}

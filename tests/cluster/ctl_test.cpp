@@ -1,0 +1,121 @@
+// labels: cluster
+// A cluster by hand, as the README says it, and mooncakectl, which looks into it.
+#include "program.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace mooncake::test;
+
+namespace {
+
+std::string announced(Program& program) {
+    REQUIRE(program.says(".out", "ready "));
+    const auto said = program.said(".out");
+    return said.substr(6, said.find('\n') - 6);
+}
+
+struct ClusterByHand {
+    Program master{{"mooncake_master", "--segment-ttl-ms", "500"}};
+    std::string address = announced(master);
+    std::vector<std::unique_ptr<Program>> nodes;
+
+    explicit ClusterByHand(int count) {
+        for (auto i = 0; i < count; ++i) {
+            nodes.push_back(std::make_unique<Program>(std::vector<std::string>{
+                "mooncake_node", "--master", address, "--name", "node-" + std::to_string(i), "--bytes", "8388608"}));
+            (void)announced(*nodes.back());
+        }
+    }
+
+    Output ctl(std::vector<std::string> words) const {
+        words.insert(words.begin(), {"mooncakectl", "--master", address});
+        return Program(std::move(words)).finish();
+    }
+    nlohmann::json json(std::vector<std::string> words) const {
+        words.push_back("--json");
+        const auto output = ctl(std::move(words));
+        INFO(output.err);
+        REQUIRE(output.status == 0);
+        return nlohmann::json::parse(output.out);
+    }
+    void refuses(std::vector<std::string> words, const std::string& says) const {
+        const auto output = ctl(std::move(words));
+        CHECK(output.status == 1);
+        CHECK_MESSAGE(output.err.find(says) != std::string::npos, output.err);
+    }
+};
+
+/// A file that is gone with it.
+struct File {
+    const std::string name = "/tmp/mooncake-ctl-" + std::to_string(getpid());
+    explicit File(const std::string& text) { std::ofstream(name, std::ios::binary) << text; }
+    ~File() { unlink(name.c_str()); }
+};
+
+} // namespace
+
+TEST_CASE("ctl: what is put can be listed, got, counted and removed") {
+    const auto cluster = ClusterByHand(2);
+    const auto value = std::string("some bytes\0and more\xff", 21);
+    const auto file = File(value);
+    CHECK(cluster.json({"put", "a/1", "--file", file.name, "--replicas", "2"})["replicas"] == 2);
+    CHECK(cluster.ctl({"put", "--file", file.name, "--", "-b"}).status == 0);
+    cluster.refuses({"put", "a/1", "--file", file.name}, "exists: object 'a/1' is there already");
+    const auto listed = cluster.json({"ls"});
+    REQUIRE(listed.size() == 2);
+    CHECK(listed[0]["key"] == "-b");
+    CHECK(listed[1]["key"] == "a/1");
+    CHECK(listed[1]["bytes"] == 21);
+    CHECK(cluster.json({"ls", "a/"}).size() == 1);
+    CHECK(cluster.ctl({"ls", "--limit", "1"}).err.find("there may be more") != std::string::npos);
+    CHECK(cluster.ctl({"get", "a/1"}).out == value);
+    const auto stat = cluster.json({"stat"});
+    CHECK(stat["objects"] == 2);
+    CHECK(stat["segments"].size() == 2);
+    CHECK(stat["capacity_bytes"] == 2 * 8'388'608);
+    CHECK(cluster.ctl({"stat"}).out.find("'node-1'  8388608 bytes") != std::string::npos);
+    const auto removed = cluster.ctl({"rm", "a/1", "none", "--json"});
+    CHECK(removed.status == 1);
+    CHECK(removed.err.find("not_found: object 'none'") != std::string::npos);
+    CHECK(nlohmann::json::parse(removed.out)[0]["outcome"] == "ok");
+    cluster.refuses({"get", "a/1"}, "not_found: object 'a/1'");
+}
+
+TEST_CASE("ctl: bad input is answered with what was wrong and what would be right") {
+    const auto cluster = ClusterByHand(1);
+    cluster.refuses({}, "a command is needed: stat | ls [PREFIX]");
+    cluster.refuses({"stats"}, "there is no command 'stats'");
+    cluster.refuses({"get"}, "get takes other words behind it");
+    cluster.refuses({"put", "k", "--file", "/no/such/file"}, "the file '/no/such/file' could not be read");
+    cluster.refuses({"get", "k", "--replicas", "17"}, "--replicas is '17'; it takes a whole number from 1 to 16");
+    auto none = Program({"mooncakectl", "--master", "127.0.0.1:1", "stat"});
+    CHECK(none.finish().err.find("127.0.0.1:1: Connection refused") != std::string::npos);
+    // The address of a node is not the master's.
+    const auto locator = cluster.nodes.front()->said(".out");
+    auto node = Program({"mooncakectl", "--master",
+                         locator.substr(locator.find('@') + 1, locator.find('\n') - locator.find('@') - 1), "stat"});
+    const auto output = node.finish();
+    CHECK(output.status == 1);
+    CHECK_MESSAGE(output.err.find("it is no master") != std::string::npos, output.err);
+}
+
+TEST_CASE("ctl: a node that dies is gone from the list, and what it alone held is a miss") {
+    auto cluster = ClusterByHand(1);
+    const auto file = File("bytes");
+    CHECK(cluster.ctl({"put", "k", "--file", file.name}).status == 0);
+    kill(cluster.nodes.front()->pid(), SIGKILL);
+    auto left = std::size_t{1};
+    for (auto i = 0; i < 100 && left != 0; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
+        left = cluster.json({"stat"})["segments"].size();
+    CHECK(left == 0);
+    cluster.refuses({"get", "k"}, "not_found: object 'k'");
+}

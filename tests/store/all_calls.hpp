@@ -1,0 +1,45 @@
+#pragma once
+
+#include <mooncake/store/store.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mooncake::test {
+
+/// Makes each call of a store, of an object `k` of 5 bytes, and checks that each fails with `code` and says more than that.
+template <class S>
+void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) {
+    const auto fails = [code](std::string_view call, const auto& result) {
+        CAPTURE(std::string(call));
+        REQUIRE(result.has_error());
+        CHECK_MESSAGE(result.error() == code, result.error().message());
+        CHECK(result.error().message().size() > to_string(code).size() + 2);
+    };
+    auto bytes = std::vector<std::byte>(5, std::byte{1});
+    const auto key = std::string_view("k");
+    const auto keys = std::span(&key, 1);
+    const auto put = PutItem{.key = key, .value = bytes};
+    const auto get = GetItem{.key = key, .into = bytes};
+    fails("put", runtime.run(store.put(key, bytes, {.deadline = deadline})));
+    fails("put_batch", runtime.run(store.put_batch(std::span(&put, 1), {.deadline = deadline})));
+    fails("get", runtime.run(store.get(key, {.deadline = deadline})));
+    fails("get_into", runtime.run(store.get_into(key, bytes, {.deadline = deadline})));
+    fails("get_batch", runtime.run(store.get_batch(std::span(&get, 1), {.deadline = deadline})));
+    fails("lease_batch", runtime.run(store.lease_batch(keys, {.deadline = deadline})));
+    fails("view", runtime.run(store.view(key, {.deadline = deadline})));
+    fails("renew", runtime.run(store.renew(1, deadline)));
+    fails("release", runtime.run(store.release(1, deadline)));
+    fails("wait_for", runtime.run(store.wait_for(keys, deadline)));
+    fails("exists", runtime.run(store.exists(key, deadline)));
+    fails("exists_batch", runtime.run(store.exists_batch(keys, LookUp::each, deadline)));
+    fails("remove", runtime.run(store.remove(key, store::RemoveMode::force, deadline)));
+    fails("remove_batch", runtime.run(store.remove_batch(keys, store::RemoveMode::force, deadline)));
+    fails("list", runtime.run(store.list("", "", 10, deadline)));
+    fails("statistics", runtime.run(store.statistics(deadline)));
+}
+
+} // namespace mooncake::test
