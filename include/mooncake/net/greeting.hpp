@@ -39,7 +39,7 @@ asio::awaitable<boost::system::error_code> say_hello(S& stream, Hello hello) {
 /// What a server says to the first frame of a connection: `ok`, or why it ends.
 template <class = void> // only who uses it pays for compiling it
 [[nodiscard]] Error judge_hello(const Exchange& exchange, const FrameService& service) {
-    const auto no_hello = Error(Errc::protocol_error, "the first frame is no hello");
+    auto no_hello = Error(Errc::protocol_error, "the first frame is no hello");
     if (exchange.request.method != 0 || exchange.request.payload_bytes != 0) return no_hello;
     auto version = wire_version;
     if (exchange.message.size() >= sizeof version)
