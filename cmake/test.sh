@@ -19,8 +19,8 @@ elif [[ $# -eq 1 && $1 == --full ]]; then
     bash cmake/deps.sh --full
     # Each part is a test of its own, so that one part compiles while the tests of another run.
     cmake -S cmake/full -B build/full -G Ninja >/dev/null
-    rm -rf build/full/seconds build/full/failures build/full/failures
-    mkdir -p build/full/seconds build/full/failures build/full/failures
+    rm -rf build/full/seconds build/full/failures
+    mkdir -p build/full/seconds build/full/failures
     date +%s >build/full/started
     ctest --test-dir build/full --parallel "$jobs" --verbose
 else

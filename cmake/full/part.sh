@@ -65,7 +65,7 @@ print_budget() {
         printf '%7d  %s\n' "$(<"$file")" "$(basename "$file")"
     done
     for file in "$records"/failures/*; do
-        [[ -s $file ]] && sed "s|^|$(basename "$file"): |" "$file"
+        if [[ -s $file ]]; then sed "s|^|$(basename "$file"): |" "$file"; fi
     done
     echo "$spent of $budget_seconds seconds spent (parts overlap)"
     ((spent <= aim_seconds)) || echo "more than the $aim_seconds that are aimed at: find out what has become slow"

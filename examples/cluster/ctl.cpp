@@ -1,4 +1,4 @@
-// Looks into a cluster, and at or after single objects, from a shell.
+// mooncakectl: looks into a cluster, and puts, gets and removes single objects, from a shell.
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/mooncake.hpp>
 
@@ -116,6 +116,8 @@ Task<void> list(Store& store, const Options& options) {
 }
 
 Task<void> get(Store& store, const Options& options) {
+    if (options.json)
+        co_return Error(Errc::invalid_argument, "get gives the object's own bytes; --json is for the other commands");
     const auto bytes = co_await store.get(options.words[1], {.deadline = patience});
     if (!bytes) co_return bytes.error();
     const auto text = mooncake::text_of(*bytes);
@@ -215,7 +217,7 @@ Result<void> run(const Options& options) {
 
 int main(int argc, char** argv) {
     auto options = Options();
-    auto flags = cluster::Flags("mooncakectl", "looks into a cluster, and changes single objects");
+    auto flags = cluster::Flags("mooncakectl", "looks into a cluster, and puts, gets and removes single objects");
     flags.words(usage, options.words, "what to do; a KEY that begins with - comes behind --");
     flags.text("master", options.master, "address of the master, host:port");
     flags.text("file", options.file, "where get writes the object, and put reads it; without one the standard streams");

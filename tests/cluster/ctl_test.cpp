@@ -95,6 +95,7 @@ TEST_CASE("ctl: bad input is answered with what was wrong and what would be righ
     cluster.refuses({}, "a command is needed: stat | ls [PREFIX]");
     cluster.refuses({"stats"}, "there is no command 'stats'");
     cluster.refuses({"get"}, "get takes other words behind it");
+    cluster.refuses({"get", "k", "--json"}, "--json is for the other commands");
     cluster.refuses({"put", "k", "--file", "/no/such/file"}, "the file '/no/such/file' could not be read");
     cluster.refuses({"get", "k", "--replicas", "17"}, "--replicas is '17'; it takes a whole number from 1 to 16");
     auto none = Program({"mooncakectl", "--master", "127.0.0.1:1", "stat"});

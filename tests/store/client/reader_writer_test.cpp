@@ -171,8 +171,8 @@ struct Fixture {
             auto keys = one_key();
             const auto located = co_await r->locate(std::move(keys), options);
             if (!located) co_return located.error();
-            const auto into = MutableBytes(f->into);
-            const auto report = co_await r->read(std::span(&into, 1), options);
+            const auto destination = MutableBytes(f->into);
+            const auto report = co_await r->read(std::span(&destination, 1), options);
             co_return report.outcomes.at(0);
         };
         const auto outcome = runtime.run(one(this, &reader, {.deadline = 10s, .verify = verify}));

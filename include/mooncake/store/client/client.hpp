@@ -13,6 +13,9 @@
 #include <mooncake/store/client/writer.hpp>
 #include <mooncake/store/traits.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -218,20 +221,7 @@ class Client {
     }
 
     Task<std::vector<Errc>> exists_batch(Keys keys, LookUp mode, Deadline deadline) {
-        const auto pass = gate_.enter();
-        if (!pass) co_return closed();
-        auto parts = KeyParts(std::move(keys), master_.limits().max_keys);
-        auto outcomes = std::vector<Errc>();
-        for (;;) {
-            const auto message = Query{.keys = parts.next(), .mode = mode};
-            const auto asked = message.keys.size();
-            const auto reply = co_await master_.call(message, deadline);
-            if (!reply) co_return reply.error();
-            const auto found = reply->outcomes.size();
-            if (found > asked || (mode == LookUp::each && found != asked)) co_return wrong_count();
-            outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
-            if (parts.over() || found < asked) co_return outcomes;
-        }
+        return outcomes_of(std::move(keys), Query{.keys = {}, .mode = mode}, mode, deadline);
     }
     Task<void> exists(std::string key, Deadline deadline) {
         const auto found = co_await exists_batch(one(std::move(key)), LookUp::each, deadline);
@@ -241,18 +231,7 @@ class Client {
     }
 
     Task<std::vector<Errc>> remove_batch(Keys keys, RemoveMode mode, Deadline deadline) {
-        const auto pass = gate_.enter();
-        if (!pass) co_return closed();
-        auto parts = KeyParts(std::move(keys), master_.limits().max_keys);
-        auto outcomes = std::vector<Errc>();
-        do {
-            const auto message = Remove{.keys = parts.next(), .mode = mode};
-            const auto reply = co_await master_.call(message, deadline);
-            if (!reply) co_return reply.error();
-            if (reply->outcomes.size() != message.keys.size()) co_return wrong_count();
-            outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
-        } while (!parts.over());
-        co_return outcomes;
+        return outcomes_of(std::move(keys), Remove{.keys = {}, .mode = mode}, LookUp::each, deadline);
     }
     Task<void> remove(std::string key, RemoveMode mode, Deadline deadline) {
         const auto removed = co_await remove_batch(one(key), mode, deadline);
@@ -290,6 +269,25 @@ class Client {
         co_await master_.close();
         co_await engine_.close();
         co_await gate_.wait();
+    }
+
+    /// Asks `message` of all keys, in as many as it takes. `mode`: whether the answer may end at the first miss.
+    template <class Message>
+    Task<std::vector<Errc>> outcomes_of(Keys keys, Message message, LookUp mode, Deadline deadline) {
+        const auto pass = gate_.enter();
+        if (!pass) co_return closed();
+        auto parts = KeyParts(std::move(keys), master_.limits().max_keys);
+        auto outcomes = std::vector<Errc>();
+        for (;;) {
+            message.keys = parts.next();
+            const auto asked = message.keys.size();
+            const auto reply = co_await master_.call(message, deadline);
+            if (!reply) co_return reply.error();
+            const auto found = reply->outcomes.size();
+            if (found > asked || (mode == LookUp::each && found != asked)) co_return wrong_count();
+            outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
+            if (parts.over() || found < asked) co_return outcomes;
+        }
     }
 
     static Error closed() { return {Errc::closed, "the store was closed"}; }
