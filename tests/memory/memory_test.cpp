@@ -140,16 +140,23 @@ TEST_CASE("region table: offsets lead to bytes of one region, checked without ov
     CHECK(a->offset == 0);
     CHECK(b->offset == 2 * MiB);
     const auto now = table.snapshot();
-    CHECK(now.resolve(5, 10, a->keys.read, Rights::read).bytes == memory.data() + 5);
-    CHECK(now.resolve(5, 10, a->keys.read, Rights::write).error == Errc::access_denied);
-    CHECK(now.resolve(2 * MiB - 1, 2, a->keys.read, Rights::read).error == Errc::out_of_range);
-    CHECK(now.resolve(2 * MiB + 999, 1, b->keys.write, Rights::write).error == Errc::ok);
-    CHECK(now.resolve(2 * MiB + 999, 1, b->keys.write, Rights::read).error == Errc::access_denied);
     constexpr auto most = ~std::uint64_t{0};
-    for (const auto& [offset, length] :
-         {std::pair{2 * MiB + 999, std::uint64_t{2}}, std::pair{most, std::uint64_t{1}},
-          std::pair{most - 5, std::uint64_t{10}}, std::pair{std::uint64_t{1}, most}, std::pair{most, most}})
-        CHECK(now.resolve(offset, length, b->keys.write, Rights::write).error == Errc::out_of_range);
+    for (const auto* near : {static_cast<const RegionPin*>(nullptr), &a, &b}) { // wherever one looks first
+        CAPTURE(near == nullptr);
+        const auto resolve = [&](std::uint64_t offset, std::uint64_t length, std::uint64_t key, Rights needed) {
+            return now.resolve(offset, length, key, needed, near);
+        };
+        CHECK(resolve(5, 10, a->keys.read, Rights::read).bytes == memory.data() + 5);
+        CHECK(resolve(5, 10, a->keys.read, Rights::write).error == Errc::access_denied);
+        CHECK(resolve(5, 10, b->keys.write, Rights::write).error == Errc::access_denied);
+        CHECK(resolve(2 * MiB - 1, 2, a->keys.read, Rights::read).error == Errc::out_of_range);
+        CHECK(*resolve(2 * MiB + 999, 1, b->keys.write, Rights::write).region == b);
+        CHECK(resolve(2 * MiB + 999, 1, b->keys.write, Rights::read).error == Errc::access_denied);
+        for (const auto& [offset, length] :
+             {std::pair{2 * MiB + 999, std::uint64_t{2}}, std::pair{most, std::uint64_t{1}},
+              std::pair{most - 5, std::uint64_t{10}}, std::pair{std::uint64_t{1}, most}, std::pair{most, most}})
+            CHECK(resolve(offset, length, b->keys.write, Rights::write).error == Errc::out_of_range);
+    }
     CHECK(table.add(region({}, Rights::read)).error() == Errc::invalid_argument);
     CHECK(table.add(region({memory.data(), most - 5 * MiB}, Rights::read)).error() == Errc::out_of_range);
 }

@@ -39,6 +39,7 @@ struct Plan {
     std::vector<std::uint8_t> moved_by; ///< the transport that had each slice last
     std::vector<Group> groups;
     std::vector<Errc> refused; ///< of each request, before anything is sent
+    bool keyless = false;      ///< whether the record of a segment shows no key for a request that brings none
 
     [[nodiscard]] PlannedGroup group(std::size_t i, const TransferOptions& options) noexcept {
         const auto& group = groups[i];
@@ -101,6 +102,7 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
             continue;
         }
         const auto key = request.key != 0 ? request.key : request.segment.key_for(request.offset, request.direction);
+        plan.keyless |= key == 0;
         if (plan.groups.empty() || plan.groups.back().segment != request.segment ||
             plan.groups.back().direction != request.direction)
             plan.groups.push_back(

@@ -184,8 +184,11 @@ class TransferEngine {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
         const auto start = SteadyClock{}.now();
-        co_await refresh_keys(batch, options.deadline);
         auto planned = engine::detail::make_plan(batch, options.digest, config_.slice_bytes);
+        if (planned && planned->keyless) {
+            co_await refresh_keys(batch, options.deadline);
+            planned = engine::detail::make_plan(batch, options.digest, config_.slice_bytes);
+        }
         if (!planned) co_return planned.error();
         auto& plan = *planned;
         auto failure = Error();

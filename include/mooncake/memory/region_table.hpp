@@ -52,9 +52,11 @@ class RegionSnapshot {
     };
 
     /// Where `[offset, offset + length)` lies, if one region holds all of it and `key` gives `needed` on that.
-    /// Complexity: O(log regions).
-    [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key,
-                                Rights needed) const noexcept {
+    /// `near`: a region of this moment, where one looks first. Complexity: O(log regions), O(1) in `near`.
+    [[nodiscard]] Found resolve(std::uint64_t offset, std::uint64_t length, std::uint64_t key, Rights needed,
+                                const RegionPin* near = nullptr) const noexcept {
+        if (near != nullptr && offset >= (*near)->offset && offset - (*near)->offset < (*near)->bytes.size())
+            return resolve_in(*near, offset, length, key, needed);
         if (!chunks_) return {.error = Errc::out_of_range};
         const auto chunk =
             std::upper_bound(chunks_->begin(), chunks_->end(), offset,
@@ -63,16 +65,21 @@ class RegionSnapshot {
         const auto& regions = **std::prev(chunk);
         const auto after = std::upper_bound(regions.begin(), regions.end(), offset,
                                             [](std::uint64_t at, const auto& region) { return at < region->offset; });
-        const auto& region = *std::prev(after);
-        if (!within(offset - region->offset, length, region->bytes.size())) return {.error = Errc::out_of_range};
-        if (!includes(region->rights_granted(key), needed)) return {.error = Errc::access_denied};
-        return {.bytes = region->bytes.data() + (offset - region->offset), .region = &region};
+        return resolve_in(*std::prev(after), offset, length, key, needed);
     }
 
     /// Holds the regions on somebody else's behalf.
     [[nodiscard]] std::shared_ptr<const void> hold() const noexcept { return chunks_; }
 
   private:
+    /// Requires: `region` begins at `offset` or before.
+    static Found resolve_in(const RegionPin& region, std::uint64_t offset, std::uint64_t length, std::uint64_t key,
+                            Rights needed) noexcept {
+        if (!within(offset - region->offset, length, region->bytes.size())) return {.error = Errc::out_of_range};
+        if (!includes(region->rights_granted(key), needed)) return {.error = Errc::access_denied};
+        return {.bytes = region->bytes.data() + (offset - region->offset), .region = &region};
+    }
+
     std::shared_ptr<const Chunks> chunks_;
 };
 

@@ -46,9 +46,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
                std::shared_ptr<MessageBudget> budget, std::shared_ptr<Departures> departures, std::string host, Log log,
                P policy)
-        : scope_(std::move(executor)), service_(service), config_(config), budget_(std::move(budget)),
-          departures_(std::move(departures)), host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {
-    }
+        : scope_(std::move(executor)), deadlines_(asio::use_service<core::detail::DeadlineService>(
+                                           asio::query(scope_.executor(), asio::execution::context))),
+          service_(service), config_(config), budget_(std::move(budget)), departures_(std::move(departures)),
+          host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -172,7 +173,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     /// A request's header and message. Nothing comes for as long as the peer likes; what has begun has to come in time.
     Task<std::unique_ptr<Exchange>> read_head(FrameLimits limits) {
         if (const auto error = co_await reader_->wait(); error) co_return Error(Errc::connection_lost, error.message());
-        const auto begun = Watched(*this, 0);
+        auto begun = std::optional<Watched>(); // not for what is there
+        if (reader_->buffered() < FrameHeader::size) begun.emplace(*this, 0);
         auto raw = std::array<std::byte, FrameHeader::size>();
         if (const auto error = co_await reader_->read_header(raw); error)
             co_return Error(Errc::connection_lost, error.message());
@@ -181,8 +183,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         auto exchange = std::make_unique<Exchange>();
         exchange->request = *header;
         exchange->deadline = deadline_from_wire(header->status);
-        begun.extend(header->meta_bytes);
-        exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
+        if (reader_->buffered() < header->meta_bytes) begun.emplace(*this, header->meta_bytes);
+        if (header->meta_bytes > MessageBudget::small)
+            exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
         if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
             co_return Error(Errc::connection_lost, error.message());
         co_return exchange;
@@ -243,7 +246,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             }
             self->watch(self->writing_, 0);
             const auto error = co_await self->write_some();
-            self->unwatch(self->writing_);
+            self->deadlines_.remove(self->writing_);
             if (error) self->end();
             else self->drained_.set();
         }
@@ -300,7 +303,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         std::weak_ptr<Connection> connection;
     };
 
-    /// Ends the connection unless `unwatch` comes in time.
+    /// Ends the connection unless it is removed in time.
     void watch(Watchdog& watchdog, std::uint64_t bytes) {
         const auto within = config_.stall + std::chrono::milliseconds{bytes / KiB};
         watchdog.connection = this->weak_from_this();
@@ -310,8 +313,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             auto& executor = connection->scope_.executor();
             asio::post(executor, [connection = std::move(connection)] { connection->end(); });
         };
-        auto& context = asio::query(scope_.executor(), asio::execution::context);
-        asio::use_service<core::detail::DeadlineService>(context).add(scope_.executor(), watchdog, Deadline(within));
+        deadlines_.add(scope_.executor(), watchdog, Deadline(within));
     }
 
     /// Reading, which has to be over in time.
@@ -322,11 +324,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         }
         Watched(const Watched&) = delete;
         Watched& operator=(const Watched&) = delete;
-        ~Watched() { connection_.unwatch(connection_.reading_); }
-        void extend(std::uint64_t bytes) const {
-            connection_.unwatch(connection_.reading_);
-            connection_.watch(connection_.reading_, bytes);
-        }
+        ~Watched() { connection_.deadlines_.remove(connection_.reading_); }
 
       private:
         Connection& connection_;
@@ -350,14 +348,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         };
     }
 
-    void unwatch(Watchdog& watchdog) {
-        auto& context = asio::query(scope_.executor(), asio::execution::context);
-        asio::use_service<core::detail::DeadlineService>(context).remove(watchdog);
-    }
-
     static constexpr std::uint32_t most_hello_bytes = 4 * KiB;
 
     TaskScope scope_;
+    core::detail::DeadlineService& deadlines_;
     FrameService& service_;
     const ConnectionConfig config_;
     const std::shared_ptr<MessageBudget> budget_;

@@ -26,9 +26,12 @@ class FrameReader {
         co_return co_await fill();
     }
 
+    /// How many bytes have come that nobody has taken: so many can be read without waiting.
+    [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
+
     /// The next frame's first 32 bytes; `asio::error::eof` between frames is an orderly end.
     asio::awaitable<boost::system::error_code> read_header(std::span<std::byte, FrameHeader::size> out) {
-        while (end_ - begin_ < FrameHeader::size) {
+        while (buffered() < FrameHeader::size) {
             if (const auto error = co_await fill(); error) co_return error;
         }
         std::memcpy(out.data(), buffer_.get() + begin_, FrameHeader::size);

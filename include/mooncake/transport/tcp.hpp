@@ -68,6 +68,8 @@ struct BasicTcpFrame {
         rest = rest.subspan(count);
         direction = way;
         request.slices.reserve(count);
+        if (way == Direction::write) sources.reserve(count);
+        else operation.sinks.reserve(count);
         for (auto& slice : slices) {
             request.slices.push_back({slice.remote, slice.length, slice.key, slice.epoch});
             if (way == Direction::write) sources.emplace_back(slice.local, slice.length);

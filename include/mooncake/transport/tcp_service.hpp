@@ -80,8 +80,10 @@ class BasicTcpService final : public FrameService {
         const auto regions = regions_->snapshot();
         auto reply = TcpReply();
         auto scratch = std::shared_ptr<Scratch>();
-        auto used = std::vector<RegionPin>(); // of each region that is used, once
-        auto passages = std::vector<WriteFence::Passage>();
+        auto used = std::vector<RegionPin>();               // of each region that is used, once
+        auto passages = std::vector<WriteFence::Passage>(); // of writes that have an owner
+        if (write) exchange.sinks.reserve(request.slices.size());
+        else exchange.payload.reserve(request.slices.size());
         const auto refuse = [&](std::size_t i, Errc why) {
             reply.outcomes.resize(request.slices.size());
             reply.outcomes[i] = static_cast<std::uint16_t>(why);
@@ -93,19 +95,23 @@ class BasicTcpService final : public FrameService {
                 refuse(i, Errc::stale_generation);
                 continue;
             }
+            const auto* near = used.empty() ? nullptr : &used.back();
             const auto found =
-                regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read);
+                regions.resolve(slice.offset, slice.length, slice.key, write ? Rights::write : Rights::read, near);
             if (found.error != Errc::ok) {
                 refuse(i, found.error);
                 continue;
             }
-            if (write) {
+            if (write && slice.epoch != 0) {
                 auto passage = regions_->fence().enter(slice.offset, slice.length, slice.epoch);
                 if (!passage) {
                     refuse(i, Errc::stale_epoch);
                     continue;
                 }
+                if (passages.empty()) passages.reserve(request.slices.size() - i);
                 passages.push_back(std::move(*passage));
+            }
+            if (write) {
                 exchange.sinks.emplace_back(found.bytes, slice.length);
             } else {
                 exchange.payload.emplace_back(found.bytes, slice.length);

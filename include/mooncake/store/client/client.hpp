@@ -153,6 +153,8 @@ class Client {
         const auto located = co_await reader.locate(std::move(part), options);
         if (!located) co_return located.error();
         auto report = GetBatchReport{.lease = reader.lease()};
+        report.outcomes.reserve(reader.objects().size());
+        report.sizes.reserve(reader.objects().size());
         for (const auto& object : reader.objects()) {
             report.outcomes.push_back(object.outcome);
             report.sizes.push_back(object.size);
