@@ -11,6 +11,7 @@ SEAMS = {
     "core/environment.hpp": r"steady_clock",
     "core/secret.hpp": r"getrandom",
     "core/deadline_service.hpp": r"steady_timer",
+    "core/serial.hpp": r"io_context",
     "core/runtime.hpp": r"io_context|std::thread|pthread_",
     "core/signals.hpp": r"pthread_",
     "net/plain_tcp.hpp": r"socket\(|accept4|asio::ip::tcp|getifaddrs",

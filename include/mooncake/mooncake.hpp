@@ -4,6 +4,7 @@
 
 #include <mooncake/core/combine.hpp>
 #include <mooncake/core/runtime.hpp>
+#include <mooncake/core/spawn.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
 #include <mooncake/metadata/memory.hpp>
 #include <mooncake/metadata/peer.hpp>

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,7 +13,7 @@ namespace mooncake {
 
 namespace core::detail {
 
-/// Several coroutines at once on the caller's executor.
+/// Several coroutines at once on the caller's executor, each for itself where several threads turn it.
 template <class T>
 class Together {
   public:
@@ -20,8 +21,9 @@ class Together {
         for (auto& task : tasks) {
             auto& child = children_.emplace_back();
             child.start(executor, std::move(task), [this, at = children_.size() - 1] {
+                const auto lock = std::lock_guard(mutex_);
                 order_.push_back(at);
-                step_.set();
+                step_.set(); // under the lock: this may be gone once somebody sees the last one over
             });
         }
     }
@@ -31,14 +33,16 @@ class Together {
     asio::awaitable<void> finish(Enough enough) {
         auto interrupt = Interrupt::yes;
         for (std::size_t seen = 0; seen < children_.size();) {
-            if (seen == order_.size()) {
+            const auto next = over(seen);
+            if (!next) {
                 const auto wake = co_await step_.wait(Deadline::never(), interrupt);
                 if (wake == Wake::cancelled) cancel(interrupt);
                 continue;
             }
-            auto& ended = children_[order_[seen++]];
+            ++seen;
+            auto& ended = children_[*next];
             if (interrupt == Interrupt::yes && (ended.thrown || enough(ended.result))) {
-                if (!decided_) decided_ = order_[seen - 1];
+                if (!decided_) decided_ = *next;
                 cancel(interrupt);
             }
         }
@@ -51,12 +55,19 @@ class Together {
     [[nodiscard]] std::size_t size() const noexcept { return children_.size(); }
 
   private:
+    /// The child that was over as the `at`-th, if one was.
+    [[nodiscard]] std::optional<std::size_t> over(std::size_t at) {
+        const auto lock = std::lock_guard(mutex_);
+        return at < order_.size() ? std::optional(order_[at]) : std::nullopt;
+    }
+
     void cancel(Interrupt& interrupt) {
         interrupt = Interrupt::no;
         for (auto& child : children_) child.cancel();
     }
 
     std::deque<Child<T>> children_;
+    std::mutex mutex_; // of what follows; children may be over on several threads
     std::vector<std::size_t> order_;
     std::optional<std::size_t> decided_;
     Event step_;
@@ -65,7 +76,7 @@ class Together {
 } // namespace core::detail
 
 /// Runs all of them at once and gives every result, in their order; a failure stops nobody.
-/// Cancellation: passed on to each; their results say what became of them. Thread: the caller's executor.
+/// Cancellation: passed on to each; their results say what became of them. Thread: as `with_deadline`.
 template <class T>
 asio::awaitable<std::vector<Result<T>>> all_settled(std::vector<Task<T>> tasks) {
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
@@ -82,7 +93,7 @@ asio::awaitable<std::vector<Result<T>>> all_settled(std::vector<Task<T>> tasks) 
 }
 
 /// Runs all of them at once; the first failure cancels the rest and is the result. All are over when it returns.
-/// Cancellation: passed on to each. Thread: the caller's executor.
+/// Cancellation: passed on to each. Thread: as `with_deadline`.
 template <class T>
 Task<void> all_or_cancel(std::vector<Task<T>> tasks) {
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
@@ -100,7 +111,7 @@ Task<void> all_or_cancel(std::vector<Task<T>> tasks) {
 
 /// Runs all of them at once; the first success cancels the rest and is the result, and so does the last failure when
 /// none succeeds. All are over when it returns. Errors: `invalid_argument` for no task at all.
-/// Cancellation: passed on to each. Thread: the caller's executor.
+/// Cancellation: passed on to each. Thread: as `with_deadline`.
 template <class T>
 Task<T> first_of(std::vector<Task<T>> tasks) {
     if (tasks.empty()) co_return Error(Errc::invalid_argument, "first_of needs at least one task");

@@ -8,14 +8,19 @@ namespace mooncake {
 
 /// When an operation must be over. A point in time, not a length: layers hand it down unchanged.
 /// `Deadline{}` never passes; a duration converts to "from now", so `{.deadline = 5ms}` reads as one would say it.
+/// Every public operation has `usual()` where its caller says nothing; `never()` has to be said.
 class Deadline {
   public:
+    static constexpr auto usual_patience = std::chrono::seconds{10};
+
     constexpr Deadline() noexcept = default;
     constexpr explicit Deadline(TimePoint at) noexcept : at_(at) {}
     template <class Rep, class Period>
     Deadline(std::chrono::duration<Rep, Period> from_now) noexcept : at_(saturating(SteadyClock{}.now(), from_now)) {}
 
     [[nodiscard]] static constexpr Deadline never() noexcept { return {}; }
+    /// 10 s from now.
+    [[nodiscard]] static Deadline usual() noexcept { return usual_patience; }
     [[nodiscard]] constexpr bool is_never() const noexcept { return at_ == TimePoint::max(); }
     [[nodiscard]] constexpr TimePoint at() const noexcept { return at_; }
     [[nodiscard]] constexpr bool passed(TimePoint now) const noexcept { return !is_never() && at_ <= now; }

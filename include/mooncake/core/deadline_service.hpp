@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/deadline.hpp>
+#include <mooncake/core/serial.hpp>
 #include <mooncake/core/timer_wheel.hpp>
 
 #include <boost/asio/execution_context.hpp>
@@ -19,6 +20,7 @@ class Alarm {
   public:
     virtual ~Alarm() = default;
     virtual void set(TimePoint at, std::function<void()> ring) = 0;
+    virtual void stop() noexcept = 0;
 };
 
 /// Asio's own timer.
@@ -32,25 +34,32 @@ class TimerAlarm final : public Alarm {
             if (!error) ring();
         });
     }
+    void stop() noexcept override { timer_.cancel(); }
 
   private:
-    boost::asio::steady_timer timer_;
+    asio::steady_timer timer_;
 };
 
 /// One coarse timer wheel (ticks of 1 ms) per execution context, driven by a single alarm that is set only while
 /// somebody waits. A node fires up to one tick late, never early. Callbacks run under the lock: they post and return.
-class DeadlineService final : public boost::asio::execution_context::service {
+///
+/// An application's context has nothing to do any more when nobody waits: `run()` returns. A runtime's goes on anyway, and
+/// is spared the setting and stopping of its alarm for every wait.
+class DeadlineService final : public asio::execution_context::service {
   public:
     using key_type = DeadlineService;
-    inline static boost::asio::execution_context::id id;
+    inline static asio::execution_context::id id;
 
     struct Node : TimerWheel::Node {
         void (*expire)(Node&) noexcept = nullptr;
     };
 
     /// `alarm`: another than Asio's timer, for contexts that have none.
-    explicit DeadlineService(boost::asio::execution_context& context, std::unique_ptr<Alarm> alarm = nullptr)
-        : service(context), alarm_(std::move(alarm)) {}
+    explicit DeadlineService(asio::execution_context& context, std::unique_ptr<Alarm> alarm = nullptr)
+        : service(context), own_(asio::has_service<OwnContext>(context)), alarm_(std::move(alarm)) {}
+
+    /// Whether the context is a runtime's.
+    [[nodiscard]] bool own() const noexcept { return own_; }
 
     /// `executor`: one of this context's. `expire` may come before `add` returns if the deadline has passed.
     template <class Ex>
@@ -66,10 +75,16 @@ class DeadlineService final : public boost::asio::execution_context::service {
     void remove(Node& node) noexcept {
         const auto lock = std::lock_guard(mutex_);
         wheel_.remove(node);
+        if (own_ || wheel_.size() != 0 || !armed_) return;
+        armed_.reset();
+        alarm_->stop();
     }
 
   private:
-    void shutdown() noexcept override { alarm_.reset(); }
+    void shutdown() noexcept override {
+        armed_.reset();
+        alarm_.reset();
+    }
 
     [[nodiscard]] std::uint64_t tick_of(TimePoint at) const noexcept {
         return at <= start_ ? 0 : static_cast<std::uint64_t>((at - start_) / std::chrono::milliseconds{1});
@@ -94,6 +109,7 @@ class DeadlineService final : public boost::asio::execution_context::service {
         arm();
     }
 
+    const bool own_;
     std::mutex mutex_;
     TimerWheel wheel_;
     TimePoint start_ = SteadyClock{}.now();

@@ -67,6 +67,8 @@ class Event {
     struct Waiter {
         virtual ~Waiter() = default;
         virtual void resume(std::unique_ptr<Waiter> self, Wake wake) = 0;
+        /// The context may be gone as soon as it has nothing to do: it has as long as `resume` takes.
+        bool busy = false;
     };
 
     template <class Handler>
@@ -75,8 +77,12 @@ class Event {
         void resume(std::unique_ptr<Waiter> self, Wake wake) override {
             auto resumed = std::move(handler);
             auto on = std::move(executor);
+            const auto may_end = busy;
             self.reset();
-            asio::post(on, [resumed = std::move(resumed), wake]() mutable { resumed(std::exception_ptr{}, wake); });
+            auto go_on = [resumed = std::move(resumed), wake]() mutable { resumed(std::exception_ptr{}, wake); };
+            if (!may_end) return asio::post(on, std::move(go_on));
+            const auto meanwhile = asio::prefer(on, asio::execution::outstanding_work.tracked);
+            asio::post(on, std::move(go_on));
         }
         Handler handler;
         asio::associated_executor_t<Handler> executor;
@@ -102,7 +108,10 @@ class Event {
                 slot_ = slot;
                 slot.assign([this](asio::cancellation_type) { finish(State::cancelled); });
             }
-            if (!deadline.is_never()) arm(executor, deadline);
+            if (!deadline.is_never()) {
+                arm(executor, deadline);
+                waiter_->busy = !timer_.service->own();
+            }
             state = State::starting;
             // Once this succeeds the waiter may be running on another thread: touch nothing after it.
             if (state_.compare_exchange_strong(state, State::waiting, std::memory_order_acq_rel)) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/end_program.hpp>
 #include <mooncake/core/later.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/signals.hpp>
@@ -81,9 +82,24 @@ struct RuntimeConfig {
 
 /// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands. Its threads take none
 /// of the application's signals.
-/// Lifetime: first made, last destroyed: engines and stores that use it are closed before.
+/// Lifetime: first made, last destroyed: engines, stores and servers that use it are closed before. The destructor ends the
+/// program, with a sentence, where they are not.
 class Runtime {
   public:
+    /// Held by what uses a runtime, until that is closed.
+    class Tenant {
+      public:
+        explicit Tenant(Runtime& runtime) noexcept : runtime_(runtime) {
+            runtime.tenants_.fetch_add(1, std::memory_order_relaxed);
+        }
+        Tenant(const Tenant&) = delete;
+        Tenant& operator=(const Tenant&) = delete;
+        ~Tenant() { runtime_.tenants_.fetch_sub(1, std::memory_order_release); }
+
+      private:
+        Runtime& runtime_;
+    };
+
     /// Throws `boost::system::system_error`: `invalid_argument`, `system` (the system gives no more threads).
     explicit Runtime(RuntimeConfig config = {}) {
         const auto cores = usable_cores();
@@ -108,7 +124,13 @@ class Runtime {
     }
     Runtime(const Runtime&) = delete;
     Runtime& operator=(const Runtime&) = delete;
-    virtual ~Runtime() { stop(); }
+    virtual ~Runtime() {
+        const auto left = tenants_.load(std::memory_order_acquire);
+        if (left != 0 && environment_ == nullptr)
+            core::detail::end_program("a Runtime was destroyed before the engines, stores and servers that use it (" +
+                                      std::to_string(left) + " not closed): declare it before them");
+        stop();
+    }
 
     [[nodiscard]] std::size_t size() const noexcept { return executors_.size(); }
     [[nodiscard]] Executor executor(std::size_t index = 0) const noexcept {
@@ -154,6 +176,7 @@ class Runtime {
 
   private:
     struct Loop {
+        Loop() { asio::make_service<core::detail::OwnContext>(context); }
         asio::io_context context{1};
         asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
         std::thread thread;
@@ -197,7 +220,7 @@ class Runtime {
     Environment* environment_ = nullptr; ///< null: the threads are our own
     std::vector<std::unique_ptr<Loop>> loops_;
     std::vector<Executor> executors_; // die first: they name the loops
-    std::atomic<std::size_t> turn_ = 0;
+    std::atomic<std::size_t> turn_ = 0, tenants_ = 0;
 };
 
 } // namespace mooncake

@@ -45,10 +45,13 @@ Task<void> guarded(Task<void> task, Broken broken) {
 /// Holds the coroutines somebody started, so that none outlives what it uses.
 /// `spawn` starts one; `close` refuses new ones, cancels those that run, and returns when all are over. Closing is not
 /// optional: the destructor asserts that nothing is left.
-/// Thread: `spawn`, `cancel` and `close` from any; the coroutines run on the scope's executor, which is single-threaded.
+/// Thread: `spawn`, `cancel` and `close` from any; the coroutines run on the scope's executor, one at a time.
 class TaskScope {
   public:
-    explicit TaskScope(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+    /// `executor`: a runtime's, or an application's own, which gets a strand on top of it.
+    template <class Void = void> // here and below: only who uses it pays for compiling it
+    explicit TaskScope(const Executor& executor)
+        : state_(std::make_shared<State>(core::detail::serial<Void>(executor))) {}
     TaskScope(const TaskScope&) = delete;
     TaskScope& operator=(const TaskScope&) = delete;
     ~TaskScope() { assert(state_->count() == 0 && "close a TaskScope before it dies"); }

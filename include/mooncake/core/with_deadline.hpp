@@ -8,23 +8,32 @@ namespace core::detail {
 
 /// A coroutine of its own whose caller can cancel it, awaited to its end whatever happens.
 template <class T>
-struct Child {
+class Child {
+  public:
     Result<T> result = Errc::cancelled;
-    asio::cancellation_signal signal;
     std::exception_ptr thrown;
 
-    /// `over()` is called on `executor` when the result is there.
+    /// `over()` is called, somewhere, when the result is there: nothing of the child is touched any more.
     template <class Over>
     void start(const Executor& executor, Task<T> task, Over over) {
-        auto slot = signal.slot();
+        executor_ = serial(executor);
+        auto slot = signal_->slot();
         auto done = [this, over](std::exception_ptr failure, Result<T> value) {
             thrown = std::move(failure);
             if (!thrown) result = std::move(value);
             over();
         };
-        asio::co_spawn(executor, entry(std::move(task)), asio::bind_cancellation_slot(slot, std::move(done)));
+        asio::co_spawn(executor_, entry(std::move(task)), asio::bind_cancellation_slot(slot, std::move(done)));
     }
-    void cancel() { signal.emit(asio::cancellation_type::terminal); }
+
+    /// On the child's executor, beside which the caller may run; by then the child may be over, and gone.
+    void cancel() {
+        asio::dispatch(executor_, [signal = signal_] { signal->emit(asio::cancellation_type::terminal); });
+    }
+
+  private:
+    Executor executor_;
+    std::shared_ptr<asio::cancellation_signal> signal_ = std::make_shared<asio::cancellation_signal>();
 };
 
 } // namespace core::detail
@@ -32,7 +41,7 @@ struct Child {
 /// Runs `task` and cancels it at `deadline`; the result is then `timed_out`, unless the task was over all the same.
 /// For operations that open, connect or close; those on the data path carry a deadline of their own.
 /// Cancellation: passed on to the task. What the task uses is free when this returns.
-/// Thread: the caller's executor, which runs on one thread.
+/// Thread: the caller's executor; where several threads turn that, the task has a strand on top of it.
 template <class T>
 Task<T> with_deadline(Task<T> task, Deadline deadline) {
     const auto throws = co_await asio::this_coro::throw_if_cancelled();

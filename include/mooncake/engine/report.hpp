@@ -13,8 +13,8 @@
 namespace mooncake {
 
 struct TransferOptions {
-    Deadline deadline = {};       ///< for the whole batch
-    Digest digest = Digest::none; ///< whether the reports carry checksums of the bytes that moved
+    Deadline deadline = Deadline::usual(); ///< for the whole batch
+    Digest digest = Digest::none;          ///< whether the reports carry checksums of the bytes that moved
 };
 static_assert(std::is_trivially_destructible_v<TransferOptions>);
 

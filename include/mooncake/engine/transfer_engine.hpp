@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,7 +61,7 @@ class TransferEngine {
 
     /// Binds what the transports need, and serves from then on. Throws `boost::system::system_error`: `address_in_use`, …
     explicit TransferEngine(Runtime& runtime, Config config = {})
-        : runtime_(runtime), config_(checked(std::move(config))),
+        : runtime_(runtime), tenant_(std::in_place, runtime), config_(checked(std::move(config))),
           regions_(std::make_shared<RegionTable>(random_secret())),
           metadata_(config_.metadata ? config_.metadata : make_metadata()),
           transports_(TransportContext{runtime, regions_, config_.log}, config_.transports),
@@ -108,7 +109,7 @@ class TransferEngine {
     /// Takes the region back: no access begins any more, and when this returns none is in progress and no peer maps it. Copies
     /// of `region` that the caller keeps do not count.
     /// Errors: `timed_out`, `cancelled`: a peer still holds on to it; it is out of the segment all the same.
-    Task<void> unregister(RegionPin region, Deadline deadline = {}) {
+    Task<void> unregister(RegionPin region, Deadline deadline = Deadline::usual()) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
         const auto pinned = engine::detail::RegionHandle::pins_of(region);
@@ -136,7 +137,7 @@ class TransferEngine {
 
     /// Looks a segment up and finds the ways to it. `locator`: what `locator()` says at the segment's owner.
     /// Errors: `not_found`, `unreachable`, `timed_out`; `no_path` (names what the segment offers and what this engine has).
-    Task<Segment> open(std::string locator, Deadline deadline = {}) {
+    Task<Segment> open(std::string locator, Deadline deadline = Deadline::usual()) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
         if (deadline.passed()) co_return Error(Errc::timed_out, "opening segment " + in_quotes(locator, 256));
@@ -214,7 +215,7 @@ class TransferEngine {
     /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
     /// Errors: `invalid_argument` (no segment), `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
     Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
-                           std::uint64_t key = 0, Deadline deadline = {}) {
+                           std::uint64_t key = 0, Deadline deadline = Deadline::usual()) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
         if (!segment) co_return Error(Errc::invalid_argument, "the segment is empty; open one first");
@@ -240,6 +241,7 @@ class TransferEngine {
         co_await transports_.close();
         if (!config_.metadata) co_await metadata_->close();
         co_await gate_.wait();
+        tenant_.reset();
     }
 
     using Metadata = typename Traits::Metadata;
@@ -319,6 +321,7 @@ class TransferEngine {
     }
 
     Runtime& runtime_;
+    std::optional<Runtime::Tenant> tenant_; ///< until it is closed
     const Config config_;
     const std::shared_ptr<RegionTable> regions_;
     const std::shared_ptr<Metadata> metadata_;

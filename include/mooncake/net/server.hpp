@@ -13,6 +13,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,8 +37,8 @@ template <StreamPolicy P>
 class Server {
   public:
     Server(Runtime& runtime, FrameService& service, ServerConfig config, P policy = {})
-        : runtime_(runtime), service_(service), config_(std::move(config)), policy_(std::move(policy)),
-          budget_(std::make_shared<net::detail::MessageBudget>(config_.most_message_bytes)),
+        : runtime_(runtime), tenant_(std::in_place, runtime), service_(service), config_(std::move(config)),
+          policy_(std::move(policy)), budget_(std::make_shared<net::detail::MessageBudget>(config_.most_message_bytes)),
           scope_(runtime.next_executor()), listener_(policy_.listen(scope_.executor(), config_.listen)),
           endpoint_(listener_.endpoint()) {}
 
@@ -64,6 +65,7 @@ class Server {
         }
         for (const auto& connection : connections) co_await connection->close();
         listener_.close();
+        tenant_.reset();
         co_await asio::this_coro::throw_if_cancelled(throws);
     }
 
@@ -203,6 +205,7 @@ class Server {
     }
 
     Runtime& runtime_;
+    std::optional<Runtime::Tenant> tenant_; ///< until it is closed
     FrameService& service_;
     const ServerConfig config_;
     const P policy_;

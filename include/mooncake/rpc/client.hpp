@@ -33,7 +33,7 @@ class RpcClient {
     /// Cancellation: partial; the server may have done it all the same.
     /// Lifetime: `request` is not looked at after the call has returned its task.
     template <RpcRequest R>
-    Task<typename R::Reply> call(const R& request, Deadline deadline = {}) {
+    Task<typename R::Reply> call(const R& request, Deadline deadline = Deadline::usual()) {
         auto message = std::string();
         encode(request, message);
         return exchange<typename R::Reply>(R::method, std::move(message), deadline);

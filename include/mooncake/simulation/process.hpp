@@ -236,6 +236,10 @@ class SimulatedAlarm final : public core::detail::Alarm {
         state_->set = true;
         schedule(state_);
     }
+    void stop() noexcept override {
+        state_->set = false;
+        ++state_->turn;
+    }
 
   private:
     struct State {
@@ -261,6 +265,7 @@ class SimulatedAlarm final : public core::detail::Alarm {
 } // namespace detail
 
 inline Context::Context(Process& process, std::uint64_t number) : process_(process), id_(number) {
+    asio::make_service<core::detail::OwnContext>(*this);
     asio::make_service<core::detail::DeadlineService>(*this, std::make_unique<detail::SimulatedAlarm>(*this));
 }
 

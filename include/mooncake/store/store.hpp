@@ -102,10 +102,14 @@ class Store {
 
     /// Makes a lease last as long again as a new one; gives until when it can be trusted.
     /// Errors: `lease_expired`.
-    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = {}) { return client_.renew(lease, deadline); }
+    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = Deadline::usual()) {
+        return client_.renew(lease, deadline);
+    }
 
     /// Ends leases that came out of a put or a get, here or in another process.
-    Task<void> release(std::uint64_t lease, Deadline deadline = {}) { return client_.release(lease, deadline); }
+    Task<void> release(std::uint64_t lease, Deadline deadline = Deadline::usual()) {
+        return client_.release(lease, deadline);
+    }
 
     /// A window onto the object where its memory can be this process's, else a copy of it.
     /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
@@ -119,35 +123,35 @@ class Store {
 
     /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
     Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
-                                         Deadline deadline = {}) {
+                                         Deadline deadline = Deadline::usual()) {
         return client_.exists_batch(strings(keys), mode, deadline);
     }
 
     /// Whether it is visible: `ok`, or `not_found`; any other error says that nobody knows. Touches and leases nothing.
-    Task<void> exists(std::string_view key, Deadline deadline = {}) {
+    Task<void> exists(std::string_view key, Deadline deadline = Deadline::usual()) {
         return client_.exists(std::string(key), deadline);
     }
 
     /// Errors: `not_found`, `conflict` (it is leased or being written, and `mode` does not force it).
     Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use,
-                      Deadline deadline = {}) {
+                      Deadline deadline = Deadline::usual()) {
         return client_.remove(std::string(key), mode, deadline);
     }
 
     Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
                                          store::RemoveMode mode = store::RemoveMode::unless_in_use,
-                                         Deadline deadline = {}) {
+                                         Deadline deadline = Deadline::usual()) {
         return client_.remove_batch(strings(keys), mode, deadline);
     }
 
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
-                                                std::uint32_t limit = 1000, Deadline deadline = {}) {
+                                                std::uint32_t limit = 1000, Deadline deadline = Deadline::usual()) {
         auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
         return client_.list(std::move(message), deadline);
     }
 
-    Task<store::StatsReply> statistics(Deadline deadline = {}) { return client_.statistics(deadline); }
+    Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual()) { return client_.statistics(deadline); }
 
     [[nodiscard]] Engine& engine() noexcept { return client_.engine(); }
     [[nodiscard]] Master& master() noexcept { return client_.master(); }

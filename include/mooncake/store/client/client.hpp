@@ -66,7 +66,6 @@ class Client {
     Task<PutBatchReport> put_batch(Keys keys, std::vector<ConstBytes> values, PutOptions options) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
-        options.deadline = or_default(options.deadline);
         auto parts = KeyParts(std::move(keys), master_.limits().max_keys);
         auto rest = std::span<const ConstBytes>(values);
         auto all = PutBatchReport();
@@ -120,7 +119,6 @@ class Client {
     Task<GetBatchReport> get_batch(Keys keys, std::vector<MutableBytes> into, GetBatchOptions options) {
         const auto pass = gate_.enter();
         if (!pass) co_return closed();
-        options.deadline = or_default(options.deadline);
         auto parts = KeyParts(std::move(keys), master_.limits().max_keys);
         auto rest = std::span<const MutableBytes>(into);
         auto all = GetBatchReport();

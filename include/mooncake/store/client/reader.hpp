@@ -17,12 +17,6 @@
 
 namespace mooncake::store::detail {
 
-inline constexpr auto default_patience = std::chrono::seconds{10};
-
-[[nodiscard]] inline Deadline or_default(Deadline deadline) noexcept {
-    return deadline.is_never() ? Deadline(default_patience) : deadline;
-}
-
 /// What became of something that could not be reached: the caller may have had no more time for it, or given up.
 [[nodiscard]] inline Errc or_gave_up(Errc outcome, const Error& failure) noexcept {
     return failure == Errc::timed_out || failure == Errc::cancelled ? failure.code() : outcome;
@@ -40,7 +34,7 @@ class Reader {
 
     /// Asks the master, and opens the segments it names.
     Task<void> locate(std::vector<std::string> keys, const GetBatchOptions options) {
-        deadline_ = or_default(options.deadline);
+        deadline_ = options.deadline;
         wanted_ = Get{.keys = std::move(keys), .mode = options.mode};
         const auto asked = SteadyClock{}.now();
         auto reply = co_await master_.call(wanted_, deadline_);

@@ -31,7 +31,7 @@ class Writer {
     /// `values[i]` under `keys[i]`. Lifetime: the bytes outlive the put, and so does what `values` points to.
     Task<PutBatchReport> put(std::vector<std::string> keys, std::span<const ConstBytes> values,
                              const PutOptions options) {
-        const auto deadline = or_default(options.deadline);
+        const auto deadline = options.deadline;
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.sizes.reserve(values.size());

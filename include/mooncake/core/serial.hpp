@@ -1,0 +1,37 @@
+#pragma once
+
+#include <mooncake/core/later.hpp>
+#include <mooncake/core/task.hpp>
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/strand.hpp>
+
+namespace mooncake::core::detail {
+
+/// In the contexts of a `Runtime`: one thread turns each, and they stay until nothing of ours runs on them any more.
+class OwnContext final : public asio::execution_context::service {
+  public:
+    using key_type = OwnContext;
+    inline static asio::execution_context::id id;
+
+    explicit OwnContext(asio::execution_context& context) : service(context) {}
+
+  private:
+    void shutdown() noexcept override {}
+};
+
+/// `executor`, or one on top of it that does one thing at a time. An application's own context may have any number of threads.
+template <class Void = void> // only who uses it pays for compiling it
+[[nodiscard]] Executor serial(const Executor& executor) {
+    if (asio::has_service<OwnContext>(asio::query(executor, asio::execution::context))) return executor;
+    using Strand = asio::strand<later<Executor, Void>>;
+    using Plain = later<asio::io_context::executor_type, Void>;
+    using PlainStrand = asio::strand<Plain>; // fits into an executor, and needs no memory of its own
+    if (const auto* const plain = executor.template target<Plain>()) return PlainStrand(*plain);
+    if (executor.template target<PlainStrand>() || executor.template target<Strand>()) return executor;
+    return Strand(executor);
+}
+
+} // namespace mooncake::core::detail
