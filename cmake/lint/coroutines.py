@@ -8,13 +8,16 @@ that a test run with clang hides it. What is allowed:
     co_await f();              T x = co_await f();              x = co_await f();
     co_return co_await f();    if (T x = co_await f(); !x)
 
-with no `{` before the `;` other than the `({.field = …})` of an option struct and the body of a lambda without captures. Also: `detached` only in core/, where
-TaskScope is.
+with no `{` before the `;` other than the `({.field = …})` of an option struct and the body of a lambda without captures.
+Also: `detached` only in core/, where TaskScope is; and a coroutine with a result says so on every way out: one that runs
+off its end has none, which is undefined and which g++ 12 does not warn of.
 """
 
 import re
 
 from common import ROOT, blank, finish, sources
+
+OURS = (ROOT / "include/mooncake").is_dir() and (ROOT / "cmake/lint").is_dir()
 
 NAME = r"[A-Za-z_]\w*"
 # What may stand between the start of a statement and its co_await: nothing, or something that takes the result as it is.
@@ -121,7 +124,20 @@ def check_operand(operand):
     inner = operand.lstrip()
     if re.match(r"\([^;]*\?", inner) and "?" in inner[:match_forward(inner, 0)]:
         return "co_await (c ? f() : g()): use if and else"
+    if "?" in outside_brackets(operand):
+        return "co_await f() ? a : b: name its result first"
     return None
+
+
+def outside_brackets(code):
+    """`code` without what stands in brackets."""
+    kept, depth = [], 0
+    for c in code:
+        depth -= c in ")]}"
+        if depth == 0:
+            kept.append(c)
+        depth += c in "([{"
+    return "".join(kept)
 
 
 def check_await(code, at):
@@ -151,6 +167,83 @@ def check_await(code, at):
     return check_operand(operand)
 
 
+RESULT = r"(?:Task<|awaitable<(?!\s*void\b))"
+QUALIFIERS = re.compile(r"(?:\s*(?:const|noexcept|override|final|mutable|&&?))*\s*$")
+
+
+def is_coroutine_head(code, at):
+    """Whether the `{` at `at` opens the body of a function or lambda that gives a `Task`."""
+    before = code[max(0, at - 2000):at].rstrip()
+    if re.search(rf"->\s*(?:\w+::)*{RESULT}[^;{{}}()]*>$", before):
+        return True
+    before = before[:QUALIFIERS.search(before).start()]
+    if not before.endswith(")"):
+        return False
+    begin = match_back(before, len(before) - 1)
+    return begin > 0 and re.search(rf"(?:^|[;{{}}\s:]){RESULT}[^;{{}}()]*>\s+(?:\w+::)*\w+\s*$", before[:begin]) is not None
+
+
+def may_run_off(body):
+    """Whether control may come to the end of a block, whose text this is."""
+    body = body.rstrip()
+    if not body:
+        return True
+    if body.endswith("}"):
+        begin = match_back(body, len(body) - 1)
+        inner, head = body[begin + 1:-1], body[:begin].rstrip()
+        control = head[:match_back(head, len(head) - 1)].rstrip() if head.endswith(")") else ""
+        if re.search(r"\bwhile\s*\(\s*true\s*\)$", head) or re.search(r"\bfor$", control) and re.search(r";\s*;", head[len(control):]):
+            return False
+        if re.search(r"\bswitch$", control):
+            return False  # the compiler warns of a case that is missing
+        if re.search(r"\bcatch$", control):
+            return may_run_off(inner) or may_run_off(control[:-len("catch")])
+        if re.search(r"\b(?:if|if constexpr)$", control):
+            chain = control[:-len("if")].rstrip()
+            return may_run_off(inner) if chain.endswith("else") and not may_run_off(chain[:-len("else")]) else True
+        if head.endswith("else"):
+            return may_run_off(inner)
+        return may_run_off(inner) if not control else True
+    last = last_statement(body)
+    return re.match(r"(?:else\b|if\s*constexpr|\w+\s*:(?!:))?\s*(?:co_return\b|throw\b|std::rethrow_exception\b|throw_error\b|end_program\b|std::terminate\b|std::abort\b|_exit\b)", last) is None
+
+
+def last_statement(body):
+    """The simple statement that `body` ends with. Braces in it are those of values and lambdas, not of a block before it."""
+    at = len(body) - 2
+    while at >= 0 and body[at] not in ";{":
+        if body[at] in ")]}":
+            begin = match_back(body, at)
+            before = body[:begin].rstrip()
+            is_value = re.search(r"[\w>\]=(,]$", before) and not re.search(r"\b(?:else|do|try)$", before)
+            if body[at] == "}" and not is_value and not LAMBDA.search(before):
+                break
+            at = begin
+        at -= 1
+    return body[at + 1:].strip()
+
+
+def without_lambdas(body):
+    """`body`, where nothing is left of what lambdas in it do."""
+    at = body.find("{")
+    while at >= 0:
+        if LAMBDA.search(body[:at].rstrip()):
+            end = match_forward(body, at)
+            body = body[:at + 1] + " " * (end - at - 2) + body[end - 1:]
+        at = body.find("{", at + 1)
+    return body
+
+
+def check_ends(code):
+    for match in re.finditer(r"\{", code):
+        if not is_coroutine_head(code, match.start()):
+            continue
+        end = match_forward(code, match.start())
+        body = without_lambdas(code[match.start() + 1:end - 1])
+        if re.search(r"\bco_(?:await|return)\b", body) and may_run_off(body):
+            yield code.count("\n", 0, end - 1) + 1, "a coroutine with a result ends without co_return: `co_return ok;`"
+
+
 def check_file(path, text):
     code = blank(text)
     # A comment on the include's own line, or #define continuation, is no statement.
@@ -161,14 +254,14 @@ def check_file(path, text):
         problem = check_await(code, match.start())
         if problem is not None:
             yield code.count("\n", 0, match.start()) + 1, problem
-    if "include/mooncake/core/" not in path.as_posix() and "tests/compile_cost/" not in path.as_posix():
+    yield from check_ends(code)
+    if OURS and "include/mooncake/core/" not in path.as_posix() and "tests/compile_cost/" not in path.as_posix():
         for match in re.finditer(r"\basio::detached\b", code):
             yield code.count("\n", 0, match.start()) + 1, "asio::detached: spawn it in a TaskScope"
 
 
 if __name__ == "__main__":
     found = []
-    ours = (ROOT / "include/mooncake").is_dir()
-    for file in sources(*(("include", "tests", "bench", "examples") if ours else (".",))):
+    for file in sources(*(("include", "tests", "bench", "examples") if OURS else (".",))):
         found += [f"{file}:{line}: {problem}" for line, problem in check_file(file, file.read_text())]
     finish(found, "every co_await has a form that g++ 12 compiles well")

@@ -63,7 +63,7 @@ using Does = FakePool::Does;
 struct Fixture {
     Runtime runtime{{.threads = 1}};
     FakePool pool;
-    Mover<FakePool> mover{pool, {.rest = 1s, .patience = 320ms}};
+    Mover<FakePool> mover{pool, {.rest = 1s, .patience = 3'200ms}};
     std::shared_ptr<FakePool::State> state = std::make_shared<FakePool::State>();
 
     /// The outcome of a slice that has so long.
@@ -112,7 +112,7 @@ TEST_CASE("mover: rests are bounded") {
 TEST_CASE("mover: silence fails a way where it was given a fair time, and says nothing where its user was in haste") {
     auto f = Fixture();
     f.pool.first_does = {Does::stays_silent};
-    CHECK(f.move(20ms) == Errc::ok); // half of that is less than a sixteenth of what a way has
+    CHECK(f.move(300ms) == Errc::ok); // half of that is less than a sixteenth of what a way has
     CHECK(f.pool.used == std::vector<std::size_t>{0, 1});
     CHECK(f.state->paths[0].failures == 0);
     f.pool.first_does = {Does::stays_silent};

@@ -1,17 +1,21 @@
 #pragma once
 
 #include <mooncake/core/deadline.hpp>
+#include <mooncake/core/end_program.hpp>
 #include <mooncake/core/serial.hpp>
 #include <mooncake/core/timer_wheel.hpp>
 
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 namespace mooncake::core::detail {
 
@@ -61,6 +65,10 @@ class DeadlineService final : public asio::execution_context::service {
     /// Whether the context is a runtime's.
     [[nodiscard]] bool own() const noexcept { return own_; }
 
+    /// Something else will write to memory of the caller's, and wake him here: until `leave` the context has to stay.
+    void enter() noexcept { under_way_.fetch_add(1, std::memory_order_relaxed); }
+    void leave() noexcept { under_way_.fetch_sub(1, std::memory_order_relaxed); }
+
     /// `executor`: one of this context's. `expire` may come before `add` returns if the deadline has passed.
     template <class Ex>
     void add(const Ex& executor, Node& node, Deadline deadline) {
@@ -82,6 +90,12 @@ class DeadlineService final : public asio::execution_context::service {
 
   private:
     void shutdown() noexcept override {
+        const auto left = under_way_.load(std::memory_order_relaxed);
+        if (left != 0)
+            end_program("an execution context (io_context, thread_pool) was destroyed while operations of mooncake (" +
+                        std::to_string(left) +
+                        ") were under way on it, which may write to memory of their caller's: run it "
+                        "until they are over; cancelled ones are soon");
         armed_.reset();
         alarm_.reset();
     }
@@ -110,6 +124,7 @@ class DeadlineService final : public asio::execution_context::service {
     }
 
     const bool own_;
+    std::atomic<std::size_t> under_way_ = 0;
     std::mutex mutex_;
     TimerWheel wheel_;
     TimePoint start_ = SteadyClock{}.now();

@@ -24,6 +24,9 @@ enum class Wake : std::uint8_t { set, timed_out, cancelled };
 /// Whether a wait gives way to cancellation.
 enum class Interrupt : std::uint8_t { yes, no };
 
+/// What a wait is for: a context that ends while one for an operation is under way ends the program, with a sentence.
+enum class Awaits : std::uint8_t { signal, operation };
+
 [[nodiscard]] constexpr Errc to_errc(Wake wake) noexcept {
     return wake == Wake::set ? Errc::ok : wake == Wake::timed_out ? Errc::timed_out : Errc::cancelled;
 }
@@ -44,15 +47,16 @@ class Event {
 
     /// Cancellation: total; nothing is consumed. A cancellation that came before the wait counts.
     template <class = void> // here and in the classes around: only who uses it pays for compiling it
-    asio::awaitable<Wake> wait(Deadline deadline = {}, Interrupt interrupt = Interrupt::yes) {
+    asio::awaitable<Wake> wait(Deadline deadline = {}, Interrupt interrupt = Interrupt::yes,
+                               Awaits what = Awaits::signal) {
         if (interrupt == Interrupt::yes) {
             const auto cancellation = co_await asio::this_coro::cancellation_state;
             if (cancellation.cancelled() != asio::cancellation_type::none) co_return Wake::cancelled;
         }
         if (auto set = State::set; state_.compare_exchange_strong(set, State::idle, std::memory_order_acq_rel))
             co_return Wake::set;
-        auto start = [this, deadline, interrupt](auto handler) {
-            this->begin(std::move(handler), deadline, interrupt);
+        auto start = [this, deadline, interrupt, what](auto handler) {
+            this->begin(std::move(handler), deadline, interrupt, what);
         };
         const auto wake = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Wake)>(
             start, asio::use_awaitable);
@@ -89,15 +93,27 @@ class Event {
     };
 
     struct Timer : core::detail::DeadlineService::Node {
+        /// Whether the context is somebody else's.
+        template <class Ex>
+        bool enter(const Ex& executor, Awaits what) {
+            auto& context = asio::query(executor, asio::execution::context);
+            service = &asio::use_service<core::detail::DeadlineService>(context);
+            counted = what == Awaits::operation && !service->own();
+            if (counted) service->enter();
+            return !service->own();
+        }
         void remove() noexcept {
-            if (service) std::exchange(service, nullptr)->remove(*this);
+            if (!service) return;
+            if (std::exchange(counted, false)) service->leave();
+            std::exchange(service, nullptr)->remove(*this);
         }
         core::detail::DeadlineService* service = nullptr;
         Event* event = nullptr;
+        bool counted = false;
     };
 
     template <class Handler>
-    void begin(Handler handler, Deadline deadline, Interrupt interrupt) {
+    void begin(Handler handler, Deadline deadline, Interrupt interrupt, Awaits what) {
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto waiter = std::make_unique<WaiterOf<Handler>>(std::move(handler));
         const auto executor = waiter->executor;
@@ -108,9 +124,9 @@ class Event {
                 slot_ = slot;
                 slot.assign([this](asio::cancellation_type) { finish(State::cancelled); });
             }
-            if (!deadline.is_never()) {
-                arm(executor, deadline);
-                waiter_->busy = !timer_.service->own();
+            if (!deadline.is_never() || what == Awaits::operation) {
+                waiter_->busy = timer_.enter(executor, what);
+                if (!deadline.is_never()) arm(executor, deadline);
             }
             state = State::starting;
             // Once this succeeds the waiter may be running on another thread: touch nothing after it.
@@ -121,8 +137,6 @@ class Event {
 
     template <class Ex>
     void arm(const Ex& executor, Deadline deadline) {
-        auto& context = asio::query(executor, asio::execution::context);
-        timer_.service = &asio::use_service<core::detail::DeadlineService>(context);
         timer_.event = this;
         timer_.expire = [](core::detail::DeadlineService::Node& node) noexcept {
             static_cast<Timer&>(node).event->finish(State::timed_out);

@@ -17,7 +17,7 @@ class Latch {
     }
     template <class = void>
     asio::awaitable<Wake> wait(Deadline deadline, Interrupt interrupt = Interrupt::yes) {
-        return all_.wait(deadline, interrupt);
+        return all_.wait(deadline, interrupt, Awaits::operation);
     }
 
   private:

@@ -1,6 +1,6 @@
 // Every line marked so is one that g++ 12.2 miscompiles or refuses, or comes too close to one.
 
-Task<void> conditions() {
+asio::awaitable<void> conditions() {
     if (co_await f()) { // bad
         co_return;
     }
@@ -26,10 +26,11 @@ Task<int> conditional(bool c) {
     const auto y = c ? co_await f() : co_await g(); // bad
     co_await (c ? f() : g()); // bad
     auto r = co_await (c ? f() : g()); // bad
-    co_return 0;
+    auto s = co_await f() ? 1 : 2; // bad
+    co_return co_await f() ? 1 : 2; // bad
 }
 
-Task<void> braces() {
+asio::awaitable<void> braces() {
     co_await op(Opt{}); // bad
     co_await op({1, 2}); // bad
     co_await op(std::vector<int>{1, 2}); // bad
@@ -40,7 +41,7 @@ Task<void> braces() {
     co_await op({.deadline = 5ms}, Opt{.name = s}); // bad
 }
 
-Task<void> lambdas() {
+asio::awaitable<void> lambdas() {
     co_await co_spawn(ex, [p]() -> awaitable<void> { co_return; }, use_awaitable); // bad
     co_await post([&] { ++n; }); // bad
     co_await first([] { return 1; }, [p] { return p; }); // bad
@@ -50,7 +51,7 @@ Task<void> lambdas() {
     auto r = co_await run([x = std::move(x)]() mutable { return x; }); // bad
 }
 
-Task<int> expressions() {
+asio::awaitable<void> expressions() {
     g(co_await f()); // bad
     co_await g(co_await f()); // bad
     auto n = (co_await f()).value(); // bad
@@ -62,4 +63,36 @@ Task<int> expressions() {
 
 void spawn() {
     asio::co_spawn(ex, f(), asio::detached); // bad
+}
+
+Task<void> runs_off() {
+    co_await f();
+} // bad
+Task<int> runs_off_sometimes(bool c) {
+    if (c) co_return 1;
+    co_await f();
+} // bad
+Task<int> C::runs_off_a_loop() const {
+    while (c) {
+        co_return 1;
+    }
+} // bad
+Task<int> runs_off_a_branch(bool c) {
+    if (c) {
+        co_return 1;
+    } else {
+        co_await f();
+    }
+} // bad
+Task<void> runs_off_a_catch() {
+    try {
+        co_return co_await f();
+    } catch (...) {
+        co_await g();
+    }
+} // bad
+void lambda_runs_off() {
+    auto l = [](int n) -> asio::awaitable<int> {
+        co_await f(n);
+    }; // bad
 }

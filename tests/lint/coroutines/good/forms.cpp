@@ -43,6 +43,7 @@ Task<void> options() {
     auto reply = co_await call(std::move(request));
     auto task = op({.name = s});
     co_await std::move(task);
+    co_return ok;
 }
 
 Task<int> conditional(bool c) {
@@ -61,6 +62,7 @@ Task<void> named_lambda() {
     co_await scope.spawn(child());
     co_await finish([](const Result<int>& r) { return r.has_error(); });
     co_await scope.spawn([]() -> Task<void> { co_return; }());
+    co_return ok;
 }
 
 template <typename T>
@@ -71,3 +73,52 @@ Task<T> generic(T value) {
 }
 
 auto operator co_await(Thing);
+
+Task<int> ends_everywhere(bool c) {
+    auto l = [] { return 1; };
+    if (c) {
+        co_return co_await f();
+    } else if (c2) {
+        co_return 1;
+    } else {
+        co_return 2;
+    }
+}
+Task<int> loops() {
+    for (;;) {
+        co_await f();
+    }
+}
+Task<int> counts() {
+    for (auto i = 0;; i = next(i)) {
+        if (i == 7) co_return i;
+        co_await f();
+    }
+}
+Task<int> loops_too() {
+    while (true) co_await f();
+    co_return 1;
+}
+Task<void> catches() {
+    try {
+        co_return co_await f();
+    } catch (...) {
+        throw;
+    }
+}
+Task<void> is_no_coroutine() { return f(); }
+asio::awaitable<void> has_no_result() { co_await f(); }
+Task<int> chooses(E e) {
+    co_await f();
+    switch (e) {
+    case E::a: co_return 1;
+    }
+}
+template <class T>
+Result<void> begins(T task) {
+    auto l = [](T t) -> Task<void> {
+        co_await std::move(t);
+        co_return ok;
+    };
+    return l(task);
+}
