@@ -77,8 +77,8 @@ class Store {
     }
 
     /// The object's bytes, in memory of the caller's.
-    /// Errors: `not_found`, `lost` (it was there, and every replica failed; the sentence says how), `timed_out`, `cancelled`,
-    /// `closed`.
+    /// Errors: `not_found`, `lost` (it was there, and every replica failed, or went with its node, as far as the master
+    /// remembers; the sentence says how), `timed_out`, `cancelled`, `closed`.
     Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {}) {
         return client_.get(std::string(key), options);
     }

@@ -534,6 +534,37 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
     CHECK(f.start("none").outcome == Errc::no_space);
 }
 
+TEST_CASE(
+    "lost: an object that went with its last replica is not as if it had never been, until somebody puts it anew") {
+    auto f = MasterFixture(8, {.segment_ttl = 3s});
+    const auto outcome = [&](const std::string& key) { return f.get({key}).objects.at(0).outcome; };
+    const auto one = f.put("one");
+    f.put("removed");
+    CHECK(f.master.remove({.keys = {"removed"}}).has_value());
+    const auto writing = f.start("writing");
+    CHECK(f.master.unmount({f.segment, 1}).has_value());
+    CHECK(outcome("one") == Errc::lost);
+    for (const auto* never : {"removed", "writing", "never"}) CHECK(outcome(never) == Errc::not_found);
+    CHECK(f.master.query({.keys = {"one"}}).value().outcomes.at(0) == Errc::not_found); // whether it is there
+    CHECK(f.get({"one", "never"}, LookUp::prefix).objects.empty());
+
+    f.segment = f.mount("node-2", 2);
+    f.put("one");
+    CHECK(outcome("one") == Errc::ok);
+    CHECK(f.master.remove({.keys = {"one"}, .mode = RemoveMode::force}).has_value());
+    CHECK(outcome("one") == Errc::not_found);
+
+    const auto bad = f.put("bad");
+    CHECK(f.master
+              .report_bad({.replicas = {{.key = "bad",
+                                         .version = bad.version,
+                                         .segment = bad.replicas[0].segment,
+                                         .epoch = bad.replicas[0].epoch}},
+                           .term = f.master.put_start({}).value().term})
+              .has_value());
+    CHECK(outcome("bad") == Errc::lost);
+}
+
 TEST_CASE("replicas: fewer than asked for are said, or refused") {
     auto f = MasterFixture(4);
     CHECK(f.put("a", {.replicas = 3}).replicas.size() == 1);

@@ -36,6 +36,28 @@ TEST_CASE("shard: keys of one hash are told apart") {
     CHECK(shard.find_visible(b) == nullptr); // being written, and without a replica
 }
 
+TEST_CASE("shard: of objects that lost their last replica it remembers the last ones, until they are put anew") {
+    auto shard = Shard();
+    const auto name = [](std::size_t i) { return "key-" + std::to_string(i); };
+    for (std::size_t i = 0; i <= Shard::most_lost; ++i) {
+        const auto object = object_of(name(i), HashedKey(name(i)).hash);
+        object->state = i == 5 ? ObjectState::writing : ObjectState::committed;
+        shard.remember_lost(*object);
+    }
+    CHECK(shard.why_not(HashedKey(name(0))) == Errc::lost); // one of them was never visible
+    CHECK(shard.why_not(HashedKey(name(5))) == Errc::not_found);
+    CHECK(shard.why_not(HashedKey("never")) == Errc::not_found);
+    const auto more = object_of("more", HashedKey("more").hash);
+    more->state = ObjectState::committed;
+    shard.remember_lost(*more);
+    CHECK(shard.why_not(HashedKey(name(0))) == Errc::not_found);
+    CHECK(shard.why_not(HashedKey(name(1))) == Errc::lost);
+    const auto anew = object_of(name(1), HashedKey(name(1)).hash);
+    shard.insert(*anew);
+    shard.erase(*anew);
+    CHECK(shard.why_not(HashedKey(name(1))) == Errc::not_found);
+}
+
 TEST_CASE("shard: keys spread evenly over all shards") {
     auto shards = Shards();
     auto counts = std::vector<int>(Shards::count);

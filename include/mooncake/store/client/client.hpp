@@ -312,6 +312,8 @@ class Client {
     static Error sentence(Errc outcome, const Error& failure, std::string_view key) {
         auto text = "object " + in_quotes(key);
         if (!failure.context().empty()) text += ": " + std::string(failure.context());
+        else if (outcome == Errc::lost)
+            text += ": its last replica went with a node that died or left, or was found to be wrong; put it again";
         return {outcome, std::move(text)};
     }
 

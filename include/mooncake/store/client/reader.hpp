@@ -75,7 +75,7 @@ class Reader {
             report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome
                                       : fits                     ? Errc::lost
                                                                  : Errc::too_large);
-            if (report.outcomes.back() == Errc::lost) pending.push_back({.object = i});
+            if (object.outcome == Errc::ok && fits) pending.push_back({.object = i});
             if (report.outcomes.back() == Errc::too_large)
                 failure_ =
                     Error(Errc::too_large, "it has " + std::to_string(object.size) + " bytes, and the memory for it " +

@@ -188,6 +188,7 @@ class Master {
             auto* const object = shard.find_visible(key);
             if (object != nullptr) describe_replicas(*object, store::detail::KeyFor::reading, answer.replicas);
             if (answer.replicas.empty()) { // no such object, or its last replica died just now
+                answer.outcome = shard.why_not(key);
                 if (message.mode == store::LookUp::each) continue;
                 reply.objects.pop_back();
                 break;
@@ -267,7 +268,13 @@ class Master {
                     return found.usable() ? Errc::exists : Errc::ok;
                 },
                 ignored);
-            if (object != nullptr) space_.bury(*object, at, at);
+            if (object == nullptr) continue;
+            {
+                auto& shard = space_.shards.of(object->hash);
+                const auto shard_lock = std::lock_guard(shard.mutex);
+                shard.remember_lost(*object);
+            }
+            space_.bury(*object, at, at);
         }
         return ok;
     }

@@ -29,9 +29,28 @@ class alignas(64) Shard {
         return object != nullptr && object->committed() && object->usable() ? object : nullptr;
     }
     /// Requires: no object of that key is here.
-    void insert(Object& object) { objects_.insert(object); }
+    void insert(Object& object) {
+        if (!lost_.empty()) [[unlikely]]
+            std::erase(lost_, object.hash);
+        objects_.insert(object);
+    }
     /// Requires: `object` is here.
     void erase(const Object& object) noexcept { objects_.erase(object); }
+
+    /// It is gone because its last replica is: that is remembered of the last `most_lost` such.
+    void remember_lost(const Object& object) {
+        if (!object.committed()) return;
+        if (lost_.size() == most_lost) lost_.erase(lost_.begin());
+        lost_.push_back(object.hash);
+    }
+    /// Why `key` cannot be read: `lost` where that is known, else `not_found`.
+    [[nodiscard]] Errc why_not(const HashedKey& key) const noexcept {
+        const auto* const object = find(key);
+        const auto unusable = object != nullptr && object->committed();
+        return unusable || std::find(lost_.begin(), lost_.end(), key.hash) != lost_.end() ? Errc::lost
+                                                                                          : Errc::not_found;
+    }
+    static constexpr std::size_t most_lost = 64; ///< of a shard
 
     template <class Visit>
     void for_each(const Visit& visit) const {
@@ -63,6 +82,7 @@ class alignas(64) Shard {
 
   private:
     ObjectTable objects_;
+    std::vector<std::uint64_t> lost_; ///< hashes of keys, in order
     std::unordered_map<std::string, Waiters> waiting_;
 };
 

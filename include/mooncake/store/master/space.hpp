@@ -176,7 +176,10 @@ class Space {
                     if (drop_dead_extents(object)) hurt.push_back(&object);
                 });
                 std::erase_if(hurt, [](const Object* object) { return !object->extents.empty(); });
-                for (const auto* object : hurt) shard.erase(*object);
+                for (const auto* object : hurt) {
+                    shard.erase(*object);
+                    shard.remember_lost(*object);
+                }
             }
             for (auto* object : hurt) bury(*object, now, now);
             gone += hurt.size();
