@@ -92,7 +92,7 @@ class DeadlineService final : public asio::execution_context::service {
     void shutdown() noexcept override {
         const auto left = under_way_.load(std::memory_order_relaxed);
         if (left != 0)
-            end_program("an execution context (io_context, thread_pool) was destroyed while operations of mooncake (" +
+            end_program("an execution context of Asio was destroyed while operations of mooncake (" +
                         std::to_string(left) +
                         ") were under way on it, which may write to memory of their caller's: run it "
                         "until they are over; cancelled ones are soon");

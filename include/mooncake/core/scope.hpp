@@ -50,8 +50,8 @@ class TaskScope {
   public:
     /// `executor`: a runtime's, or an application's own, which gets a strand on top of it.
     template <class Void = void> // here and below: only who uses it pays for compiling it
-    explicit TaskScope(const Executor& executor)
-        : state_(std::make_shared<State>(core::detail::serial<Void>(executor))) {}
+    explicit TaskScope(Executor executor)
+        : state_(std::make_shared<State>(core::detail::serial<Void>(std::move(executor)))) {}
     TaskScope(const TaskScope&) = delete;
     TaskScope& operator=(const TaskScope&) = delete;
     ~TaskScope() { assert(state_->count() == 0 && "close a TaskScope before it dies"); }

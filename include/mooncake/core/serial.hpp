@@ -24,7 +24,7 @@ class OwnContext final : public asio::execution_context::service {
 
 /// `executor`, or one on top of it that does one thing at a time. An application's own context may have any number of threads.
 template <class Void = void> // only who uses it pays for compiling it
-[[nodiscard]] Executor serial(const Executor& executor) {
+[[nodiscard]] Executor serial(Executor executor) {
     if (asio::has_service<OwnContext>(asio::query(executor, asio::execution::context))) return executor;
     using Strand = asio::strand<later<Executor, Void>>;
     using Plain = later<asio::io_context::executor_type, Void>;
