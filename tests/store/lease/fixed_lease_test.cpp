@@ -1,5 +1,6 @@
-// labels: unit
+// labels: unit conformance
 #include <mooncake/store/lease/fixed_lease.hpp>
+#include <mooncake/testing/lease_conformance.hpp>
 
 #include <doctest/doctest.h>
 
@@ -24,6 +25,12 @@ static_assert(!LeasePolicy<MayThrow>);
 static_assert(!LeasePolicy<InMilliseconds>);
 static_assert(!LeasePolicy<Mutates>);
 } // namespace
+
+TEST_CASE("lease: a fixed lease does what every policy does") { testing::lease_conformance<FixedLease>(); }
+
+TEST_CASE("lease: the least policy does what every policy does") {
+    testing::lease_conformance<testing::MinimalLease>();
+}
 
 TEST_CASE("lease: a fixed lease lasts as long as it was told, whatever it is for") {
     CHECK(FixedLease{}.duration({}) == 5s);

@@ -3,6 +3,8 @@
 #include <mooncake/store/master/master.hpp>
 #include <mooncake/testing/allocator_conformance.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
+#include <mooncake/testing/lease_conformance.hpp>
+#include <mooncake/testing/placement_conformance.hpp>
 
 #include "master_fixture.hpp"
 
@@ -19,21 +21,10 @@ using namespace mooncake::testing;
 namespace {
 
 struct Minimal {
-    struct OnlyLease {
-        Duration duration(const LeaseRequest&) const noexcept { return 1s; }
-    };
-    struct FirstThatFits {
-        void choose(std::span<const SegmentCandidate> candidates, const PlacementRequest& request,
-                    std::vector<std::uint32_t>& chosen) {
-            chosen.clear();
-            for (std::uint32_t i = 0; i < candidates.size() && chosen.size() < request.replicas; ++i)
-                if (candidates[i].free_bytes >= request.bytes) chosen.push_back(i);
-        }
-    };
     using Allocator = MinimalAllocator;
     using Eviction = MinimalEviction;
-    using Lease = OnlyLease;
-    using Placement = FirstThatFits;
+    using Lease = MinimalLease;
+    using Placement = MinimalPlacement;
     using Clock = ManualClock;
 };
 struct LacksEviction : Minimal {

@@ -1,5 +1,6 @@
-// labels: unit
+// labels: unit conformance
 #include <mooncake/store/placement/power_of_two.hpp>
+#include <mooncake/testing/placement_conformance.hpp>
 
 #include <doctest/doctest.h>
 
@@ -29,6 +30,12 @@ std::vector<SegmentCandidate> candidates_of(std::size_t count, std::size_t hosts
 }
 
 } // namespace
+
+TEST_CASE("placement: two choices do what every policy does") { testing::placement_conformance<PowerOfTwoChoices>(); }
+
+TEST_CASE("placement: the least policy does what every policy does") {
+    testing::placement_conformance<testing::MinimalPlacement>();
+}
 
 TEST_CASE("placement: replicas are distinct, fit, and are as many as can be") {
     auto random = std::mt19937_64(1);
