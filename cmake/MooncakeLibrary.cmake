@@ -68,8 +68,14 @@ endforeach()
 set(default_layers ${MOONCAKE_LAYERS})
 list(REMOVE_ITEM default_layers testing simulation)
 list(TRANSFORM default_layers PREPEND mooncake:: OUTPUT_VARIABLE default_layers)
-file(GLOB umbrella CONFIGURE_DEPENDS "${include_dir}/mooncake/mooncake.hpp")
+file(GLOB umbrella CONFIGURE_DEPENDS "${include_dir}/mooncake/*.hpp")
 mooncake_add_interface(mooncake HEADERS ${umbrella} LINK ${default_layers})
+
+# What <mooncake/compiled.hpp> says is compiled, once; only for who links it, and with his flags.
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/compiled/*.cpp")
+add_library(mooncake_compiled STATIC EXCLUDE_FROM_ALL ${sources})
+add_library(mooncake::compiled ALIAS mooncake_compiled)
+target_link_libraries(mooncake_compiled PUBLIC mooncake::mooncake)
 
 set(leaf_json_link nlohmann_json::nlohmann_json)
 foreach(leaf IN LISTS MOONCAKE_LEAVES)

@@ -41,8 +41,8 @@ def check_header(path, name, layers, leaves):
     if layer is not None and layer not in layers:
         yield 1, f"`{layer}` is not a layer of layers.txt"
         return
-    if layer is None and name != "mooncake.hpp":
-        yield 1, "only mooncake.hpp stands outside a layer's folder"
+    if layer is None and name not in ("mooncake.hpp", "compiled.hpp"):
+        yield 1, "only mooncake.hpp and compiled.hpp stand outside a layer's folder"
     if (use := re.search(r"\b__has_include\b", code)) is not None:
         yield source.count("\n", 0, use.start()) + 1, "__has_include: what a header contains must not depend on the machine"
     for match in INCLUDE.finditer(source):
@@ -61,7 +61,7 @@ def check_header(path, name, layers, leaves):
             below = target.removeprefix("mooncake/")
             if below in leaves and leaves.get(name) != leaves[below]:
                 yield line, f"<{target}> is an opt-in leaf: no other header includes it"
-            elif "/" not in below:
+            elif "/" not in below and name != "compiled.hpp":
                 yield line, f"<{target}>: a header includes the parts that it needs"
             elif layer is None and below.startswith(("testing/", "simulation/")):
                 yield line, f"the umbrella does not include `{below.partition('/')[0]}`"

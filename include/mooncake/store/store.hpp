@@ -36,142 +36,92 @@ class Store {
 
     /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
     /// Thread: none of the runtime's; it waits for the master.
-    explicit Store(Runtime& runtime, Config config = {}) : Store(Unattached(), runtime, std::move(config)) {
-        const auto attached = sync_wait(runtime.executor(), client_.attach());
-        if (!attached) {
-            sync_wait(runtime.executor(), close());
-            throw_error(attached.error());
-        }
-    }
+    explicit Store(Runtime& runtime, Config config = {});
 
     /// The same from a coroutine, on any executor. Lifetime: the runtime outlives the store. Errors: what the constructor
     /// throws when the master cannot be had; it still throws what concerns this process (`address_in_use`).
-    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config = {}) {
-        return open_attached(std::unique_ptr<Store>(new Store(Unattached(), runtime, std::move(config))));
-    }
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config = {});
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
-    ~Store() {
-        if (client_.is_closed()) return;
-        if (engine().runtime().on_own_thread())
-            core::detail::end_program(
-                "a Store was destroyed on a thread of its own Runtime, where it cannot wait for its "
-                "end: co_await store.close() before");
-        sync_wait(engine().runtime().executor(), close());
-    }
+    ~Store();
 
     /// Stores `value`. A key that is there already is left as it is, which is no error: the receipt then has no replicas.
     /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
     /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
     /// said. Cancellation: partial; the object is there or is not, never half.
-    Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {}) {
-        return client_.put(std::string(key), value, options);
-    }
+    Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {});
 
     /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
     /// there are more than fit into a message.
     /// Errors: those that concern all; what happened to each is in the report. `too_large`: a lease is wished for, and they
     /// are more than one message takes.
-    Task<PutBatchReport> put_batch(std::span<const PutItem> items, PutOptions options = {}) {
-        return client_.put_batch(keys_of(items), parts_of<ConstBytes>(items, &PutItem::value), options);
-    }
+    Task<PutBatchReport> put_batch(std::span<const PutItem> items, PutOptions options = {});
 
     /// The object's bytes, in memory of the caller's.
     /// Errors: `not_found`, `lost` (it was there, and every replica failed, or went with its node, as far as the master
     /// remembers; the sentence says how), `timed_out`, `cancelled`, `closed`.
-    Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {}) {
-        return client_.get(std::string(key), options);
-    }
+    Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {});
 
     /// The same into `into`; gives the object's size. Errors: also `too_large`.
-    Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {}) {
-        return client_.get_into(std::string(key), into, options);
-    }
+    Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {});
 
     /// Many at once: one round trip and one transfer; more where there are more than fit into a message.
     /// Errors: those that concern all, as for `put_batch`; the rest is in the report.
-    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetBatchOptions options = {}) {
-        return client_.get_batch(keys_of(items), parts_of<MutableBytes>(items, &GetItem::into), options);
-    }
+    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetBatchOptions options = {});
 
     /// Finds objects and leases what it finds, without reading it: for handing on, or for reading later.
     /// The report's outcomes and sizes are those of a get. Errors: also `too_large`, above what one message takes.
-    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetBatchOptions options = {}) {
-        return client_.lease_batch(strings(keys), options);
-    }
+    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetBatchOptions options = {});
 
     /// Makes a lease last as long again as a new one; gives until when it can be trusted.
     /// Errors: `lease_expired`.
-    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = Deadline::usual()) {
-        return client_.renew(lease, deadline);
-    }
+    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = Deadline::usual());
 
     /// Ends leases that came out of a put or a get, here or in another process.
-    Task<void> release(std::uint64_t lease, Deadline deadline = Deadline::usual()) {
-        return client_.release(lease, deadline);
-    }
+    Task<void> release(std::uint64_t lease, Deadline deadline = Deadline::usual());
 
     /// A window onto the object where its memory can be this process's, else a copy of it.
     /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
-    Task<View> view(std::string_view key, ViewOptions options = {}) { return client_.view(std::string(key), options); }
+    Task<View> view(std::string_view key, ViewOptions options = {});
 
     /// Waits until all of them are visible. Touches and leases nothing.
     /// Errors: `timed_out`, `cancelled`, `invalid_argument`. Cancellation: total.
-    Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline) {
-        return client_.wait_for(strings(keys), deadline);
-    }
+    Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline = Deadline::usual());
 
     /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
     Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
-                                         Deadline deadline = Deadline::usual()) {
-        return client_.exists_batch(strings(keys), mode, deadline);
-    }
+                                         Deadline deadline = Deadline::usual());
 
     /// Whether it is visible: `ok`, or `not_found`; any other error says that nobody knows. Touches and leases nothing.
-    Task<void> exists(std::string_view key, Deadline deadline = Deadline::usual()) {
-        return client_.exists(std::string(key), deadline);
-    }
+    Task<void> exists(std::string_view key, Deadline deadline = Deadline::usual());
 
     /// Errors: `not_found`, `conflict` (it is leased or being written, and `mode` does not force it).
     Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use,
-                      Deadline deadline = Deadline::usual()) {
-        return client_.remove(std::string(key), mode, deadline);
-    }
+                      Deadline deadline = Deadline::usual());
 
     Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
                                          store::RemoveMode mode = store::RemoveMode::unless_in_use,
-                                         Deadline deadline = Deadline::usual()) {
-        return client_.remove_batch(strings(keys), mode, deadline);
-    }
+                                         Deadline deadline = Deadline::usual());
 
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
-                                                std::uint32_t limit = 1000, Deadline deadline = Deadline::usual()) {
-        auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
-        return client_.list(std::move(message), deadline);
-    }
+                                                std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());
 
-    Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual()) { return client_.statistics(deadline); }
+    Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
 
     [[nodiscard]] Engine& engine() noexcept { return client_.engine(); }
     [[nodiscard]] Master& master() noexcept { return client_.master(); }
 
     /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
     /// over when it is closed, whoever else closes it.
-    asio::awaitable<void> close() { return client_.close(); }
+    asio::awaitable<void> close();
 
   private:
     struct Unattached {};
 
-    Store(Unattached, Runtime& runtime, Config config)
-        : client_(runtime, std::move(config.engine), std::move(config.master)) {}
+    Store(Unattached, Runtime& runtime, Config config);
 
-    static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store) {
-        const auto attached = co_await store->client_.attach();
-        if (attached) co_return store;
-        co_await store->close();
-        co_return attached.error();
-    }
+    static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store);
 
     static std::vector<std::string> strings(std::span<const std::string_view> keys) {
         return {keys.begin(), keys.end()};
@@ -193,5 +143,131 @@ class Store {
 
     store::detail::Client<Traits> client_;
 };
+
+// Below the class, and not in it: what is `inline` is compiled by everybody, whatever `extern template` says.
+
+template <StoreTraits Traits>
+Store<Traits>::Store(Runtime& runtime, Config config) : Store(Unattached(), runtime, std::move(config)) {
+    const auto attached = sync_wait(runtime.executor(), client_.attach());
+    if (!attached) {
+        sync_wait(runtime.executor(), close());
+        throw_error(attached.error());
+    }
+}
+
+template <StoreTraits Traits>
+Task<std::unique_ptr<Store<Traits>>> Store<Traits>::open(Runtime& runtime, Config config) {
+    return open_attached(std::unique_ptr<Store>(new Store(Unattached(), runtime, std::move(config))));
+}
+
+template <StoreTraits Traits>
+Task<std::unique_ptr<Store<Traits>>> Store<Traits>::open_attached(std::unique_ptr<Store> store) {
+    const auto attached = co_await store->client_.attach();
+    if (attached) co_return store;
+    co_await store->close();
+    co_return attached.error();
+}
+
+template <StoreTraits Traits>
+Store<Traits>::Store(Unattached, Runtime& runtime, Config config)
+    : client_(runtime, std::move(config.engine), std::move(config.master)) {}
+
+template <StoreTraits Traits>
+Store<Traits>::~Store() {
+    if (client_.is_closed()) return;
+    if (engine().runtime().on_own_thread())
+        core::detail::end_program("a Store was destroyed on a thread of its own Runtime, where it cannot wait for its "
+                                  "end: co_await store.close() before");
+    sync_wait(engine().runtime().executor(), close());
+}
+
+template <StoreTraits Traits>
+Task<PutReceipt> Store<Traits>::put(std::string_view key, ConstBytes value, PutOptions options) {
+    return client_.put(std::string(key), value, options);
+}
+
+template <StoreTraits Traits>
+Task<PutBatchReport> Store<Traits>::put_batch(std::span<const PutItem> items, PutOptions options) {
+    return client_.put_batch(keys_of(items), parts_of<ConstBytes>(items, &PutItem::value), options);
+}
+
+template <StoreTraits Traits>
+Task<std::vector<std::byte>> Store<Traits>::get(std::string_view key, GetOptions options) {
+    return client_.get(std::string(key), options);
+}
+
+template <StoreTraits Traits>
+Task<std::uint64_t> Store<Traits>::get_into(std::string_view key, MutableBytes into, GetOptions options) {
+    return client_.get_into(std::string(key), into, options);
+}
+
+template <StoreTraits Traits>
+Task<GetBatchReport> Store<Traits>::get_batch(std::span<const GetItem> items, GetBatchOptions options) {
+    return client_.get_batch(keys_of(items), parts_of<MutableBytes>(items, &GetItem::into), options);
+}
+
+template <StoreTraits Traits>
+Task<GetBatchReport> Store<Traits>::lease_batch(std::span<const std::string_view> keys, GetBatchOptions options) {
+    return client_.lease_batch(strings(keys), options);
+}
+
+template <StoreTraits Traits>
+Task<LeaseHandle> Store<Traits>::renew(std::uint64_t lease, Deadline deadline) {
+    return client_.renew(lease, deadline);
+}
+
+template <StoreTraits Traits>
+Task<void> Store<Traits>::release(std::uint64_t lease, Deadline deadline) {
+    return client_.release(lease, deadline);
+}
+
+template <StoreTraits Traits>
+Task<View> Store<Traits>::view(std::string_view key, ViewOptions options) {
+    return client_.view(std::string(key), options);
+}
+
+template <StoreTraits Traits>
+Task<void> Store<Traits>::wait_for(std::span<const std::string_view> keys, Deadline deadline) {
+    return client_.wait_for(strings(keys), deadline);
+}
+
+template <StoreTraits Traits>
+Task<std::vector<Errc>> Store<Traits>::exists_batch(std::span<const std::string_view> keys, LookUp mode,
+                                                    Deadline deadline) {
+    return client_.exists_batch(strings(keys), mode, deadline);
+}
+
+template <StoreTraits Traits>
+Task<void> Store<Traits>::exists(std::string_view key, Deadline deadline) {
+    return client_.exists(std::string(key), deadline);
+}
+
+template <StoreTraits Traits>
+Task<void> Store<Traits>::remove(std::string_view key, store::RemoveMode mode, Deadline deadline) {
+    return client_.remove(std::string(key), mode, deadline);
+}
+
+template <StoreTraits Traits>
+Task<std::vector<Errc>> Store<Traits>::remove_batch(std::span<const std::string_view> keys, store::RemoveMode mode,
+                                                    Deadline deadline) {
+    return client_.remove_batch(strings(keys), mode, deadline);
+}
+
+template <StoreTraits Traits>
+Task<std::vector<store::ListedObject>> Store<Traits>::list(std::string_view prefix, std::string_view after,
+                                                           std::uint32_t limit, Deadline deadline) {
+    auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
+    return client_.list(std::move(message), deadline);
+}
+
+template <StoreTraits Traits>
+Task<store::StatsReply> Store<Traits>::statistics(Deadline deadline) {
+    return client_.statistics(deadline);
+}
+
+template <StoreTraits Traits>
+asio::awaitable<void> Store<Traits>::close() {
+    return client_.close();
+}
 
 } // namespace mooncake

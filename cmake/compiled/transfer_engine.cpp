@@ -1,0 +1,3 @@
+#include <mooncake/mooncake.hpp>
+
+template class mooncake::TransferEngine<mooncake::DefaultEngineTraits>;
