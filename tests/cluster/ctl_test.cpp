@@ -109,7 +109,7 @@ TEST_CASE("ctl: bad input is answered with what was wrong and what would be righ
     CHECK_MESSAGE(output.err.find("it is no master") != std::string::npos, output.err);
 }
 
-TEST_CASE("ctl: a node that dies is gone from the list, and what it alone held is a miss") {
+TEST_CASE("ctl: a node that dies is gone from the list, and what it alone held is lost") {
     auto cluster = ClusterByHand(1);
     const auto file = File("bytes");
     CHECK(cluster.ctl({"put", "k", "--file", file.name}).status == 0);
@@ -118,5 +118,5 @@ TEST_CASE("ctl: a node that dies is gone from the list, and what it alone held i
     for (auto i = 0; i < 100 && left != 0; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
         left = cluster.json({"stat"})["segments"].size();
     CHECK(left == 0);
-    cluster.refuses({"get", "k"}, "not_found: object 'k'");
+    cluster.refuses({"get", "k"}, "lost: object 'k'");
 }

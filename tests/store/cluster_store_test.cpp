@@ -102,15 +102,15 @@ TEST_CASE("cluster store: every call without time is timed_out, and every call o
     test::every_call_fails(c.runtime, *c.store, Errc::closed, Deadline(10s));
 }
 
-TEST_CASE("cluster store: what only a dead node held is lost with it, and the sentence says so; then it is a miss") {
+TEST_CASE("cluster store: what only a dead node held is lost with it, and the sentence says so, until it is put anew") {
     auto c = Cluster(1);
     REQUIRE(c.runtime.run(c.store->put("k", bytes_of("value"))).has_value());
     c.runtime.run(c.nodes.front()->close());
     const auto got = c.runtime.run(c.store->get("k"));
     REQUIRE(!got);
-    CHECK(got.error() == Errc::not_found); // it unmounted
+    CHECK(got.error() == Errc::lost); // it unmounted
     REQUIRE(c.add("node-0").has_value());  // another generation under the same name
-    CHECK(c.runtime.run(c.store->get("k")).error() == Errc::not_found);
+    CHECK(c.runtime.run(c.store->get("k")).error() == Errc::lost);
     REQUIRE(c.runtime.run(c.store->put("k", bytes_of("again"))).has_value());
     const auto again = c.runtime.run(c.store->get("k"));
     REQUIRE(again.has_value());
@@ -130,7 +130,7 @@ TEST_CASE("cluster store: a node that its master no longer knows comes back, and
         stored = c.runtime.run(c.store->put("after", bytes_of("value"), {.deadline = 1s}));
     REQUIRE(stored.has_value());
     CHECK(c.runtime.run(c.store->get("after")).has_value());
-    CHECK(c.runtime.run(c.store->get("before")).error() == Errc::not_found);
+    CHECK(c.runtime.run(c.store->get("before")).error() == Errc::lost);
     CHECK(c.master->master().segments({}).segments.at(0).generation != generation);
 }
 

@@ -156,7 +156,7 @@ TEST_CASE("store: bytes that changed behind the writer's back are found out, and
     CHECK(got.error() == Errc::lost);
     CHECK(got.error().context().find("checksum") != std::string_view::npos);
     // The master was told: what has no replica left is not there, and can be put anew.
-    CHECK(f.run(f.store.get("k")).error() == Errc::not_found);
+    CHECK(f.run(f.store.get("k")).error() == Errc::lost);
     CHECK(f.run(f.store.exists("k")).error() == Errc::not_found);
     CHECK(f.run(f.store.put("k", value))->replicas == 1);
     CHECK(f.run(f.store.get("k")).value() == value);
