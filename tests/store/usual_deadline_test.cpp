@@ -1,4 +1,4 @@
-// labels: io
+// labels: unit
 // Whoever says nothing of time waits ten seconds, and not for ever.
 #include <mooncake/core/spawn.hpp>
 #include <mooncake/net/server.hpp>
