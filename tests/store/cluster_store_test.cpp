@@ -108,8 +108,8 @@ TEST_CASE("cluster store: what only a dead node held is lost with it, and the se
     c.runtime.run(c.nodes.front()->close());
     const auto got = c.runtime.run(c.store->get("k"));
     REQUIRE(!got);
-    CHECK(got.error() == Errc::lost); // it unmounted
-    REQUIRE(c.add("node-0").has_value());  // another generation under the same name
+    CHECK(got.error() == Errc::lost);     // it unmounted
+    REQUIRE(c.add("node-0").has_value()); // another generation under the same name
     CHECK(c.runtime.run(c.store->get("k")).error() == Errc::lost);
     REQUIRE(c.runtime.run(c.store->put("k", bytes_of("again"))).has_value());
     const auto again = c.runtime.run(c.store->get("k"));
