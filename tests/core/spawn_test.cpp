@@ -3,6 +3,8 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/core/spawn.hpp>
 
+#include "support/application.hpp"
+
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
@@ -15,23 +17,10 @@
 #include <vector>
 
 using namespace mooncake;
+using test::Application;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// An application's own context, which so many threads turn.
-struct Application {
-    explicit Application(int count) {
-        for (int i = 0; i < count; ++i) threads.emplace_back([this] { context.run(); });
-    }
-    ~Application() {
-        work.reset();
-        for (auto& thread : threads) thread.join();
-    }
-    asio::io_context context;
-    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-    std::vector<std::thread> threads;
-};
 
 Task<int> after(Duration length, int value) {
     auto pause = Event();

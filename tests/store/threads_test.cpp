@@ -5,6 +5,8 @@
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
 
+#include "support/application.hpp"
+
 #include <boost/asio/use_future.hpp>
 
 #include <doctest/doctest.h>
@@ -20,22 +22,9 @@
 
 using namespace std::chrono_literals;
 using namespace mooncake;
+using test::Application;
 
 namespace {
-
-/// An io_context that eight threads turn, and nobody's strand.
-struct Application {
-    Application() {
-        for (int i = 0; i < 8; ++i) threads.emplace_back([this] { context.run(); });
-    }
-    ~Application() {
-        work.reset();
-        for (auto& thread : threads) thread.join();
-    }
-    asio::io_context context;
-    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-    std::vector<std::thread> threads;
-};
 
 std::vector<std::byte> content(unsigned which, std::size_t size) {
     return std::vector<std::byte>(size, static_cast<std::byte>(which * 7 + 1));
@@ -76,7 +65,7 @@ Task<void> use(S* store, unsigned which) {
 
 template <class S>
 void use_from_everywhere(S& store) {
-    auto application = Application();
+    auto application = Application(8);
     const auto executor = Executor(application.context.get_executor());
     auto users = std::vector<std::future<Result<void>>>();
     for (unsigned i = 0; i < 12; ++i) users.push_back(spawn(executor, use(&store, i), asio::use_future));

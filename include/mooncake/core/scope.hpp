@@ -25,16 +25,25 @@ Task<T> entry(Task<T> task) {
     co_return co_await std::move(task);
 }
 
+/// What an exception says. Requires: it is being handled.
+[[nodiscard]] inline std::string what_is_thrown() {
+    try {
+        throw;
+    } catch (const std::exception& thrown) {
+        return thrown.what();
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
 /// Runs `task`; an exception of its is said to `broken` instead of being thrown on.
 template <class Broken>
 Task<void> guarded(Task<void> task, Broken broken) {
     auto what = std::string();
     try {
         co_return co_await std::move(task);
-    } catch (const std::exception& thrown) {
-        what = thrown.what();
     } catch (...) {
-        what = "an exception of unknown type";
+        what = what_is_thrown();
     }
     broken(std::move(what));
     co_return Errc::system;

@@ -21,10 +21,8 @@ Task<T> caught(Task<T> task) {
     auto what = std::string();
     try {
         co_return co_await std::move(task);
-    } catch (const std::exception& thrown) {
-        what = thrown.what();
     } catch (...) {
-        what = "an exception of unknown type";
+        what = what_is_thrown();
     }
     co_return Error(Errc::system, std::move(what));
 }

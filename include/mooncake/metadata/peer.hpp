@@ -18,7 +18,7 @@ namespace mooncake {
 
 struct PeerMetadataConfig {
     ListenConfig listen = {};                       ///< where others ask for this process's records
-    std::chrono::milliseconds answer_within{5'000}; ///< most a peer may take when the caller sets no deadline
+    std::chrono::milliseconds answer_within{5'000}; ///< most a peer may take when the deadline never passes
     std::size_t connections = 256; ///< to peers: beyond them those that nobody uses are closed; at least 1
     Log log = {};
 };

@@ -15,7 +15,7 @@ template <StreamPolicy P>
 struct BasicRemoteMasterConfig {
     RpcClientConfig rpc = {};
     std::chrono::milliseconds answer_within{
-        10'000};   ///< most a call without a deadline of its own may take; `WaitFor` excepted
+        10'000};   ///< most a call whose deadline never passes may take; `WaitFor` excepted
     P stream = {}; ///< the network, and its security
 };
 using RemoteMasterConfig = BasicRemoteMasterConfig<PlainTcp>;

@@ -31,8 +31,8 @@ using store::LeaseWish;
 using store::LookUp;
 
 struct PutOptions {
-    Deadline deadline = Deadline::usual();
-    std::uint32_t replicas = 1; ///< 1 … 16, on different segments
+    Deadline deadline = Deadline::usual(); ///< of all of it
+    std::uint32_t replicas = 1;            ///< 1 … 16, on different segments
     store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments;
     store::Pin pin = store::Pin::none;
     LeaseWish lease = LeaseWish::none;
@@ -40,13 +40,13 @@ struct PutOptions {
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 
 struct GetOptions {
-    Deadline deadline = Deadline::usual();
+    Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::always;
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
 
 struct GetBatchOptions {
-    Deadline deadline = Deadline::usual();
+    Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::always;
     LookUp mode = LookUp::each;        ///< `prefix`: only what comes before the first miss
     LeaseWish lease = LeaseWish::none; ///< `grant`: keeps the lease, and the report tells it
@@ -54,7 +54,7 @@ struct GetBatchOptions {
 static_assert(std::is_trivially_destructible_v<GetBatchOptions>);
 
 struct ViewOptions {
-    Deadline deadline = Deadline::usual();
+    Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::unless_leased;
     Unreachable unreachable = Unreachable::copy;
 };
