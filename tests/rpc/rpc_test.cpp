@@ -162,6 +162,22 @@ TEST_CASE("rpc: a server that closes cancels its handlers, and a new one is foun
     runtime.run(client.close());
 }
 
+TEST_CASE("rpc: a handler whose caller's time is over is too late, and not cancelled") {
+    auto adder = Adder();
+    auto peer = RawPeer(adder.server.endpoint()); // whose own clock says nothing
+    peer.say(hello("rpc"));
+    CHECK(peer.listen().has_value());
+    auto header = FrameHeader();
+    header.method = Wait::method;
+    header.status = 50; // ms
+    peer.say(frame(header, encode(Wait{60'000})));
+    const auto reply = peer.listen();
+    REQUIRE(reply.has_value());
+    CHECK(static_cast<Errc>(reply->status) == Errc::timed_out);
+    CHECK(peer.text.find("when the call's time was over") != std::string::npos);
+    CHECK(adder.cancelled == 1);
+}
+
 TEST_CASE("rpc: a payload is a breach, as calls have none") {
     auto adder = Adder();
     auto peer = RawPeer(adder.server.endpoint());

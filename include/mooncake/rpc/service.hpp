@@ -80,6 +80,10 @@ class RpcService final : public FrameService {
 
     static Error malformed() { return {Errc::protocol_error, "the call's message could not be decoded"}; }
 
+    /// Of a handler that was cancelled for its caller's time: the caller did not cancel, and may hear of it before its own
+    /// clock says the same.
+    static Error too_late() { return {Errc::timed_out, "the server had no answer yet when the call's time was over"}; }
+
     template <class Reply>
     static void finish(Exchange& exchange, const Result<Reply>& result) {
         if (result) {
@@ -131,6 +135,8 @@ class RpcService final : public FrameService {
         const auto& failure = waiting->child.thrown;
         if (failure)
             finish(*exchange, guard<R>([&]() -> Result<typename R::Reply> { std::rethrow_exception(failure); }));
+        else if (wake == Wake::timed_out && waiting->child.result.error() == Errc::cancelled)
+            finish(*exchange, too_late());
         else finish(*exchange, waiting->child.result);
         channel->send(std::move(exchange));
         co_return ok;
