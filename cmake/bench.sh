@@ -2,9 +2,15 @@
 # Builds and runs the benchmarks; prints one table and writes build/bench.json in Google Benchmark's format.
 #
 # Usage: bench.sh [regular expression of benchmark names]
+#        bench.sh compile    prints what units that include this library cost to compile
 set -euo pipefail
 cd "$(dirname "$0")/.."
 filter=${1:-.}
+
+if [[ $filter == compile ]]; then
+    bash cmake/deps.sh --full >/dev/null
+    exec python3 tests/compile_cost/measure.py --table
+fi
 
 echo "bench: installs what is missing, builds and runs the benchmarks that match '$filter'; all of them may take 20 minutes"
 bash cmake/deps.sh --bench

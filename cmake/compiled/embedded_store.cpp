@@ -1,3 +1,4 @@
-#include <mooncake/mooncake.hpp>
+#include <mooncake/compiled_policies.hpp>
 
+template class mooncake::store::detail::Client<mooncake::EmbeddedEngineTraits>;
 template class mooncake::Store<mooncake::EmbeddedStoreTraits<>>;

@@ -1,75 +1,127 @@
 #!/usr/bin/env python3
-"""What our headers cost to compile, as CPU time over that of a plain Asio coroutine and TCP unit.
+"""What our headers cost to compile, as CPU time over that of a plain Asio coroutine and TCP unit (plain_asio.cpp).
 
-That unit has a coroutine, since our headers have some: they are compiled wherever they are included. The umbrella may cost
-1.6 of it, a header that no_io.txt lists 0.45, an example with `compiled.hpp` what stands below. The compiles are interleaved and the least of each counts, since the machine
-may be busy; a unit that is over its bar is measured again before it fails.
+Without arguments: the bars of BARS and of no_io.txt, with MOONCAKE_CXX. With `--table`: what each entry header and each
+example costs, with both compilers, as a table.
+
+The compiles are interleaved and the least ratio of a pair counts, since the machine may be busy; a unit that is over its bar
+is measured again before it fails.
 
 g++ collects garbage whenever its heap has doubled: a unit one megabyte above such a step pays half a second that its
 neighbour below does not, and which step that is depends on the machine's memory. Both are measured without collections.
 """
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-UMBRELLA_BAR = 1.6
-NO_IO_BAR = 0.45
-COMPILED_BARS = {"hello": 2.2, "transfer_two_processes": 2.4}  # examples, with `compiled.hpp` for the umbrella
-
 HERE = Path(__file__).resolve().parent
-INCLUDE = HERE.parents[1] / "include"
-COMPILER = os.environ.get("MOONCAKE_CXX", "g++")
-NO_COLLECTION = [] if "clang" in COMPILER else ["--param", "ggc-min-heapsize=8000000"]  # kB
-COMPILE = [COMPILER, "-std=c++20", "-O0", "-c", *NO_COLLECTION, f"-I{INCLUDE}", "-o", "/dev/null"]
+ROOT = HERE.parents[1]
+INCLUDE = ROOT / "include"
+NO_IO_BAR = 0.45
+COMPILED, POLICIES = "compiled.hpp", "compiled_policies.hpp"
+# What is compiled: a header by itself, or an example with another header for the umbrella; at -O0 and -O2.
+BARS = {
+    ("mooncake.hpp", None): (1.6, None),
+    (COMPILED, None): (0.7, None),
+    ("examples/hello.cpp", COMPILED): (1.0, 1.0),
+    ("examples/transfer_two_processes.cpp", COMPILED): (1.2, 1.2),
+    ("examples/cluster_client.cpp", COMPILED): (1.2, 1.2),
+    ("examples/own_eviction.cpp", POLICIES): (4.0, 4.5),
+}
+TABLE = [(header, None) for header in (COMPILED, "transfer.hpp", "client.hpp", "store.hpp", "mooncake.hpp")] + [
+    (f"examples/{name}.cpp", header)
+    for name in ("hello", "transfer_two_processes", "cluster_client", "own_eviction")
+    for header in (POLICIES if name == "own_eviction" else COMPILED, None)
+]
 
 
-def cpu_seconds(unit):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*COMPILE, str(unit)], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def command(compiler, level):
+    no_collection = [] if "clang" in compiler else ["--param", "ggc-min-heapsize=8000000"]  # kB
+    return [compiler, "-std=c++20", level, "-c", *no_collection, f"-I{INCLUDE}"]
 
 
-def headers():
-    """(header, bar) of each header measured."""
-    if (INCLUDE / "mooncake/mooncake.hpp").exists():
-        yield "mooncake.hpp", UMBRELLA_BAR
+def compile_unit(compiler, level, unit, output):
+    """(CPU seconds, peak memory in MB)"""
+    process = subprocess.Popen([*command(compiler, level), str(unit), "-o", str(output)])
+    _, status, used = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{unit} does not compile")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def write_unit(folder, what, header):
+    """The source of a row."""
+    unit = Path(folder) / f"{what.replace('/', '_')}_{header or 'umbrella'}.cpp"
+    if what.startswith("examples/"):
+        text = (ROOT / what).read_text()
+        unit.write_text(text.replace("mooncake/mooncake.hpp", f"mooncake/{header}") if header else text)
+    else:
+        unit.write_text(f"#include <mooncake/{what}>\n")
+    return unit
+
+
+def name_of(what, header):
+    return what + (f" with {header}" if header else "")
+
+
+def no_io():
+    """The headers that no_io.txt lists."""
     listed = set()
     for line in (HERE / "no_io.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             listed |= {path.relative_to(INCLUDE / "mooncake").as_posix() for path in (INCLUDE / "mooncake").glob(line)}
-    yield from ((header, NO_IO_BAR) for header in sorted(listed))
+    return sorted(listed)
 
 
-def main():
+def check():
+    compiler = os.environ.get("MOONCAKE_CXX", "g++")
     plain = HERE / "plain_asio.cpp"
-    bars = dict(headers())
+    rows = {}  # name: (unit, level, bar)
     with tempfile.TemporaryDirectory() as folder:
-        units = {}
-        for number, header in enumerate(bars):
-            units[header] = Path(folder) / f"unit{number}.cpp"
-            units[header].write_text(f"#include <mooncake/{header}>\n")
-        for name, bar in COMPILED_BARS.items():
-            text = (INCLUDE.parent / f"examples/{name}.cpp").read_text()
-            row = f"examples/{name}.cpp, compiled"
-            units[row] = Path(folder) / f"{name}.cpp"
-            units[row].write_text(text.replace("mooncake/mooncake.hpp", "mooncake/compiled.hpp"))
-            bars[row] = bar
+        for (what, header), bars in BARS.items():
+            unit = write_unit(folder, what, header)
+            for level, bar in zip(("-O0", "-O2"), bars):
+                if bar is not None:
+                    rows[f"{name_of(what, header)}, {level}"] = (unit, level, bar)
+        for header in no_io():
+            rows[header] = (write_unit(folder, header, None), "-O0", NO_IO_BAR)
         # Pairs, one compiled right after the other: what else the machine does meets both. The best pair counts.
         ratios = {}
-        over = list(bars)
+        over = list(rows)
         for _ in range(12):
-            for header in over:
-                pair = cpu_seconds(units[header]) / cpu_seconds(plain)
-                ratios[header] = min(ratios.get(header, pair), pair)
-            over = [header for header in over if ratios[header] > bars[header]]
-    for header, ratio in ratios.items():
-        print(f"{ratio:5.2f} of at most {bars[header]:.2f}  {header}{'  OVER' if header in over else ''}")
+            for name in over:
+                unit, level, _ = rows[name]
+                pair = compile_unit(compiler, level, unit, "/dev/null")[0] / compile_unit(compiler, level, plain, "/dev/null")[0]
+                ratios[name] = min(ratios.get(name, pair), pair)
+            over = [name for name in over if ratios[name] > rows[name][2]]
+    for name, ratio in ratios.items():
+        print(f"{ratio:5.2f} of at most {rows[name][2]:.2f}  {name}{'  OVER' if name in over else ''}")
     sys.exit(1 if over else 0)
 
 
-main()
+def table():
+    print("| unit | g++ -O0 | g++ -O2 | clang++ -O0 | clang++ -O2 | memory | object |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        units = {"plain Asio: one coroutine, a timer, a socket": HERE / "plain_asio.cpp"}
+        for what, header in TABLE:
+            units[name_of(what, header)] = write_unit(folder, what, header)
+        plain = next(iter(units.values()))
+        for name, unit in units.items():
+            cells = []
+            for compiler in ("g++", "clang++-19"):
+                for level in ("-O0", "-O2"):
+                    output = Path(folder) / "unit.o"
+                    base, _ = compile_unit(compiler, level, plain, "/dev/null")
+                    seconds, memory = compile_unit(compiler, level, unit, output)
+                    cells.append(f"{seconds / base:.1f}" if unit != plain else f"1 ({base:.1f} s)")
+                    if (compiler, level) == ("g++", "-O0"):
+                        at_o0 = [f"{memory:.0f} MB", f"{output.stat().st_size / 1024:.0f} KB"]
+            print("| " + " | ".join([name, *cells, *at_o0]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    table() if sys.argv[1:] == ["--table"] else check()

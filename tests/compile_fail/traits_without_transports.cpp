@@ -7,4 +7,4 @@ struct Bare {
     using Metadata = mooncake::PeerMetadata<>;
 };
 
-using Engine = mooncake::TransferEngine<Bare>;
+void use(mooncake::TransferEngine<Bare>& engine) { (void)engine.name(); }

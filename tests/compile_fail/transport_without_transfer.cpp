@@ -1,6 +1,6 @@
 // An engine whose transport cannot transfer: the message names what is missing.
 // expect: Transport
-#include <mooncake/engine/traits.hpp>
+#include <mooncake/engine/transfer_engine.hpp>
 
 struct Idle {
     static constexpr std::string_view name = "idle";
@@ -16,4 +16,8 @@ struct Idle {
     boost::asio::awaitable<void> close();
 };
 
-using Transports = mooncake::TransportSet<Idle>;
+struct Traits : mooncake::DefaultEngineTraits {
+    using Transports = mooncake::TransportSet<Idle>;
+};
+
+void use(mooncake::Runtime& runtime) { mooncake::TransferEngine<Traits> engine{runtime}; }

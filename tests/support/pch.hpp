@@ -1,6 +1,8 @@
 #pragma once
 
 // Precompiled once and shared by every test program: what most tests include and what costs most to parse.
+#include <mooncake/compiled_policies.hpp>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mooncake/core/later.hpp>
-#include <mooncake/core/task.hpp>
+#include <mooncake/core/serial_interface.hpp>
 
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,9 +22,8 @@ class OwnContext final : public asio::execution_context::service {
     void shutdown() noexcept override {}
 };
 
-/// `executor`, or one on top of it that does one thing at a time. An application's own context may have any number of threads.
-template <class Void = void> // only who uses it pays for compiling it
-[[nodiscard]] Executor serial(Executor executor) {
+template <class Void>
+Executor serial(Executor executor) {
     if (asio::has_service<OwnContext>(asio::query(executor, asio::execution::context))) return executor;
     using Strand = asio::strand<later<Executor, Void>>;
     using Plain = later<asio::io_context::executor_type, Void>;

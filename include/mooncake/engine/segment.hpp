@@ -1,63 +1,18 @@
 #pragma once
 
-#include <mooncake/core/event.hpp>
 #include <mooncake/metadata/record.hpp>
 #include <mooncake/transport/slice.hpp>
 
-#include <algorithm>
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <string>
-#include <tuple>
 #include <utility>
-#include <vector>
 
 namespace mooncake {
 
 namespace engine::detail {
 
-/// A segment that was opened: its record, and a link for each transport that reaches it.
 template <class Transports>
-struct SegmentState {
-    struct Path {
-        bool reachable = false; ///< the transport says it has a chance
-        bool connected = false;
-        TimePoint retry_at{};               ///< a path that failed rests until then
-        std::atomic<unsigned> failures = 0; ///< since it worked last
-    };
-
-    SegmentState(SegmentRecord record, std::string where) : locator(std::move(where)) { refresh(std::move(record)); }
-
-    /// As it was read last. Stays valid as long as this lives.
-    [[nodiscard]] const SegmentRecord& record() const noexcept { return *current_.load(std::memory_order_acquire); }
-    void refresh(SegmentRecord record) {
-        const auto lock = std::lock_guard(mutex);
-        records_.push_back(std::make_unique<const SegmentRecord>(std::move(record)));
-        current_.store(records_.back().get(), std::memory_order_release);
-    }
-    /// Whether it may be read again now; the next time is `next`.
-    [[nodiscard]] bool may_refresh(TimePoint next) {
-        const auto lock = std::lock_guard(mutex);
-        if (records_.size() >= most_records || refresh_at_ > SteadyClock{}.now()) return false;
-        refresh_at_ = next;
-        return true;
-    }
-
-    const std::string locator;
-    mutable std::mutex mutex; // of what follows
-    std::array<Path, Transports::size> paths{};
-    typename Transports::Links links;
-
-  private:
-    static constexpr std::size_t most_records = 1'024; ///< kept, since references to them may be out
-
-    std::vector<std::unique_ptr<const SegmentRecord>> records_;
-    std::atomic<const SegmentRecord*> current_ = nullptr;
-    TimePoint refresh_at_{};
-};
+struct SegmentState;
 
 } // namespace engine::detail
 
@@ -71,19 +26,12 @@ class BasicSegment {
         : state_(std::move(state)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
-    [[nodiscard]] const SegmentRecord& record() const noexcept { return state_->record(); }
+    [[nodiscard]] const SegmentRecord& record() const noexcept;
     [[nodiscard]] std::uint64_t generation() const noexcept { return record().generation; }
 
     /// The key that the record shows for these bytes, 0 when it shows none. For reading it is the one for both, if that is
     /// shown: whoever holds it may map the memory where one who may only read cannot be kept from writing.
-    [[nodiscard]] std::uint64_t key_for(std::uint64_t offset, Direction direction) const noexcept {
-        const auto& buffers = record().buffers;
-        auto after = std::upper_bound(buffers.begin(), buffers.end(), offset,
-                                      [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
-        if (after == buffers.begin()) return 0;
-        const auto& buffer = *std::prev(after);
-        return direction == Direction::read && buffer.write_key == 0 ? buffer.read_key : buffer.write_key;
-    }
+    [[nodiscard]] std::uint64_t key_for(std::uint64_t offset, Direction direction) const noexcept;
 
     friend bool operator==(const BasicSegment&, const BasicSegment&) = default;
 

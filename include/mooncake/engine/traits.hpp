@@ -1,11 +1,12 @@
 #pragma once
 
+#include <mooncake/core/config_of.hpp>
 #include <mooncake/metadata/concept.hpp>
-#include <mooncake/metadata/peer.hpp>
+#include <mooncake/metadata/fwd.hpp>
 #include <mooncake/transport/concept.hpp>
-#include <mooncake/transport/loopback.hpp>
-#include <mooncake/transport/shm.hpp>
-#include <mooncake/transport/tcp.hpp>
+#include <mooncake/transport/loopback_config.hpp>
+#include <mooncake/transport/shm_config.hpp>
+#include <mooncake/transport/tcp_config.hpp>
 
 #include <tuple>
 #include <type_traits>
@@ -13,12 +14,11 @@
 namespace mooncake {
 
 /// The transports of an engine. Their order does not matter: the cheapest that reaches a segment is used.
-template <Transport... Ts>
+template <class... Ts>
 struct TransportSet {
     static_assert(sizeof...(Ts) > 0, "an engine needs at least one transport");
     static constexpr std::size_t size = sizeof...(Ts);
-    using Configs = std::tuple<typename Ts::Config...>;
-    using Links = std::tuple<typename Ts::Link...>;
+    using Configs = std::tuple<config_of<Ts>...>;
     template <template <class...> class To>
     using Apply = To<Ts...>;
     template <class T>
@@ -35,7 +35,7 @@ namespace engine::detail {
 
 template <class T>
 inline constexpr bool is_transport_set = false;
-template <class... Ts>
+template <Transport... Ts>
 inline constexpr bool is_transport_set<TransportSet<Ts...>> = true;
 
 } // namespace engine::detail

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mooncake/engine/report.hpp>
-#include <mooncake/engine/segment.hpp>
+#include <mooncake/engine/segment_state.hpp>
 #include <mooncake/engine/traits.hpp>
 
 #include <array>

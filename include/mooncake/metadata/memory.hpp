@@ -4,6 +4,7 @@
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
+#include <mooncake/metadata/fwd.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -16,7 +17,7 @@
 namespace mooncake {
 
 /// Choose this when: every engine lives in this process. Share one between them.
-template <Clock C = SteadyClock>
+template <Clock C>
 class BasicMemoryMetadata {
   public:
     static constexpr auto capabilities =
@@ -199,7 +200,5 @@ class BasicMemoryMetadata {
     Watchers watchers_;
     std::uint64_t version_ = 0, forgotten_ = 0, last_lease_ = 0;
 };
-
-using MemoryMetadata = BasicMemoryMetadata<>;
 
 } // namespace mooncake

@@ -3,6 +3,7 @@
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/metadata/concept.hpp>
+#include <mooncake/metadata/fwd.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/net/shared_links.hpp>
 #include <mooncake/rpc/client.hpp>
@@ -40,8 +41,10 @@ struct GetRecord {
 /// Choose this when: there is to be no central service. A record stays with its owner, and whoever wants it asks there:
 /// others' keys are `name@host:port`. Each peer is asked over a connection of its own, so a silent one delays nobody; the
 /// connection stays for the next question, up to `PeerMetadataConfig::connections` of them.
-template <StreamPolicy P = PlainTcp>
+template <class P>
 class PeerMetadata {
+    static_assert(StreamPolicy<P>);
+
   public:
     static constexpr auto capabilities = MetadataCapabilities{};
 

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <mooncake/core/log.hpp>
+#include <mooncake/core/repeats.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/net/codec.hpp>
+#include <mooncake/net/connection_config.hpp>
 #include <mooncake/net/departures.hpp>
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/greeting.hpp>
@@ -22,30 +23,18 @@
 
 namespace mooncake {
 
-struct ConnectionConfig {
-    FrameLimits limits = {};
-    std::chrono::milliseconds hello_within{5'000}; ///< a peer that says nothing is gone after this
-    /// A frame that has begun comes in at most this, and 1 s more for each MiB; a peer that takes nothing of a reply for so
-    /// long is gone.
-    std::chrono::milliseconds stall{30'000};
-    std::uint64_t most_request_bytes =
-        16 * MiB; ///< of messages of requests that are being served, above which no more are read
-    std::uint64_t most_reply_bytes = 256 * MiB; ///< queued replies above which no more requests are read
-    std::size_t most_exchanges = 4096;          ///< the same for requests that are being served
-};
-
 namespace net::detail {
 
 /// The server's end of a lane: reads requests one after another, hands them to the service, and writes replies in the
-/// order in which they are ready. A peer that breaks the protocol is cut off, said so in the log once, and harms no other.
+/// order in which they are ready. A peer that breaks the protocol is cut off, and harms no other.
 template <StreamPolicy P>
 class Connection final : public ReplyChannel, public std::enable_shared_from_this<Connection<P>> {
   public:
     using Incoming = mooncake::Connected<typename P::Incoming>;
 
     Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
-               std::shared_ptr<MessageBudget> budget, std::shared_ptr<Departures> departures, std::string host, Log log,
-               P policy)
+               std::shared_ptr<MessageBudget> budget, std::shared_ptr<Departures> departures, std::string host,
+               std::shared_ptr<Repeats> log, P policy)
         : scope_(std::move(executor)), deadlines_(asio::use_service<core::detail::DeadlineService>(
                                            asio::query(scope_.executor(), asio::execution::context))),
           service_(service), config_(config), budget_(std::move(budget)), departures_(std::move(departures)),
@@ -141,7 +130,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         }
         const auto breach =
             outcome == Errc::protocol_error || outcome == Errc::too_large || outcome == Errc::version_mismatch;
-        if (breach) self->log_(Severity::warning, "cut off " + self->peer_ + ": " + outcome.message());
+        if (breach) (*self->log_)(Severity::warning, "breach", "cut off " + self->peer_ + ": " + outcome.message());
         self->end();
         co_return ok;
     }
@@ -335,15 +324,16 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         return [weak = this->weak_from_this()] {
             const auto connection = weak.lock();
             if (!connection) return;
-            connection->log_(Severity::warning, "cut off " + connection->peer_ +
-                                                    ": its messages took most of the memory for messages, for long");
+            (*connection->log_)(Severity::warning, "hoarding",
+                                "cut off " + connection->peer_ +
+                                    ": its messages took most of the memory for messages, for long");
             connection->shed();
         };
     }
 
     std::function<void(std::string)> breakdown() {
         return [self = this->shared_from_this()](std::string what) {
-            self->log_(Severity::error, "a connection from " + self->peer_ + " ends: " + what);
+            (*self->log_)(Severity::error, "breakdown", "a connection from " + self->peer_ + " ends: " + what);
             self->end();
         };
     }
@@ -357,7 +347,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     const std::shared_ptr<MessageBudget> budget_;
     const std::shared_ptr<Departures> departures_;
     const std::string host_;
-    const Log log_;
+    const std::shared_ptr<Repeats> log_;
     const P policy_;
     std::string peer_ = "a peer";
     std::optional<typename P::Stream> stream_;

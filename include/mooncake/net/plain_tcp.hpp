@@ -2,6 +2,7 @@
 
 #include <mooncake/core/later.hpp>
 #include <mooncake/memory/file_descriptor.hpp>
+#include <mooncake/net/plain_tcp_interface.hpp>
 #include <mooncake/net/resolve.hpp>
 #include <mooncake/net/stream.hpp>
 
@@ -31,25 +32,18 @@ namespace net::detail {
     return FileDescriptor(::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
 }
 
-/// How soon a host that vanished is noticed. Without these a connection that went silent is kept for hours.
-struct TcpPatience {
-    std::chrono::milliseconds silence{5'000};         ///< of an idle peer, before it is asked for a sign of life
-    std::chrono::milliseconds sign{2'000};            ///< to wait for each of three signs
-    std::chrono::milliseconds unacknowledged{12'000}; ///< most that sent bytes may stay so
-
-    void apply(int socket) const noexcept {
-        const auto set = [socket](int level, int name, std::int64_t value) {
-            const auto number = static_cast<int>(std::clamp<std::int64_t>(value, 1, 1'000'000));
-            (void)setsockopt(socket, level, name, &number, sizeof number);
-        };
-        set(IPPROTO_TCP, TCP_NODELAY, 1);
-        set(SOL_SOCKET, SO_KEEPALIVE, 1);
-        set(IPPROTO_TCP, TCP_KEEPIDLE, std::chrono::ceil<std::chrono::seconds>(silence).count());
-        set(IPPROTO_TCP, TCP_KEEPINTVL, std::chrono::ceil<std::chrono::seconds>(sign).count());
-        set(IPPROTO_TCP, TCP_KEEPCNT, 3);
-        set(IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged.count());
-    }
-};
+inline void TcpPatience::apply(int socket) const noexcept {
+    const auto set = [socket](int level, int name, std::int64_t value) {
+        const auto number = static_cast<int>(std::clamp<std::int64_t>(value, 1, 1'000'000));
+        (void)setsockopt(socket, level, name, &number, sizeof number);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, std::chrono::ceil<std::chrono::seconds>(silence).count());
+    set(IPPROTO_TCP, TCP_KEEPINTVL, std::chrono::ceil<std::chrono::seconds>(sign).count());
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged.count());
+}
 
 /// Addresses in the order in which they are tried: the families in turn, the first address's first (RFC 8305, 4).
 inline void interleave_families(std::vector<asio::ip::tcp::endpoint>& targets) {
@@ -130,7 +124,7 @@ struct ConnectRace {
 }
 
 /// A bound socket. `Void`: a template, so that a translation unit that serves nothing does not pay for it.
-template <class Void = void>
+template <class Void>
 class PlainTcpListener {
   public:
     using Socket = core::detail::later<asio::ip::tcp::socket, Void>;
@@ -201,70 +195,57 @@ class PlainTcpListener {
 
 } // namespace net::detail
 
-/// Choose this when: the network is trusted. Plain TCP, without Nagle's delay.
-struct PlainTcp {
-    using Stream = asio::ip::tcp::socket;
-    using Incoming = asio::ip::tcp::socket;
-    using Connected = mooncake::Connected<Stream>;
-    using Listener = net::detail::PlainTcpListener<>;
+template <class L>
+L PlainTcp::listen(const Executor& executor, const ListenConfig& config) const {
+    return L(executor, config, patience);
+}
 
-    net::detail::TcpPatience patience = {};
-    std::chrono::milliseconds next_address{
-        250}; ///< silence of an address after which the host's next one is tried, too
+template <class S>
+auto PlainTcp::connect(Executor executor, Endpoint endpoint) const -> Task<Connected> {
+    return race<S>(*this, std::move(executor), std::move(endpoint));
+}
 
-    [[nodiscard]] Listener listen(const Executor& executor, const ListenConfig& config) const {
-        return Listener(executor, config, patience);
+template <class S>
+auto PlainTcp::accept(S socket) const -> Task<Connected> {
+    return greet(std::move(socket));
+}
+
+template <class S>
+auto PlainTcp::race(PlainTcp self, Executor executor, Endpoint endpoint) -> Task<Connected> {
+    auto targets = co_await net::detail::resolve(endpoint);
+    if (!targets) co_return targets.error();
+    net::detail::interleave_families(*targets);
+    const auto race = std::make_shared<net::detail::ConnectRace<S>>(executor);
+    auto wake = Wake::set;
+    for (auto next = targets->begin(); !race->winner && wake != Wake::cancelled;) {
+        if (next == targets->end() && race->running == 0) break;
+        const auto more = next != targets->end();
+        if (more) race->start(race, *next++, self.patience);
+        auto until = Deadline::never();
+        if (next != targets->end()) until = Deadline(self.next_address);
+        wake = co_await race->step.wait(until);
     }
-
-    // Templates, so that a translation unit that makes no connection does not pay for compiling them.
-    template <class S = Stream>
-    [[nodiscard]] Task<Connected> connect(Executor executor, Endpoint endpoint) const {
-        return race<S>(*this, std::move(executor), std::move(endpoint));
-    }
-
-    template <class S = Stream>
-    [[nodiscard]] Task<Connected> accept(S socket) const {
-        return greet(std::move(socket));
-    }
-
-  private:
-    template <class S>
-    static Task<Connected> race(PlainTcp self, Executor executor, Endpoint endpoint) {
-        auto targets = co_await net::detail::resolve(endpoint);
-        if (!targets) co_return targets.error();
-        net::detail::interleave_families(*targets);
-        const auto race = std::make_shared<net::detail::ConnectRace<S>>(executor);
-        auto wake = Wake::set;
-        for (auto next = targets->begin(); !race->winner && wake != Wake::cancelled;) {
-            if (next == targets->end() && race->running == 0) break;
-            const auto more = next != targets->end();
-            if (more) race->start(race, *next++, self.patience);
-            auto until = Deadline::never();
-            if (next != targets->end()) until = Deadline(self.next_address);
-            wake = co_await race->step.wait(until);
-        }
+    race->stop();
+    if (wake == Wake::cancelled) {
+        race->winner.reset();
         race->stop();
-        if (wake == Wake::cancelled) {
-            race->winner.reset();
-            race->stop();
-            co_return Errc::cancelled;
-        }
-        if (!race->winner)
-            co_return Error(Errc::unreachable, to_string(endpoint) + ": " +
-                                                   (race->why ? race->why.message() : std::string("no address")) +
-                                                   "; is the process there running, and is the address right?");
-        auto connected = Connected();
-        connected.stream.emplace(std::move(race->sockets[*race->winner]));
-        connected.peer = to_string(endpoint);
-        co_return connected;
+        co_return Errc::cancelled;
     }
+    if (!race->winner)
+        co_return Error(Errc::unreachable, to_string(endpoint) + ": " +
+                                               (race->why ? race->why.message() : std::string("no address")) +
+                                               "; is the process there running, and is the address right?");
+    auto connected = Connected();
+    connected.stream.emplace(std::move(race->sockets[*race->winner]));
+    connected.peer = to_string(endpoint);
+    co_return connected;
+}
 
-    template <class S>
-    static Task<Connected> greet(S socket) {
-        auto connected = Connected();
-        connected.stream.emplace(std::move(socket));
-        co_return connected;
-    }
-};
+template <class S>
+auto PlainTcp::greet(S socket) -> Task<Connected> {
+    auto connected = Connected();
+    connected.stream.emplace(std::move(socket));
+    co_return connected;
+}
 
 } // namespace mooncake

@@ -6,6 +6,7 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/net/connection.hpp>
 #include <mooncake/net/message_budget.hpp>
+#include <mooncake/net/server_config.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -18,18 +19,6 @@
 #include <utility>
 
 namespace mooncake {
-
-struct ServerConfig {
-    ListenConfig listen = {};
-    std::size_t most_connections =
-        4096; ///< beyond, the one that is idle for longest makes room, or a new one is closed at once
-    std::size_t most_greeting = 128; ///< that have yet to say what they want: beyond, the oldest of them makes room
-    std::size_t most_of_a_peer =
-        2048; ///< connections from one address: beyond, the one of it that is idle for longest makes room
-    std::uint64_t most_message_bytes = 16 * MiB; ///< of messages that come in or are being served, of all connections
-    ConnectionConfig connection = {};
-    Log log = {};
-};
 
 /// Listens, and gives each connection to the next executor of the runtime. The constructor binds, and throws
 /// `address_in_use` or `system` when it cannot; nothing is accepted before `start`. Close it before it dies.
@@ -80,8 +69,8 @@ class Server {
             if (!accepted && accepted.error() != Errc::system) co_return ok;
             if (!accepted) {
                 // Most likely out of descriptors: existing connections go on, and may end.
-                config_.log(Severity::warning, "accepting a connection on " + to_string(endpoint_) +
-                                                   " failed: " + accepted.error().message());
+                (*log_)(Severity::warning, "accept",
+                        "accepting a connection on " + to_string(endpoint_) + " failed: " + accepted.error().message());
                 auto pause = Event();
                 const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
                 if (wake == Wake::cancelled) co_return ok;
@@ -129,12 +118,12 @@ class Server {
     void admit(const Executor& executor, typename Connection::Incoming incoming) {
         const auto lock = std::lock_guard(mutex_);
         if (!make_room(host_of(incoming.peer))) {
-            config_.log(Severity::warning,
-                        "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
+            (*log_)(Severity::warning, "full",
+                    "refused a connection: " + std::to_string(connections_.size()) + " are open, the limit");
             return;
         }
         connections_.push_back(std::make_shared<Connection>(executor, service_, config_.connection, budget_,
-                                                            departures_, host_of(incoming.peer), config_.log, policy_));
+                                                            departures_, host_of(incoming.peer), log_, policy_));
         connections_.back()->start(std::move(incoming));
     }
     static std::string host_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
@@ -208,6 +197,7 @@ class Server {
     std::optional<Runtime::Tenant> tenant_; ///< until it is closed
     FrameService& service_;
     const ServerConfig config_;
+    const std::shared_ptr<Repeats> log_ = std::make_shared<Repeats>(config_.log);
     const P policy_;
     const std::shared_ptr<net::detail::MessageBudget> budget_;
     const std::shared_ptr<net::detail::Departures> departures_ = std::make_shared<net::detail::Departures>();

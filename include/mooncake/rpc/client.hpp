@@ -2,6 +2,7 @@
 
 #include <mooncake/net/lane_slot.hpp>
 #include <mooncake/net/plain_tcp.hpp>
+#include <mooncake/rpc/client_config.hpp>
 #include <mooncake/rpc/concept.hpp>
 
 #include <chrono>
@@ -10,13 +11,6 @@
 #include <utility>
 
 namespace mooncake {
-
-struct RpcClientConfig {
-    Endpoint server = {};
-    std::chrono::milliseconds connect_within{5'000};
-    BackoffConfig backoff = {}; ///< how soon a lost server is tried again; until then calls fail at once
-    FrameLimits limits = {};
-};
 
 /// Calls to one server over one connection, as many at a time as one likes. It connects at the first call, and again
 /// after a loss. A call that was on its way when the connection broke fails: only the caller knows if it may be repeated.

@@ -3,6 +3,7 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/arena.hpp>
 #include <mooncake/memory/region_table.hpp>
+#include <mooncake/store/embedded_master_config.hpp>
 #include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master_link.hpp>
 
@@ -13,18 +14,12 @@
 
 namespace mooncake {
 
-template <MasterTraitsLike Traits>
-struct EmbeddedMasterConfig {
-    std::uint64_t capacity = 64 * MiB; ///< bytes of objects, at least 64; taken from this process's memory at once
-    PageKind pages = PageKind::transparent;
-    MasterConfig master = {.segment_ttl = Duration::max()};
-    MasterParts<Traits> parts = {};
-};
-
 /// Choose this when: one process is the whole cluster (a cache inside a serving process, tests, simulations). The master is
 /// an object of this process, and so is all its memory.
-template <MasterTraitsLike Traits = DefaultMasterTraits>
+template <class Traits>
 class EmbeddedMaster {
+    static_assert(MasterTraitsLike<Traits>);
+
   public:
     static constexpr bool in_process = true;
     using Config = EmbeddedMasterConfig<Traits>;

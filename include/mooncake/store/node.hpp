@@ -1,8 +1,10 @@
 #pragma once
 
 #include <mooncake/core/closing.hpp>
+#include <mooncake/core/repeats.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
+#include <mooncake/store/node_interface.hpp>
 #include <mooncake/store/remote_master.hpp>
 
 #include <algorithm>
@@ -14,70 +16,34 @@
 
 namespace mooncake {
 
-template <EngineTraits Traits, StreamPolicy P = PlainTcp>
-struct StoreNodeConfig {
-    EngineConfig<Traits> engine = {}; ///< its name is the segment's name in the cluster
-    BasicRemoteMasterConfig<P> master = {};
-    ArenaConfig memory = {}; ///< what it lends
-    std::string host = {};   ///< failure domain: replicas avoid sharing it
-    /// How long to go on asking when the name is taken: the previous incarnation of this node may not be dead yet.
-    std::chrono::milliseconds name_patience{10'000};
-    Log log = {};
-};
+template <class Traits, class P>
+struct StoreNode<Traits, P>::Parts {
+    Parts(Runtime& on, Config wanted)
+        : runtime(on), config(trusting(std::move(wanted))), engine(std::make_unique<Engine>(runtime, config.engine)),
+          master(runtime, config.master), scope(runtime.next_executor()) {}
 
-/// A process that lends memory to a cluster: a segment, mounted at the master and kept alive by heartbeats.
-///
-/// When the master no longer knows it (a pause, a restart) it comes back as a new incarnation: an engine, keys and memory
-/// that nobody has had before. So whoever still reads or writes what it lent before meets memory that is nobody else's.
-///
-/// The constructor binds, and throws `boost::system::system_error` when it cannot. Close it before it dies; `close`
-/// unmounts, so that the cluster need not wait for heartbeats that do not come.
-template <EngineTraits Traits = DefaultEngineTraits, StreamPolicy P = PlainTcp>
-class StoreNode {
-  public:
-    using Config = StoreNodeConfig<Traits, P>;
-    using Engine = TransferEngine<Traits>;
-
-    StoreNode(Runtime& runtime, Config config)
-        : runtime_(runtime), config_(trusting(std::move(config))),
-          engine_(std::make_unique<Engine>(runtime, config_.engine)), master_(runtime, config_.master),
-          scope_(runtime.next_executor()) {}
-
-    /// Takes the memory, lends it, and begins to send heartbeats. After an error it may be called again.
-    /// Errors: `out_of_memory`, `unreachable` (no master there), `conflict` (another node that is alive has this name).
     Task<void> start() {
-        const auto until = Deadline(config_.name_patience);
+        const auto until = Deadline(config.name_patience);
         auto mounted = co_await lend();
         while (!mounted && mounted.error() == Errc::conflict && !until.passed()) {
-            config_.log(Severity::warning, "waiting for the name: " + mounted.error().message());
+            repeats(Severity::warning, "name", "waiting for the name: " + mounted.error().message());
             auto pause = Event();
             const auto wake = co_await pause.wait(Deadline(std::chrono::milliseconds(500)));
             if (wake == Wake::cancelled) co_return Errc::cancelled;
             mounted = co_await lend();
         }
         if (!mounted) co_return mounted.error();
-        co_return scope_.spawn(beat());
+        co_return scope.spawn(beat());
     }
 
-    /// That of this incarnation. Thread: between `start` and `close` it may be replaced, on the node's own executor.
-    [[nodiscard]] Engine& engine() noexcept { return *engine_; }
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return config_.memory.bytes; }
-    /// What it lends now: the memory itself, and where it lies in the segment's offset space. Empty before `start`.
-    [[nodiscard]] ConstBytes memory() const noexcept { return region_ ? ConstBytes(region_->bytes) : ConstBytes(); }
-    [[nodiscard]] std::uint64_t offset() const noexcept { return region_ ? region_->offset : 0; }
-
-    /// Unmounts, then stops serving. Idempotent, and over when it is closed, whoever else closes it.
-    asio::awaitable<void> close() { return closing_.once(close_now()); }
-
-  private:
-    asio::awaitable<void> close_now() {
-        co_await scope_.close();
-        if (const auto segment = std::exchange(segment_, 0); segment != 0) {
-            auto message = store::Unmount{.segment = segment, .generation = engine_->generation()};
-            (void)co_await master_.call(message, Deadline(std::chrono::seconds(1)));
+    asio::awaitable<void> close() {
+        co_await scope.close();
+        if (const auto mounted = std::exchange(segment, 0); mounted != 0) {
+            auto message = store::Unmount{.segment = mounted, .generation = engine->generation()};
+            (void)co_await master.call(message, Deadline(std::chrono::seconds(1)));
         }
-        co_await master_.close();
-        if (engine_) co_await engine_->close();
+        co_await master.close();
+        if (engine) co_await engine->close();
     }
 
     /// Every client of the master may put, and gets the key for that: the key for reading alone keeps nobody from writing, so
@@ -90,91 +56,135 @@ class StoreNode {
 
     /// Takes memory, if this incarnation has none yet, and mounts it.
     Task<void> lend() {
-        if (!engine_) {
+        if (!engine) {
             try {
-                engine_ = std::make_unique<Engine>(runtime_, config_.engine);
+                engine = std::make_unique<Engine>(runtime, config.engine);
             } catch (const boost::system::system_error& error) {
                 co_return Error(static_cast<Errc>(error.code().value()), error.what());
             }
         }
-        if (!region_) {
-            auto arena = Arena::create(config_.memory);
+        if (!region) {
+            auto arena = Arena::create(config.memory);
             if (!arena) co_return arena.error();
-            config_.log(Severity::info, "lends " + std::to_string(config_.memory.bytes) + " bytes in " +
-                                            std::string(to_string((*arena)->pages())) + " pages");
-            auto region = co_await engine_->register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
-            if (!region) co_return region.error();
-            region_ = std::move(*region);
+            config.log(Severity::info, "lends " + std::to_string(config.memory.bytes) + " bytes in " +
+                                           std::string(to_string((*arena)->pages())) + " pages");
+            auto lent = co_await engine->register_arena(std::move(*arena), Rights::read_write, KeySharing::secret);
+            if (!lent) co_return lent.error();
+            region = std::move(*lent);
         }
-        auto message = store::SegmentMount{.name = engine_->name(),
-                                           .generation = engine_->generation(),
-                                           .endpoint = engine_->locator(),
-                                           .host = config_.host,
-                                           .offset = region_->offset,
-                                           .bytes = config_.memory.bytes,
-                                           .read_key = region_->keys.read,
-                                           .write_key = region_->keys.write,
+        auto message = store::SegmentMount{.name = engine->name(),
+                                           .generation = engine->generation(),
+                                           .endpoint = engine->locator(),
+                                           .host = config.host,
+                                           .offset = region->offset,
+                                           .bytes = config.memory.bytes,
+                                           .read_key = region->keys.read,
+                                           .write_key = region->keys.write,
                                            .fencing = store::Fencing::by_owner};
-        const auto reply = co_await master_.call(message, Deadline());
+        const auto reply = co_await master.call(message, Deadline());
         if (!reply) co_return reply.error();
-        segment_ = reply->segment;
-        period_ = std::chrono::milliseconds(std::clamp<std::uint64_t>(reply->ttl_ms / 4, 10, 1'000));
+        segment = reply->segment;
+        period = std::chrono::milliseconds(std::clamp<std::uint64_t>(reply->ttl_ms / 4, 10, 1'000));
         co_return ok;
     }
 
     /// What was lent is given up for good: whoever has a key, or maps the memory, keeps it to himself.
     asio::awaitable<void> end_incarnation() {
-        segment_ = 0;
-        if (engine_) co_await engine_->close();
-        region_.reset();
-        engine_.reset();
-        fenced_.clear();
+        segment = 0;
+        if (engine) co_await engine->close();
+        region.reset();
+        engine.reset();
+        fenced.clear();
     }
 
     Task<void> beat() {
         auto pause = Event();
-        auto next = period_;
+        auto next = period;
         for (;;) {
             const auto wake = co_await pause.wait(Deadline(next));
             if (wake == Wake::cancelled) co_return ok;
-            next = period_;
-            if (segment_ != 0) {
+            next = period;
+            if (segment != 0) {
                 auto message =
-                    store::Heartbeat{.segment = segment_, .generation = engine_->generation(), .fenced = fenced_};
-                const auto answered = co_await master_.call(message, Deadline(std::chrono::seconds(1)));
+                    store::Heartbeat{.segment = segment, .generation = engine->generation(), .fenced = fenced};
+                const auto answered = co_await master.call(message, Deadline(std::chrono::seconds(1)));
                 if (answered) {
-                    if (fence(answered->fence)) next = std::min(period_, fence_period);
+                    repeats.over("heartbeat", "the master answers again");
+                    if (fence(answered->fence)) next = std::min(period, fence_period);
                     continue;
                 }
-                config_.log(Severity::warning, "heartbeat: " + answered.error().message());
+                repeats(Severity::warning, "heartbeat", "heartbeat: " + answered.error().message());
                 if (answered.error() != Errc::not_found && answered.error() != Errc::stale_generation) continue;
                 co_await end_incarnation();
             }
             const auto mounted = co_await lend();
-            config_.log(mounted ? Severity::info : Severity::warning,
-                        mounted ? "mounted again, empty" : "mounting again: " + mounted.error().message());
+            if (!mounted) {
+                repeats(Severity::warning, "mount", "mounting again: " + mounted.error().message());
+                continue;
+            }
+            repeats.over("heartbeat", "the master answers again");
+            repeats.over("mount", "the master has taken it back");
+            config.log(Severity::info, "mounted again, empty");
         }
     }
 
     /// Raises the fence where the master wants it; what is quiet is said at the next heartbeat, which is soon if this is true.
     bool fence(const std::vector<store::FencedExtent>& extents) {
-        fenced_.clear();
+        fenced.clear();
         for (const auto& extent : extents)
-            if (engine_->fence(extent.offset, extent.bytes, extent.epoch)) fenced_.push_back(extent.epoch);
+            if (engine->fence(extent.offset, extent.bytes, extent.epoch)) fenced.push_back(extent.epoch);
         return !extents.empty();
     }
     static constexpr std::chrono::milliseconds fence_period{50};
 
-    Runtime& runtime_;
-    const Config config_;
-    std::unique_ptr<Engine> engine_; ///< of this incarnation; null between two
-    RemoteMaster<P> master_;
-    TaskScope scope_;
-    RegionPin region_;
-    std::uint32_t segment_ = 0;         ///< 0: not mounted
-    std::vector<std::uint64_t> fenced_; ///< epochs to tell the master of
-    std::chrono::milliseconds period_{1'000};
-    Closing closing_;
+    Runtime& runtime;
+    const Config config;
+    Repeats repeats{config.log};
+    std::unique_ptr<Engine> engine; ///< of this incarnation; null between two
+    RemoteMaster<P> master;
+    TaskScope scope;
+    RegionPin region;
+    std::uint32_t segment = 0;         ///< 0: not mounted
+    std::vector<std::uint64_t> fenced; ///< epochs to tell the master of
+    std::chrono::milliseconds period{1'000};
+    Closing closing;
 };
+
+template <class Traits, class P>
+StoreNode<Traits, P>::StoreNode(Runtime& runtime, Config config)
+    : parts_(std::make_unique<Parts>(runtime, std::move(config))) {}
+
+template <class Traits, class P>
+StoreNode<Traits, P>::~StoreNode() = default;
+
+template <class Traits, class P>
+Task<void> StoreNode<Traits, P>::start() {
+    return parts_->start();
+}
+
+template <class Traits, class P>
+auto StoreNode<Traits, P>::engine() noexcept -> Engine& {
+    return *parts_->engine;
+}
+
+template <class Traits, class P>
+std::uint64_t StoreNode<Traits, P>::bytes() const noexcept {
+    return parts_->config.memory.bytes;
+}
+
+template <class Traits, class P>
+ConstBytes StoreNode<Traits, P>::memory() const noexcept {
+    return parts_->region ? ConstBytes(parts_->region->bytes) : ConstBytes();
+}
+
+template <class Traits, class P>
+std::uint64_t StoreNode<Traits, P>::offset() const noexcept {
+    return parts_->region ? parts_->region->offset : 0;
+}
+
+template <class Traits, class P>
+asio::awaitable<void> StoreNode<Traits, P>::close() {
+    return parts_->closing.once(parts_->close());
+}
 
 } // namespace mooncake

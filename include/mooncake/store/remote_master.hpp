@@ -3,6 +3,7 @@
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/rpc/client.hpp>
 #include <mooncake/store/master_link.hpp>
+#include <mooncake/store/remote_master_config.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -11,18 +12,11 @@
 
 namespace mooncake {
 
-template <StreamPolicy P>
-struct BasicRemoteMasterConfig {
-    RpcClientConfig rpc = {};
-    std::chrono::milliseconds answer_within{
-        10'000};   ///< most a call whose deadline never passes may take; `WaitFor` excepted
-    P stream = {}; ///< the network, and its security
-};
-using RemoteMasterConfig = BasicRemoteMasterConfig<PlainTcp>;
-
 /// Choose this when: a master serves a cluster. Its policies are its own and are set where it is started, not here.
-template <StreamPolicy P = PlainTcp>
+template <class P>
 class RemoteMaster {
+    static_assert(StreamPolicy<P>);
+
   public:
     static constexpr bool in_process = false;
     using Config = BasicRemoteMasterConfig<P>;

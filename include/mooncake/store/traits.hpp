@@ -1,9 +1,10 @@
 #pragma once
 
 #include <mooncake/engine/traits.hpp>
-#include <mooncake/metadata/memory.hpp>
-#include <mooncake/store/embedded_master.hpp>
-#include <mooncake/store/remote_master.hpp>
+#include <mooncake/store/embedded_master_config.hpp>
+#include <mooncake/store/fwd.hpp>
+#include <mooncake/store/master_link.hpp>
+#include <mooncake/store/remote_master_config.hpp>
 
 namespace mooncake {
 
@@ -24,20 +25,10 @@ struct EmbeddedEngineTraits {
 };
 
 /// A store that is all in this process.
-template <MasterTraitsLike Traits = DefaultMasterTraits>
+template <class Traits>
 struct EmbeddedStoreTraits {
     using Engine = EmbeddedEngineTraits;
     using Master = EmbeddedMaster<Traits>;
 };
-
-template <StoreTraits Traits>
-class Store;
-
-/// Choose this when: one process is the whole cluster.
-template <MasterTraitsLike Traits = DefaultMasterTraits>
-using EmbeddedStore = Store<EmbeddedStoreTraits<Traits>>;
-
-/// Choose this when: a master and nodes run elsewhere.
-using ClusterStore = Store<ClusterStoreTraits>;
 
 } // namespace mooncake

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/log.hpp>
+#include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/core/task_fwd.hpp>
 #include <mooncake/transport/slice.hpp>
 
@@ -12,7 +13,6 @@
 
 namespace mooncake {
 
-class Runtime;
 class RegionTable;
 
 /// What the engine makes a transport from.

@@ -5,6 +5,7 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/copy_group.hpp>
+#include <mooncake/transport/loopback_config.hpp>
 
 #include <charconv>
 #include <map>
@@ -47,14 +48,16 @@ class LoopbackDirectory {
 } // namespace transport::detail
 
 /// Choose this when: both segments live in one process. A plain copy, with the same checks as any other way.
-template <Copier C = AutoCopier>
+template <class C>
 class BasicLoopbackTransport {
+    static_assert(Copier<C>);
+
   public:
     static constexpr std::string_view name = "loopback";
     static constexpr unsigned cost = 1;
     static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
 
-    struct Config {};
+    using Config = LoopbackTransportConfig;
     struct Link {
         std::uint64_t id = 0;
         std::uint64_t generation = 0;
@@ -143,7 +146,5 @@ class BasicLoopbackTransport {
     const TransportContext context_;
     const std::uint64_t id_;
 };
-
-using LoopbackTransport = BasicLoopbackTransport<>;
 
 } // namespace mooncake

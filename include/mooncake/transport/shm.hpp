@@ -4,6 +4,7 @@
 #include <mooncake/core/with_deadline.hpp>
 #include <mooncake/memory/copier.hpp>
 #include <mooncake/transport/copy_group.hpp>
+#include <mooncake/transport/shm_config.hpp>
 #include <mooncake/transport/shm_link.hpp>
 #include <mooncake/transport/shm_server.hpp>
 
@@ -19,16 +20,16 @@ namespace mooncake {
 /// Choose this when: both processes run on one host. The peer's arena is mapped, after its key was shown, and bytes move
 /// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's, or a private one's, is refused
 /// with `not_mapped`.
-template <Copier C = AutoCopier>
+template <class C>
 class BasicShmTransport {
+    static_assert(Copier<C>);
+
   public:
     static constexpr std::string_view name = "shm";
     static constexpr unsigned cost = 2;
     static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
 
-    struct Config {
-        ShmTrust trust = ShmTrust::nobody; ///< of this process in those who may read its memory
-    };
+    using Config = ShmTransportConfig;
     using Link = std::shared_ptr<transport::detail::ShmLink>;
 
     explicit BasicShmTransport(TransportContext context, Config config = {})
@@ -204,7 +205,5 @@ class BasicShmTransport {
     std::mutex mutex_;
     std::map<Which, std::weak_ptr<transport::detail::ShmLink>> links_; ///< those in use
 };
-
-using ShmTransport = BasicShmTransport<>;
 
 } // namespace mooncake

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <mooncake/core/later.hpp>
+#include <mooncake/core/repeats.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/shm_config.hpp>
 #include <mooncake/transport/shm_wire.hpp>
 
 #include <algorithm>
@@ -114,7 +116,7 @@ class BasicShmServer {
                 FileDescriptor(accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
             if (!fd) {
                 if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) continue;
-                context_.log(Severity::warning, errno_error("accepting a shared-memory peer", errno).message());
+                log_(Severity::warning, "accept", errno_error("accepting a shared-memory peer", errno).message());
                 auto pause = Event();
                 const auto wake = co_await pause.wait(std::chrono::milliseconds(100));
                 if (wake == Wake::cancelled) co_return ok;
@@ -163,7 +165,7 @@ class BasicShmServer {
         for (;;) {
             auto received = co_await next_message(peer->socket);
             if (received.error == EPROTO)
-                context_.log(Severity::warning, "cut off a shared-memory peer that sent garbage");
+                log_(Severity::warning, "breach", "cut off a shared-memory peer that sent garbage");
             if (received.error != 0 || !answer(*peer, received.message)) break;
         }
         const auto lock = std::lock_guard(mutex_);
@@ -184,7 +186,7 @@ class BasicShmServer {
             return send_message(peer.socket.native_handle(), reply) == 0 && reply.status == 0;
         }
         if (message.kind != ShmKind::map || !peer.greeted) {
-            context_.log(Severity::warning, "cut off a shared-memory peer that broke the protocol");
+            log_(Severity::warning, "breach", "cut off a shared-memory peer that broke the protocol");
             return false;
         }
         return map(peer, message, reply);
@@ -283,6 +285,7 @@ class BasicShmServer {
     }
 
     const TransportContext context_;
+    Repeats log_{context_.log};
     const ShmTrust trust_;
     TaskScope scope_;
     const std::string address_;

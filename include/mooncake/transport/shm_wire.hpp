@@ -23,20 +23,6 @@
 #include <utility>
 
 /// What the two ends of shared memory say to each other over a unix socket (SOCK_SEQPACKET: one packet, one message).
-namespace mooncake {
-
-/// Which peers who hold a key for reading may map memory that others may write to.
-///
-/// The kernel keeps a process of another user to reading, and nobody from writing who has the same user: that one can open
-/// what it was handed once more, or attach a debugger. Memory that is registered for reading only is sealed, and mapped by
-/// all.
-enum class ShmTrust : std::uint8_t {
-    nobody, ///< such memory is mapped by other users' processes; peers of the same user read it over another transport
-    same_user, ///< processes of the same user are taken at their word
-};
-
-} // namespace mooncake
-
 namespace mooncake::transport::detail {
 
 enum class ShmKind : std::uint32_t {

@@ -8,6 +8,7 @@
 #include <mooncake/net/server.hpp>
 #include <mooncake/net/shared_links.hpp>
 #include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/tcp_config.hpp>
 #include <mooncake/transport/tcp_service.hpp>
 
 #include <algorithm>
@@ -19,17 +20,6 @@
 #include <vector>
 
 namespace mooncake {
-
-template <StreamPolicy P>
-struct BasicTcpTransportConfig {
-    ListenConfig listen = {};                        ///< where this process serves its segment
-    unsigned lanes = 2;                              ///< connections to each peer, 1 … 64, on different threads
-    std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
-    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
-    ConnectionConfig connection = {};                ///< limits towards peers that connect here
-    P stream = {};                                   ///< the network, and its security
-};
-using TcpTransportConfig = BasicTcpTransportConfig<PlainTcp>;
 
 namespace transport::detail {
 
@@ -110,8 +100,10 @@ using TcpFrame = BasicTcpFrame<>;
 
 /// Choose this when: a network lies in between. Each peer has a few lanes, on which any number of frames are on their way
 /// at once; a frame carries up to 1 MiB of slices, gathered from and scattered into registered memory without another copy.
-template <StreamPolicy P = PlainTcp>
+template <class P>
 class TcpTransport {
+    static_assert(StreamPolicy<P>);
+
   public:
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;

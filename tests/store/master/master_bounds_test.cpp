@@ -82,7 +82,7 @@ TEST_CASE("put: one that cannot succeed evicts nothing") {
     fill(f, keys_of("cached/", 60));
     fill(f, keys_of("read/", 30));
     const auto lease = f.get(keys_of("read/", 30));
-    REQUIRE(f.start("pinned", {.sizes = {5 * block}, .pin = Pin::hard}).outcome == Errc::ok);
+    REQUIRE(f.start("pinned", {.sizes = {5 * block}, .pin = store::Pin::hard}).outcome == Errc::ok);
     REQUIRE(f.start("writing", {.sizes = {5 * block}}).outcome == Errc::ok);
     for (const auto blocks : {61, 62, 61})
         CHECK(f.start("large", {.sizes = {blocks * block}}).outcome == Errc::no_space);
@@ -131,7 +131,7 @@ TEST_CASE("put: one whose bytes would lie between others that stay evicts nothin
     auto f = MasterFixture(100);
     for (int i = 0; i < 10; ++i) {
         fill(f, keys_of("cached/" + std::to_string(i), 4));
-        REQUIRE(f.put("pinned" + std::to_string(i), {.sizes = {block}, .pin = Pin::hard}).outcome == Errc::ok);
+        REQUIRE(f.put("pinned" + std::to_string(i), {.sizes = {block}, .pin = store::Pin::hard}).outcome == Errc::ok);
         fill(f, keys_of("cached//" + std::to_string(i), 5)); // nine blocks between two that stay
     }
     CHECK(f.start("large", {.sizes = {10 * block}}).outcome == Errc::no_space);
@@ -153,7 +153,7 @@ TEST_CASE("put: the place of one that was evicted for another key of the batch i
     auto f = MasterFixture(20);
     REQUIRE(f.put("large", {.sizes = {10 * block}}).outcome == Errc::ok);
     for (int i = 0; i < 5; ++i) {
-        REQUIRE(f.put("pinned" + std::to_string(i), {.pin = Pin::hard}).outcome == Errc::ok);
+        REQUIRE(f.put("pinned" + std::to_string(i), {.pin = store::Pin::hard}).outcome == Errc::ok);
         REQUIRE(f.put("small" + std::to_string(i)).outcome == Errc::ok);
     }
     const auto reply = f.master.put_start({.keys = {"a", "b"}, .sizes = {10 * block, 3 * block}}).value();

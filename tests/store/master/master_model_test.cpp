@@ -119,8 +119,8 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
             case 1:
             case 2:
             case 3: { // put_start
-                auto message =
-                    PutStart{.pin = random() % 40 == 0 ? Pin::hard : Pin::none, .write_deadline_ms = 1 + random() % 30};
+                auto message = PutStart{.pin = random() % 40 == 0 ? store::Pin::hard : store::Pin::none,
+                                        .write_deadline_ms = 1 + random() % 30};
                 for (auto count = 1 + random() % 3; count != 0; --count) message.keys.push_back(some_key());
                 message.sizes.assign(message.keys.size(), block - random() % 64);
                 const auto reply = f.master.put_start(message).value();
@@ -144,7 +144,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                     REQUIRE_FALSE(oracle.in_use(space.replicas[0].offset));
                     oracle.objects[key] = {.version = space.version,
                                            .offset = space.replicas[0].offset,
-                                           .pinned = message.pin == Pin::hard,
+                                           .pinned = message.pin == store::Pin::hard,
                                            .deadline =
                                                oracle.now + std::chrono::milliseconds(message.write_deadline_ms)};
                     oracle.touch(key);

@@ -275,7 +275,7 @@ TEST_CASE("eviction: it goes on while the freed space is in too small pieces") {
 TEST_CASE("eviction: what is leased, pinned or being written stays, and the sentence says how much that is") {
     auto f = MasterFixture(4);
     f.put("leased");
-    f.put("pinned", {.pin = Pin::hard});
+    f.put("pinned", {.pin = store::Pin::hard});
     REQUIRE(f.start("writing").outcome == Errc::ok);
     const auto lease = f.get({"leased"});
     f.put("evictable");

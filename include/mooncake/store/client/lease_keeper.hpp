@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
+#include <mooncake/store/client/open_lease.hpp>
 #include <mooncake/store/master_link.hpp>
 
 #include <algorithm>
@@ -22,34 +23,6 @@ namespace mooncake::store::detail {
     const auto ttl = std::chrono::milliseconds{ttl_ms};
     return asked + ttl - std::min<Duration>(ttl / 10, std::chrono::milliseconds{500});
 }
-
-/// A lease that is renewed as long as somebody holds it.
-class OpenLease {
-  public:
-    OpenLease(std::uint64_t id, TimePoint trusted) noexcept : id_(id), trusted_(trusted.time_since_epoch().count()) {}
-    OpenLease(const OpenLease&) = delete;
-    OpenLease& operator=(const OpenLease&) = delete;
-    virtual ~OpenLease() = default;
-
-    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-    [[nodiscard]] TimePoint trusted_until() const noexcept {
-        return TimePoint{Duration{trusted_.load(std::memory_order_acquire)}};
-    }
-    /// Whether it has held without a break until now: asked after the bytes were used, it tells whether they were the
-    /// object's. One that was lost stays lost, and so does one whose time is over before it could be renewed.
-    [[nodiscard]] bool holds() const noexcept { return SteadyClock{}.now() < trusted_until(); }
-
-    /// The master renewed it, as of a question that was asked while it held.
-    void renewed(TimePoint trusted) noexcept {
-        trusted_.store(trusted.time_since_epoch().count(), std::memory_order_release);
-    }
-    /// The master says that it is over.
-    void lose() noexcept { trusted_.store(TimePoint{}.time_since_epoch().count(), std::memory_order_release); }
-
-  private:
-    const std::uint64_t id_;
-    std::atomic<Duration::rep> trusted_;
-};
 
 /// Renews the leases of what is open and gives back those that are not needed any more, many in one message, behind the
 /// backs of those who use them. Complexity: O(log leases) for one that is opened, renewed or closed.

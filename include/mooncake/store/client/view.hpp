@@ -1,8 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
-#include <mooncake/store/client/lease_keeper.hpp>
-#include <mooncake/transport/concept.hpp>
+#include <mooncake/store/client/open_lease.hpp>
 
 #include <memory>
 #include <string_view>

@@ -73,6 +73,12 @@ class Master {
         return ok;
     }
 
+    /// The segments that joined or went since this was asked last, in order: for a log.
+    [[nodiscard]] std::vector<store::SegmentChange> take_changes() {
+        const auto lock = std::lock_guard(domain().mutex);
+        return space_.segments.take_changes();
+    }
+
     [[nodiscard]] store::SegmentsReply segments(const store::Segments& message) {
         const auto lock = std::lock_guard(domain().mutex);
         return {.segments = space_.segments.describe(message.segments), .term = term_};

@@ -5,6 +5,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/allocator/concept.hpp>
 #include <mooncake/store/master/object.hpp>
+#include <mooncake/store/master/segment_change.hpp>
 #include <mooncake/store/placement/concept.hpp>
 
 #include <algorithm>
@@ -27,6 +28,9 @@ template <SpaceAllocator Allocator, PlacementPolicy Placement>
 class SegmentTable {
   public:
     explicit SegmentTable(Placement placement) : placement_(std::move(placement)) {}
+
+    /// What has changed since this was asked last, in order; of very many the first.
+    [[nodiscard]] std::vector<SegmentChange> take_changes() { return std::exchange(changes_, {}); }
 
     /// Errors: `conflict`, when a living segment has the name and is not the same.
     [[nodiscard]] Result<std::uint32_t> mount(const SegmentMount& wanted, TimePoint now) {
@@ -67,6 +71,7 @@ class SegmentTable {
         free_ += capacity;
         by_name_.emplace(wanted.name, added.get());
         by_id_.emplace(last_id_, added.get());
+        note(SegmentChange::What::joined, added->info);
         mounted_.push_back(std::move(added));
         return last_id_;
     }
@@ -83,6 +88,7 @@ class SegmentTable {
     [[nodiscard]] Result<void> unmount(std::uint32_t segment, std::uint64_t generation) {
         auto found = find(segment, generation);
         if (!found) return found.error();
+        note(SegmentChange::What::left, mounted_[*found]->info);
         kill(*found);
         return ok;
     }
@@ -90,7 +96,10 @@ class SegmentTable {
     /// Unmounts those not heard of for longer than `ttl`, and tells how many.
     std::size_t expire(TimePoint now, Duration ttl) {
         const auto before = mounted_.size();
-        while (!beats_.empty() && now - beats_.front()->heartbeat > ttl) kill(beats_.front()->index);
+        while (!beats_.empty() && now - beats_.front()->heartbeat > ttl) {
+            note(SegmentChange::What::dropped, beats_.front()->info);
+            kill(beats_.front()->index);
+        }
         return before - mounted_.size();
     }
 
@@ -189,6 +198,14 @@ class SegmentTable {
     }
 
   private:
+    static constexpr std::size_t most_changes = 1'024; ///< kept for somebody who may never ask
+
+    template <class Info>
+    void note(SegmentChange::What what, const Info& info) {
+        if (changes_.size() < most_changes)
+            changes_.push_back({.what = what, .name = info.name, .endpoint = info.endpoint, .bytes = info.bytes});
+    }
+
     struct Mounted : Segment {
         explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
         Allocator allocator;
@@ -252,6 +269,7 @@ class SegmentTable {
     std::uint64_t capacity_ = 0, free_ = 0;
     std::uint64_t last_epoch_ = 0;
     std::uint32_t last_id_ = 0;
+    std::vector<SegmentChange> changes_;
 };
 
 } // namespace mooncake::store::detail

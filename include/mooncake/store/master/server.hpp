@@ -1,92 +1,104 @@
 #pragma once
 
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/service.hpp>
 #include <mooncake/store/master/answer.hpp>
+#include <mooncake/store/master/server_interface.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
 namespace mooncake {
 
-template <MasterTraitsLike Traits, StreamPolicy P = PlainTcp>
-struct MasterServerConfig {
-    ListenConfig listen = {};
-    MasterConfig master = {};
-    MasterParts<Traits> parts = {};
-    std::uint64_t most_message_bytes =
-        ServerConfig().most_message_bytes; ///< see there; a long `wait_for` holds its keys
-    Log log = {};
-    P stream = {}; ///< the network, and its security
-};
+template <class Traits, class P>
+struct MasterServer<Traits, P>::Parts {
+    static_assert(MasterTraitsLike<Traits> && StreamPolicy<P>);
 
-/// A master that serves a cluster: its handlers behind a port, and a hand that turns its clock.
-/// The constructor binds, and throws `address_in_use` when it cannot. Close it before it dies.
-template <MasterTraitsLike Traits = DefaultMasterTraits, StreamPolicy P = PlainTcp>
-class MasterServer {
-  public:
-    using Config = MasterServerConfig<Traits, P>;
-
-    MasterServer(Runtime& runtime, Config config)
-        : period_(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10},
-                                       std::chrono::seconds{1})),
-          log_(config.log), master_(config.master, std::move(config.parts)), clock_(runtime.next_executor()),
-          server_(runtime, service_,
-                  {.listen = config.listen, .most_message_bytes = config.most_message_bytes, .log = config.log},
-                  config.stream) {
+    Parts(Runtime& runtime, Config config)
+        : period(std::clamp<Duration>(config.master.segment_ttl / 4, std::chrono::milliseconds{10},
+                                      std::chrono::seconds{1})),
+          log(config.log), master(config.master, std::move(config.parts)), clock(runtime.next_executor()),
+          server(runtime, service,
+                 {.listen = config.listen, .most_message_bytes = config.most_message_bytes, .log = config.log},
+                 config.stream) {
         answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
                store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
                store::ReportBad, store::Remove, store::Stats, store::Describe>();
-        service_.template on<store::List>(
-            [this](store::List message) { return store::detail::list(master_, std::move(message), Deadline()); });
-        service_.template on<store::WaitFor>([this](store::WaitFor message) {
-            return store::detail::wait_for(master_, std::move(message), Deadline());
-        });
+        service.template on<store::List>(
+            [this](store::List message) { return store::detail::list(master, std::move(message), Deadline()); });
+        service.template on<store::WaitFor>(
+            [this](store::WaitFor message) { return store::detail::wait_for(master, std::move(message), Deadline()); });
     }
 
-    void start() {
-        server_.start();
-        (void)clock_.spawn(turn());
-    }
-
-    [[nodiscard]] const Endpoint& endpoint() const noexcept { return server_.endpoint(); }
-    [[nodiscard]] Master<Traits>& master() noexcept { return master_; }
-
-    /// Stops serving. Idempotent.
-    asio::awaitable<void> close() {
-        co_await clock_.close();
-        co_await server_.close();
-    }
-
-  private:
     template <class... Messages>
     void answer() {
-        (service_.template on<Messages>([this](Messages& message) { return store::detail::answer(master_, message); }),
+        (service.template on<Messages>([this](Messages& message) { return store::detail::answer(master, message); }),
          ...);
+    }
+
+    void say(const store::SegmentChange& change) const {
+        using What = store::SegmentChange::What;
+        const auto name = "segment " + in_quotes(change.name, 256);
+        if (change.what == What::joined)
+            log(Severity::info, name + " joined with " + std::to_string(change.bytes) + " bytes, at " +
+                                    in_quotes(change.endpoint, 256));
+        else if (change.what == What::left) log(Severity::info, name + " left");
+        else log(Severity::warning, name + " sent no heartbeat and was dropped");
     }
 
     Task<void> turn() {
         auto pause = Event();
         for (auto wake = Wake::timed_out; wake != Wake::cancelled;) {
-            const auto expired = master_.expire();
-            if (expired.segments != 0)
-                log_(Severity::warning, std::to_string(expired.segments) +
-                                            " segments sent no heartbeat and were dropped, and with them " +
-                                            std::to_string(expired.objects) + " objects");
-            wake = co_await pause.wait(Deadline(period_));
+            const auto expired = master.expire();
+            for (const auto& change : master.take_changes()) say(change);
+            if (expired.objects != 0)
+                log(Severity::warning,
+                    std::to_string(expired.objects) + " objects had their last replica in segments that were dropped");
+            wake = co_await pause.wait(Deadline(period));
         }
         co_return ok;
     }
 
-    const Duration period_;
-    const Log log_;
-    Master<Traits> master_;
-    TaskScope clock_;
-    RpcService service_;
-    Server<P> server_;
+    const Duration period;
+    const Log log;
+    Master<Traits> master;
+    TaskScope clock;
+    RpcService service;
+    Server<P> server;
 };
+
+template <class Traits, class P>
+MasterServer<Traits, P>::MasterServer(Runtime& runtime, Config config)
+    : parts_(std::make_unique<Parts>(runtime, std::move(config))) {}
+
+template <class Traits, class P>
+MasterServer<Traits, P>::~MasterServer() = default;
+
+template <class Traits, class P>
+void MasterServer<Traits, P>::start() {
+    parts_->server.start();
+    (void)parts_->clock.spawn(parts_->turn());
+}
+
+template <class Traits, class P>
+const Endpoint& MasterServer<Traits, P>::endpoint() const noexcept {
+    return parts_->server.endpoint();
+}
+
+template <class Traits, class P>
+Master<Traits>& MasterServer<Traits, P>::master() noexcept {
+    return parts_->master;
+}
+
+template <class Traits, class P>
+asio::awaitable<void> MasterServer<Traits, P>::close() {
+    co_await parts_->clock.close();
+    co_await parts_->server.close();
+}
 
 } // namespace mooncake

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace mooncake {
+
+struct AutoCopier;
+
+} // namespace mooncake

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <mooncake/core/config_of.hpp>
+#include <mooncake/core/runtime_fwd.hpp>
+#include <mooncake/core/task.hpp>
+#include <mooncake/store/master_link.hpp>
+
+#include <utility>
+
+namespace mooncake::store::detail {
+
+/// One virtual `call` for each of the messages.
+template <class... Messages>
+class Asked;
+template <class Last>
+class Asked<Last> {
+  public:
+    virtual ~Asked() = default;
+    virtual Task<typename Last::Reply> call(const Last& message, Deadline deadline) = 0;
+};
+template <class First, class... Rest>
+class Asked<First, Rest...> : public Asked<Rest...> {
+  public:
+    using Asked<Rest...>::call;
+    virtual Task<typename First::Reply> call(const First& message, Deadline deadline) = 0;
+};
+
+/// The messages of a client.
+template <template <class...> class To, class... Before>
+using WithClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Release, Renew, RenewMany, ReportBad,
+                              Remove, List, Segments, Stats, WaitFor>;
+
+/// A master as its client sees it, whichever `MasterLink` is behind it.
+class MasterCalls : public WithClientMessages<Asked> {
+  public:
+    /// Whether a call costs no round trip.
+    [[nodiscard]] virtual bool in_process() const noexcept = 0;
+    [[nodiscard]] virtual MasterLimits limits() const = 0;
+    virtual asio::awaitable<void, Executor> close() = 0;
+};
+
+/// Answers the messages one after the other out of a link.
+template <class Link, class... Messages>
+class Answering;
+template <class Link>
+class Answering<Link> : public MasterCalls {
+  public:
+    Answering(Runtime& runtime, config_of<Link> config) : link_(runtime, std::move(config)) {}
+
+    [[nodiscard]] Link& link() noexcept { return link_; }
+
+    [[nodiscard]] bool in_process() const noexcept final { return Link::in_process; }
+    [[nodiscard]] MasterLimits limits() const final { return link_.limits(); }
+    asio::awaitable<void, Executor> close() final { return link_.close(); }
+
+  private:
+    Link link_;
+};
+template <class Link, class First, class... Rest>
+class Answering<Link, First, Rest...> : public Answering<Link, Rest...> {
+  public:
+    using Answering<Link, Rest...>::Answering;
+    using Answering<Link, Rest...>::call;
+    Task<typename First::Reply> call(const First& message, Deadline deadline) final {
+        return this->link().call(message, deadline);
+    }
+};
+
+template <MasterLink Link>
+using MasterCallsOf = WithClientMessages<Answering, Link>;
+
+} // namespace mooncake::store::detail

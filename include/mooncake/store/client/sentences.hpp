@@ -1,0 +1,27 @@
+#pragma once
+
+#include <mooncake/core/in_quotes.hpp>
+#include <mooncake/core/result.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mooncake::store::detail {
+
+[[nodiscard]] inline Error store_closed() { return {Errc::closed, "the store was closed"}; }
+
+[[nodiscard]] inline Error wrong_count() {
+    return {Errc::protocol_error, "the master answered for other keys than it was asked for"};
+}
+
+/// A public error from a bare outcome: with the sentence that came with it, or at least the key.
+[[nodiscard]] inline Error sentence(Errc outcome, const Error& failure, std::string_view key) {
+    auto text = "object " + in_quotes(key);
+    if (!failure.context().empty()) text += ": " + std::string(failure.context());
+    else if (outcome == Errc::lost)
+        text += ": its last replica went with a node that died or left, or was found to be wrong; put it again";
+    return {outcome, std::move(text)};
+}
+
+} // namespace mooncake::store::detail

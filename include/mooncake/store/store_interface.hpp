@@ -1,0 +1,145 @@
+#pragma once
+
+/// What `Store` is to those who use it; `store.hpp` has the insides.
+
+#include <mooncake/core/runtime_fwd.hpp>
+#include <mooncake/core/task.hpp>
+#include <mooncake/engine/engine_interface.hpp>
+#include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/view.hpp>
+#include <mooncake/store/traits.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace mooncake {
+
+namespace store::detail {
+
+template <class Traits>
+class Client;
+
+} // namespace store::detail
+
+template <class Traits>
+struct StoreConfig {
+    EngineConfig<typename Traits::Engine> engine = {};
+    config_of<typename Traits::Master> master = {};
+};
+
+/// Objects by key: written once, read by many, evicted when space is wanted, never torn. The same code runs against a
+/// master in this process (`EmbeddedStore`) and one for a cluster (`ClusterStore`).
+///
+/// A put is visible all at once or not at all. A read is compared with the checksums of its writer, so that one that raced
+/// an eviction is found out and tried on another replica, and never returned.
+///
+/// Thread: everything from any executor. Lifetime: the runtime outlives it; views and leases do not; the destructor closes
+/// what `close` has not, and then must not run on one of the runtime's threads. A task owns the keys that it was made with;
+/// the bytes of a value, and the memory that is read into, outlive the task. Source: FAST'25 §3.
+template <class Traits>
+class Store {
+  public:
+    using Config = StoreConfig<Traits>;
+    using Engine = TransferEngine<typename Traits::Engine>;
+    using Master = typename Traits::Master;
+
+    /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
+    /// Thread: none of the runtime's; it waits for the master.
+    Store(Runtime& runtime, Config config);
+    explicit Store(Runtime& runtime); ///< with the default configuration
+
+    /// The same from a coroutine, on any executor. Lifetime: the runtime outlives the store. Errors: what the constructor
+    /// throws when the master cannot be had; it still throws what concerns this process (`address_in_use`).
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config);
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime);
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    ~Store();
+
+    /// Stores `value`. A key that is there already is left as it is, which is no error: the receipt then has no replicas.
+    /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
+    /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
+    /// said. Cancellation: partial; the object is there or is not, never half.
+    Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {});
+
+    /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
+    /// there are more than fit into a message.
+    /// Errors: those that concern all; what happened to each is in the report. `too_large`: a lease is wished for, and they
+    /// are more than one message takes.
+    Task<PutBatchReport> put_batch(std::span<const PutItem> items, PutOptions options = {});
+
+    /// The object's bytes, in memory of the caller's.
+    /// Errors: `not_found`, `lost` (it was there, and every replica failed, or went with its node, as far as the master
+    /// remembers; the sentence says how), `timed_out`, `cancelled`, `closed`.
+    Task<std::vector<std::byte>> get(std::string_view key, GetOptions options = {});
+
+    /// The same into `into`; gives the object's size. Errors: also `too_large`.
+    Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {});
+
+    /// Many at once: one round trip and one transfer; more where there are more than fit into a message.
+    /// Errors: those that concern all, as for `put_batch`; the rest is in the report.
+    Task<GetBatchReport> get_batch(std::span<const GetItem> items, GetBatchOptions options = {});
+
+    /// Finds objects and leases what it finds, without reading it: for handing on, or for reading later.
+    /// The report's outcomes and sizes are those of a get. Errors: also `too_large`, above what one message takes.
+    Task<GetBatchReport> lease_batch(std::span<const std::string_view> keys, GetBatchOptions options = {});
+
+    /// Makes a lease last as long again as a new one; gives until when it can be trusted.
+    /// Errors: `lease_expired`.
+    Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline = Deadline::usual());
+
+    /// Ends leases that came out of a put or a get, here or in another process.
+    Task<void> release(std::uint64_t lease, Deadline deadline = Deadline::usual());
+
+    /// A window onto the object where its memory can be this process's, else a copy of it.
+    /// Errors: as `get`; `not_mapped` with `Unreachable::fail`.
+    Task<View> view(std::string_view key, ViewOptions options = {});
+
+    /// Waits until all of them are visible. Touches and leases nothing.
+    /// Errors: `timed_out`, `cancelled`, `invalid_argument`. Cancellation: total.
+    Task<void> wait_for(std::span<const std::string_view> keys, Deadline deadline = Deadline::usual());
+
+    /// `ok` or `not_found` for each; with `prefix` only the leading hits. Touches and leases nothing.
+    Task<std::vector<Errc>> exists_batch(std::span<const std::string_view> keys, LookUp mode = LookUp::each,
+                                         Deadline deadline = Deadline::usual());
+
+    /// Whether it is visible: `ok`, or `not_found`; any other error says that nobody knows. Touches and leases nothing.
+    Task<void> exists(std::string_view key, Deadline deadline = Deadline::usual());
+
+    /// Errors: `not_found`, `conflict` (it is leased or being written, and `mode` does not force it).
+    Task<void> remove(std::string_view key, store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                      Deadline deadline = Deadline::usual());
+
+    Task<std::vector<Errc>> remove_batch(std::span<const std::string_view> keys,
+                                         store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                                         Deadline deadline = Deadline::usual());
+
+    /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
+    Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
+                                                std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());
+
+    Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
+
+    [[nodiscard]] Engine& engine() noexcept;
+    [[nodiscard]] Master& master() noexcept;
+
+    /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
+    /// over when it is closed, whoever else closes it.
+    asio::awaitable<void> close();
+
+  private:
+    using Client = store::detail::Client<typename Traits::Engine>;
+    struct Unattached {};
+
+    Store(Unattached, Runtime& runtime, Config config);
+    static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store);
+    Task<void> attach();
+
+    Master* master_ = nullptr; ///< the client's
+    const std::unique_ptr<Client> client_;
+};
+
+} // namespace mooncake

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <mooncake/core/config_of.hpp>
+#include <mooncake/net/connection_config.hpp>
+#include <mooncake/net/plain_tcp_interface.hpp>
+
+#include <chrono>
+#include <cstdint>
+
+namespace mooncake {
+
+template <class P>
+struct BasicTcpTransportConfig {
+    ListenConfig listen = {};                        ///< where this process serves its segment
+    unsigned lanes = 2;                              ///< connections to each peer, 1 … 64, on different threads
+    std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
+    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
+    ConnectionConfig connection = {};                ///< limits towards peers that connect here
+    P stream = {};                                   ///< the network, and its security
+};
+using TcpTransportConfig = BasicTcpTransportConfig<PlainTcp>;
+
+template <class P = PlainTcp>
+class TcpTransport;
+
+template <class P>
+struct ConfigOf<TcpTransport<P>> {
+    using Type = BasicTcpTransportConfig<P>;
+};
+
+} // namespace mooncake
