@@ -115,6 +115,28 @@ TEST_CASE("lifecycle: an embedded store ends at any moment, whatever runs on it"
     }
 }
 
+TEST_CASE("lifecycle: a store that several close at once is closed when each of them has returned") {
+    auto runtime = Runtime({.threads = 2});
+    for (auto cycle = 0; cycle < cycles(); ++cycle) {
+        auto config = EmbeddedStore<>::Config();
+        config.master.capacity = 1 * MiB;
+        auto store = std::make_unique<EmbeddedStore<>>(runtime, std::move(config));
+        auto busy = Busy();
+        busy.start(runtime, [s = store.get()](unsigned, unsigned seed) { return use(s, seed); });
+        auto early = std::atomic<int>{0};
+        auto closers = std::vector<std::thread>();
+        for (std::size_t i = 0; i < 3; ++i)
+            closers.emplace_back([&, i] {
+                sync_wait(runtime.executor(i), store->close());
+                early += sync_wait(runtime.executor(i), store->exists("key")).error() != Errc::closed;
+            });
+        for (auto& closer : closers) closer.join();
+        CHECK(early == 0);
+        REQUIRE(busy.over());
+        store.reset();
+    }
+}
+
 TEST_CASE("lifecycle: a client of a cluster, and then the cluster, end at any moment") {
     auto runtime = Runtime({.threads = 2});
     for (auto cycle = 0; cycle < cycles() / 4; ++cycle) {

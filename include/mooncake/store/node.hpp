@@ -109,7 +109,7 @@ struct StoreNode<Traits, P>::Parts {
                     store::Heartbeat{.segment = segment, .generation = engine->generation(), .fenced = fenced};
                 const auto answered = co_await master.call(message, Deadline(std::chrono::seconds(1)));
                 if (answered) {
-                    repeats.over("heartbeat", "the master answers again");
+                    repeats.over("heartbeat", "the master takes heartbeats again");
                     if (fence(answered->fence)) next = std::min(period, fence_period);
                     continue;
                 }
@@ -122,7 +122,7 @@ struct StoreNode<Traits, P>::Parts {
                 repeats(Severity::warning, "mount", "mounting again: " + mounted.error().message());
                 continue;
             }
-            repeats.over("heartbeat", "the master answers again");
+            repeats.over("heartbeat", "the master takes heartbeats again");
             repeats.over("mount", "the master has taken it back");
             config.log(Severity::info, "mounted again, empty");
         }

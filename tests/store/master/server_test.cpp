@@ -101,7 +101,7 @@ TEST_CASE("node: a master that is gone is said once, and its return as well") {
     std::this_thread::sleep_for(1s); // some ten heartbeats
     CHECK(lines.count("heartbeat: ") == 1);
     master = start_master(endpoint);
-    CHECK(lines.says("the master answers again"));
+    CHECK(lines.says("the master takes heartbeats again"));
     CHECK(lines.says("mounted again, empty"));
     CHECK(lines.count("times more") == 1);
     runtime.run(node.close());
