@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mooncake/core/event.hpp>
+#include <mooncake/core/task.hpp>
 #include <mooncake/simulation/oracle.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/view.hpp>
