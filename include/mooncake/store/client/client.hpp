@@ -356,10 +356,11 @@ Task<std::vector<Errc>> Client<Traits>::outcomes_of(Keys keys, Message message, 
     for (;;) {
         message.keys = parts.next();
         const auto asked = message.keys.size();
-        const auto reply = co_await master_->call(message, deadline);
+        auto reply = co_await master_->call(message, deadline);
         if (!reply) co_return reply.error();
         const auto found = reply->outcomes.size();
         if (found > asked || (mode == LookUp::each && found != asked)) co_return wrong_count();
+        if (parts.over() && outcomes.empty()) co_return std::move(reply->outcomes);
         outcomes.insert(outcomes.end(), reply->outcomes.begin(), reply->outcomes.end());
         if (parts.over() || found < asked) co_return outcomes;
     }
