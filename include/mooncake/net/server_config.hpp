@@ -9,6 +9,7 @@
 
 namespace mooncake {
 
+/// The limits are a server's own, so that a flood at one port takes nothing from another; a process has the sum of its servers'.
 struct ServerConfig {
     ListenConfig listen = {};
     std::size_t most_connections =
