@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 filter=${1:-.}
 
 if [[ $filter == compile ]]; then
+    echo "bench: installs what is missing, both compilers included, and compiles; this may take 10 minutes"
     bash cmake/deps.sh --full >/dev/null
     exec python3 tests/compile_cost/measure.py --table
 fi

@@ -31,10 +31,10 @@ BARS = {
     ("examples/cluster_client.cpp", COMPILED): (1.2, 1.2),
     ("examples/own_eviction.cpp", POLICIES): (4.0, 4.5),
 }
-TABLE = [(header, None) for header in (COMPILED, "transfer.hpp", "client.hpp", "store.hpp", "mooncake.hpp")] + [
-    (f"examples/{name}.cpp", header)
-    for name in ("hello", "transfer_two_processes", "cluster_client", "own_eviction")
-    for header in (POLICIES if name == "own_eviction" else COMPILED, None)
+TABLE = [
+    *((header, None) for header in (COMPILED, "transfer.hpp", "client.hpp", "store.hpp", "mooncake.hpp")),
+    ("examples/hello.cpp", None),
+    *((example, header) for example, header in BARS if example.startswith("examples/")),
 ]
 
 

@@ -75,6 +75,25 @@ TEST_CASE("master server: which segments joined, left and were dropped is said o
     runtime.run(master.close());
 }
 
+TEST_CASE("master server: a flood of segments is said in few lines, and counted") {
+    auto lines = Lines();
+    auto runtime = Runtime({.threads = 2});
+    auto config = MasterServer<>::Config(); // it looks once in 750 ms
+    config.log = lines.log();
+    auto master = MasterServer<>(runtime, std::move(config));
+    master.start();
+    auto client = RpcClient<>(runtime.executor(), {.server = master.endpoint()});
+    for (auto i = 0; i < 300; ++i) {
+        const auto mount = store::SegmentMount{
+            .name = "flood-" + std::to_string(i), .generation = 7, .endpoint = "nowhere:1", .bytes = 1 * MiB};
+        REQUIRE(runtime.run(client.call(mount, 5s)).has_value());
+    }
+    CHECK(lines.says("more segments joined or went"));
+    CHECK(lines.count("joined with") <= 128); // the flood may lie across two turns
+    runtime.run(client.close());
+    runtime.run(master.close());
+}
+
 TEST_CASE("node: a master that is gone is said once, and its return as well") {
     auto lines = Lines();
     auto runtime = Runtime({.threads = 2});

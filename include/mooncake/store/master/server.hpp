@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -51,11 +53,17 @@ struct MasterServer<Traits, P>::Parts {
         else log(Severity::warning, name + " sent no heartbeat and was dropped");
     }
 
+    static constexpr std::size_t most_said = 64; ///< segments in one turn: anybody may mount many
+
     Task<void> turn() {
         auto pause = Event();
         for (auto wake = Wake::timed_out; wake != Wake::cancelled;) {
             const auto expired = master.expire();
-            for (const auto& change : master.take_changes()) say(change);
+            const auto changes = master.take_changes();
+            for (const auto& change : std::span(changes).first(std::min(changes.size(), most_said))) say(change);
+            if (changes.size() > most_said)
+                log(Severity::warning,
+                    "at least " + std::to_string(changes.size() - most_said) + " more segments joined or went");
             if (expired.objects != 0)
                 log(Severity::warning,
                     std::to_string(expired.objects) + " objects had their last replica in segments that were dropped");
