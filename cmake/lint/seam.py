@@ -16,6 +16,7 @@ SEAMS = {
     "core/signals.hpp": r"pthread_",
     "net/plain_tcp.hpp": r"socket\(|accept4|asio::ip::tcp|getifaddrs",
     "net/resolve.hpp": r"getaddrinfo|std::thread|asio::ip::tcp",
+    "topology/host_addresses.hpp": r"getifaddrs",
     "memory/prefault.hpp": r"std::thread",
     "transport/shm_link.hpp": r"socket\(AF_|::connect\(",
     "transport/shm_server.hpp": r"socket\(AF_|accept4",

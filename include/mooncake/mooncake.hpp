@@ -16,4 +16,6 @@
 #include <mooncake/store/master/server.hpp>
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
+#include <mooncake/topology/discover.hpp>
+#include <mooncake/topology/priority_matrix.hpp>
 #include <mooncake/transport/faulty.hpp>

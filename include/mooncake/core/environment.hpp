@@ -10,7 +10,7 @@ using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 /// What this library asks of the world beyond executors, streams and files: the time, secrets, and how much memory arenas
-/// may have. A thread asks the operating system unless somebody has put another environment in its place, as the simulation
+/// may have and where it lies. A thread asks the operating system unless somebody has put another environment in its place, as the simulation
 /// does for each of its processes. Nothing else in the library reads a clock or draws a secret (a lint sees to it).
 ///
 /// Lifetime: an environment outlives the thread's use of it. Thread: each thread has its own.
@@ -27,6 +27,9 @@ class Environment {
     [[nodiscard]] virtual std::uint64_t random_bits() noexcept = 0;
     /// Bytes that an arena may have at most, however much there is in the machine.
     [[nodiscard]] virtual std::uint64_t memory_room() noexcept { return std::numeric_limits<std::uint64_t>::max(); }
+
+    /// The NUMA node that all memory lies on.
+    [[nodiscard]] virtual unsigned memory_node() noexcept { return 0; }
 
     /// Null: the operating system.
     [[nodiscard]] static Environment* current() noexcept { return current_; }

@@ -17,6 +17,7 @@
 #include <mooncake/engine/region_handle.hpp>
 #include <mooncake/engine/transports.hpp>
 #include <mooncake/net/codec.hpp>
+#include <mooncake/topology/memory_location.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -172,15 +173,21 @@ template <class Traits>
 Task<RegionPin> TransferEngine<Traits>::register_arena(std::shared_ptr<Arena> arena, Rights rights,
                                                        KeySharing sharing) {
     arena->settle_rights(rights);
-    auto region = Region{
-        .bytes = arena->bytes(), .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = arena};
+    auto region = Region{.bytes = arena->bytes(),
+                         .rights = rights,
+                         .keys = make_keys(rights),
+                         .location = memory_location(arena->bytes()),
+                         .arena = arena};
     return parts_->add(std::move(region), sharing);
 }
 
 template <class Traits>
 Task<RegionPin> TransferEngine<Traits>::register_memory(MutableBytes memory, Rights rights, KeySharing sharing) {
-    auto region =
-        Region{.bytes = memory, .rights = rights, .keys = make_keys(rights), .location = "cpu:0", .arena = nullptr};
+    auto region = Region{.bytes = memory,
+                         .rights = rights,
+                         .keys = make_keys(rights),
+                         .location = memory_location(memory),
+                         .arena = nullptr};
     return parts_->add(std::move(region), sharing);
 }
 
