@@ -8,10 +8,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -64,9 +67,24 @@ inline bool stop_comes_within(std::chrono::nanoseconds time) {
 /// What whoever started this process waits for: where it serves.
 inline void announce(std::string_view address) { std::cout << "ready " << address << std::endl; }
 
+/// Of now, in UTC: `12:34:56.789`.
+inline std::string time_of_day() {
+    const auto now = std::chrono::system_clock::now();
+    const auto seconds = std::chrono::system_clock::to_time_t(now);
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    auto parts = std::tm();
+    auto text = std::array<char, 32>();
+    gmtime_r(&seconds, &parts);
+    std::snprintf(text.data(), text.size(), "%02d:%02d:%02d.%03d", parts.tm_hour, parts.tm_min, parts.tm_sec,
+                  static_cast<int>(milliseconds));
+    return text.data();
+}
+
 inline mooncake::Log stderr_log(std::string program) {
     return mooncake::Log([program = std::move(program)](mooncake::Severity severity, std::string_view sentence) {
-        if (severity != mooncake::Severity::info) std::cerr << program + ": " + std::string(sentence) + "\n";
+        const auto* const mark = severity == mooncake::Severity::info ? "" : "warning: ";
+        std::cerr << time_of_day() + " " + program + ": " + mark + std::string(sentence) + "\n";
     });
 }
 

@@ -1,3 +1,4 @@
+#include <mooncake/core/spawn.hpp>
 #include <mooncake/store/node.hpp>
 
 #include "daemon.hpp"
@@ -35,13 +36,11 @@ mooncake::Result<void> start_or_stop(mooncake::Runtime& runtime, auto& node) {
     auto stop = mooncake::asio::cancellation_signal();
     const auto executor = runtime.executor();
     mooncake::asio::post(executor, [&] {
-        auto done = [&](const std::exception_ptr&, mooncake::Result<void> result) {
+        auto done = [&](mooncake::Result<void> result) {
             outcome = std::move(result);
             over = true;
         };
-        auto slot = stop.slot();
-        mooncake::asio::co_spawn(executor, mooncake::core::detail::entry(node.start()),
-                                 mooncake::asio::bind_cancellation_slot(slot, done));
+        mooncake::spawn(executor, node.start(), mooncake::asio::bind_cancellation_slot(stop.slot(), done));
     });
     while (!over)
         if (cluster::stop_comes_within(std::chrono::milliseconds(20)))

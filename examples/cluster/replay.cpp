@@ -150,15 +150,13 @@ mooncake::Task<void> run_until_stopped(cluster::Coordinator& coordinator, std::s
     auto stop = mooncake::asio::cancellation_signal();
     auto over = mooncake::Event();
     auto result = Result<void>(Errc::cancelled);
-    auto done = [&](std::exception_ptr failure, Result<void> value) {
-        if (failure) std::rethrow_exception(failure);
+    auto done = [&](Result<void> value) {
         result = std::move(value);
         signals.cancel();
         over.set();
     };
-    auto slot = stop.slot();
-    mooncake::asio::co_spawn(executor, mooncake::core::detail::entry(coordinator.run(trace, totals)),
-                             mooncake::asio::bind_cancellation_slot(slot, done));
+    mooncake::spawn(executor, coordinator.run(trace, totals),
+                    mooncake::asio::bind_cancellation_slot(stop.slot(), done));
     signals.async_wait([&stop](const boost::system::error_code& error, int) {
         if (!error) stop.emit(mooncake::asio::cancellation_type::terminal);
     });

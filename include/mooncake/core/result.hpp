@@ -4,6 +4,7 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <cassert>
 #include <cerrno>
 #include <memory>
 #include <ostream>
@@ -84,16 +85,22 @@ class [[nodiscard]] Result {
     [[nodiscard]] T value() && { return std::move(value()); }
 
     /// Require: there is a value.
-    [[nodiscard]] T& operator*() & noexcept { return value_; }
-    [[nodiscard]] const T& operator*() const& noexcept { return value_; }
-    [[nodiscard]] T&& operator*() && noexcept { return std::move(value_); }
-    [[nodiscard]] T* operator->() noexcept { return &value_; }
-    [[nodiscard]] const T* operator->() const noexcept { return &value_; }
+    [[nodiscard]] T& operator*() & noexcept { return there(value_); }
+    [[nodiscard]] const T& operator*() const& noexcept { return there(value_); }
+    [[nodiscard]] T&& operator*() && noexcept { return std::move(there(value_)); }
+    [[nodiscard]] T* operator->() noexcept { return &there(value_); }
+    [[nodiscard]] const T* operator->() const noexcept { return &there(value_); }
 
     /// `Errc::ok` where there is a value.
     [[nodiscard]] const Error& error() const noexcept { return error_; }
 
   private:
+    template <class Value>
+    Value& there(Value& value) const noexcept {
+        assert(has_value_ && "a Result was used as a value and holds an error: ask it first");
+        return value;
+    }
+
     T value_{};
     Error error_;
     bool has_value_ = true;

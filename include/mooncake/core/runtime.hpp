@@ -24,24 +24,28 @@ namespace mooncake {
 
 template <class Void>
 void core::detail::block_on(const Executor& executor, Task<void> task) {
-    if (const auto* const loop = known_later<Void>(executor).template target<asio::io_context::executor_type>();
-        loop != nullptr && loop->running_in_this_thread())
-        throw_error({Errc::invalid_argument,
-                     "sync_wait was called on the thread that is to run the task, and would wait "
-                     "for itself: co_await the task instead"});
+    const auto* const loop = known_later<Void>(executor).template target<asio::io_context::executor_type>();
+    auto& context = asio::query(executor, asio::execution::context);
+    const auto own =
+        asio::has_service<OwnContext>(context) && asio::use_service<OwnContext>(context).turned_by_this_thread();
+    if (own || (loop != nullptr && loop->running_in_this_thread()))
+        throw_error(
+            {Errc::invalid_argument,
+             "sync_wait was called on a thread that may have to run the task, and would wait for itself: co_await "
+             "the task instead, or spawn it with a callback"});
     struct {
         std::mutex mutex;
         std::condition_variable changed;
         bool over = false;
         std::exception_ptr thrown;
     } state;
-    auto done = [&state](std::exception_ptr failure, const Result<void>&) {
+    auto result = Result<void>(ok);
+    launch(executor, entry(std::move(task), result), {}, [&state](const std::exception_ptr& failure) {
         const auto lock = std::lock_guard(state.mutex);
-        state.thrown = std::move(failure);
+        state.thrown = failure;
         state.over = true;
         state.changed.notify_one();
-    };
-    asio::co_spawn(known_later<Void>(executor), entry(std::move(task)), done);
+    });
     auto lock = std::unique_lock(state.mutex);
     state.changed.wait(lock, [&state] { return state.over; });
     if (state.thrown) std::rethrow_exception(state.thrown);
@@ -49,7 +53,7 @@ void core::detail::block_on(const Executor& executor, Task<void> task) {
 
 template <class Void>
 struct BasicRuntime<Void>::Loop {
-    Loop() { asio::make_service<core::detail::OwnContext>(context); }
+    explicit Loop(const void* runtime) { asio::make_service<core::detail::OwnContext>(context, runtime); }
     core::detail::later<asio::io_context, Void> context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
     std::thread thread;
@@ -63,12 +67,12 @@ BasicRuntime<Void>::BasicRuntime(RuntimeConfig config) {
                                                  "; give 1 to 1024, or 0 for one per core"});
     const auto count = config.threads ? config.threads : static_cast<unsigned>(cores.size());
     for (unsigned i = 0; i < count; ++i) {
-        loops_.push_back(std::make_unique<Loop>());
+        loops_.push_back(std::make_unique<Loop>(this));
         executors_.push_back(loops_.back()->context.get_executor());
     }
     for (unsigned i = 0; i < count; ++i) {
         auto refused = start(*loops_[i]);
-        if (!refused && config.pin == Pin::one_core_each) refused = pin(*loops_[i], cores[i % cores.size()]);
+        if (!refused && config.pin == ThreadPin::one_core_each) refused = pin(*loops_[i], cores[i % cores.size()]);
         if (!refused) continue;
         stop();
         throw_error({Errc::system, "thread " + std::to_string(i + 1) + " of the " + std::to_string(count) +
@@ -101,8 +105,7 @@ Executor BasicRuntime<Void>::other_executor(const Executor& own, std::size_t ind
 template <class Void>
 bool BasicRuntime<Void>::on_own_thread() const noexcept {
     if (environment_ != nullptr) return Environment::current() == environment_;
-    return std::any_of(loops_.begin(), loops_.end(),
-                       [](const auto& loop) { return loop->thread.get_id() == std::this_thread::get_id(); });
+    return core::detail::runtime_of_this_thread == this;
 }
 
 template <class Void>
@@ -130,7 +133,10 @@ template <class Void>
 int BasicRuntime<Void>::start(Loop& loop) {
     const auto quiet = core::detail::SignalsBlocked();
     try {
-        loop.thread = std::thread([&loop] { loop.context.run(); });
+        loop.thread = std::thread([this, &loop] {
+            core::detail::runtime_of_this_thread = this;
+            loop.context.run();
+        });
     } catch (const std::system_error& refused) {
         return refused.code().value();
     }

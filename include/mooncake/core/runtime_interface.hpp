@@ -40,7 +40,8 @@ Task<void> keep(Task<T> task, Result<T>& result) {
 } // namespace core::detail
 
 /// Blocks the calling thread until `task`, run on `executor`, is over. For callers without coroutines.
-/// Thread: any but the executor's own. Throws `invalid_argument` there, since it would wait for itself.
+/// Thread: any but those that may have to run something of the task, which would wait for each other: not one of the `Runtime`
+/// whose executor it is, and not the one that turns the executor's context. Throws `invalid_argument` there.
 template <class T>
 Result<T> sync_wait(const Executor& executor, Task<T> task) {
     auto result = Result<T>();
@@ -54,11 +55,11 @@ void sync_wait(const Executor& executor, asio::awaitable<Void, Executor> operati
     core::detail::block_on(executor, core::detail::as_task(std::move(operation)));
 }
 
-enum class Pin : std::uint8_t { no, one_core_each };
+enum class ThreadPin : std::uint8_t { no, one_core_each };
 
 struct RuntimeConfig {
-    unsigned threads = 0; ///< 1 … 1024; 0 is one for each core this process may use
-    Pin pin = Pin::no;    ///< whether thread i stays on the i-th of those cores
+    unsigned threads = 0;          ///< 1 … 1024; 0 is one for each core this process may use
+    ThreadPin pin = ThreadPin::no; ///< whether thread i stays on the i-th of those cores
 };
 
 /// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands. Its threads take none
@@ -124,7 +125,7 @@ class BasicRuntime {
 
     void run_to_end(Task<void> task);
     static std::vector<int> usable_cores();
-    static int start(Loop& loop);
+    int start(Loop& loop);
     static int pin(Loop& loop, int core);
     void stop() noexcept;
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <mooncake/core/entry.hpp>
 #include <mooncake/core/event.hpp>
+#include <mooncake/core/launch.hpp>
+#include <mooncake/core/serial.hpp>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 
 #include <cassert>
@@ -56,11 +56,9 @@ class TaskScope {
         if (!child) return Errc::closed;
         // On the executor, where `cancel` looks for what to cancel: a signal has no lock of its own.
         asio::dispatch(state_->executor, [state = state_, at = *child, task = std::move(task)]() mutable {
-            auto over = [state, at](const std::exception_ptr&, const Result<void>&) { state->remove(at); };
-            const auto slot = at->signal.slot();
-            const auto& executor = state->executor;
-            asio::co_spawn(executor, core::detail::entry(std::move(task)),
-                           asio::bind_cancellation_slot(slot, std::move(over)));
+            auto over = [state, at](const std::exception_ptr&) { state->remove(at); };
+            core::detail::launch(state->executor, core::detail::entry(std::move(task), at->result), at->signal.slot(),
+                                 std::move(over));
             if (state->cancelled) at->signal.emit(asio::cancellation_type::terminal);
         });
         return ok;
@@ -91,6 +89,7 @@ class TaskScope {
   private:
     struct Child {
         asio::cancellation_signal signal;
+        Result<void> result = ok;
     };
     using Handle = std::list<Child>::iterator;
 

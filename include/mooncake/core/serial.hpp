@@ -10,16 +10,26 @@
 
 namespace mooncake::core::detail {
 
+/// The `Runtime` that the calling thread is one of; null: none.
+inline thread_local const void* runtime_of_this_thread = nullptr;
+
 /// In the contexts of a `Runtime`: one thread turns each, and they stay until nothing of ours runs on them any more.
 class OwnContext final : public asio::execution_context::service {
   public:
     using key_type = OwnContext;
     inline static asio::execution_context::id id;
 
-    explicit OwnContext(asio::execution_context& context) : service(context) {}
+    explicit OwnContext(asio::execution_context& context, const void* runtime = nullptr)
+        : service(context), runtime_(runtime) {}
+
+    /// Whether the calling thread is one of the runtime's whose context this is.
+    [[nodiscard]] bool turned_by_this_thread() const noexcept {
+        return runtime_ != nullptr && runtime_of_this_thread == runtime_;
+    }
 
   private:
     void shutdown() noexcept override {}
+    const void* runtime_;
 };
 
 template <class Void>

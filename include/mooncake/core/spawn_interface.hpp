@@ -2,14 +2,12 @@
 
 /// `spawn`, for units that use what was compiled before; `spawn.hpp` is for all others.
 
-#include <mooncake/core/entry.hpp>
+#include <mooncake/core/launch_interface.hpp>
 #include <mooncake/core/serial_interface.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
@@ -41,18 +39,15 @@ class Spawned {
     static void start(const Executor& on, Task<T> task, Handler handler) {
         const auto executor = serial(on);
         const auto signal = std::make_shared<asio::cancellation_signal>();
-        auto spawned = Spawned(std::move(handler), executor);
-        if (spawned.slot_.is_connected())
-            spawned.slot_.assign([executor, weak = std::weak_ptr(signal)](asio::cancellation_type type) {
+        const auto self = std::make_shared<Spawned>(Spawned(std::move(handler), executor));
+        if (self->slot_.is_connected())
+            self->slot_.assign([executor, weak = std::weak_ptr(signal)](asio::cancellation_type type) {
                 asio::dispatch(executor, [weak, type] {
                     if (const auto left = weak.lock()) left->emit(type);
                 });
             });
-        auto over = [spawned = std::move(spawned), signal](const std::exception_ptr&, Result<T> result) mutable {
-            std::move(spawned).finish(std::move(result));
-        };
-        asio::co_spawn(executor, entry(caught(std::move(task))),
-                       asio::bind_cancellation_slot(signal->slot(), std::move(over)));
+        launch(executor, entry(caught(std::move(task)), self->result_), signal->slot(),
+               [self, signal](const std::exception_ptr&) { std::move(*self).finish(); });
     }
 
   private:
@@ -61,20 +56,21 @@ class Spawned {
           work_(asio::get_associated_executor(handler, executor)), handler_(std::move(handler)) {}
 
     /// Where the handler belongs: there its cancellation may come, too.
-    void finish(Result<T> result) && {
+    void finish() && {
         const auto executor = work_.get_executor();
         const auto meanwhile =
             work_; // its context may end as soon as it has nothing to do, but not in the middle of this
-        asio::dispatch(executor, [self = std::move(*this), result = std::move(result)]() mutable {
+        asio::dispatch(executor, [self = std::move(*this)]() mutable {
             if (self.slot_.is_connected()) self.slot_.clear();
             self.work_.reset();
-            std::move(self.handler_)(std::move(result));
+            std::move(self.handler_)(std::move(self.result_));
         });
     }
 
     asio::cancellation_slot slot_;
     asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>> work_;
     Handler handler_;
+    Result<T> result_ = Errc::cancelled;
 };
 
 } // namespace core::detail

@@ -1,6 +1,15 @@
 #pragma once
 
-#include <mooncake/core/scope.hpp>
+#include <mooncake/core/event.hpp>
+#include <mooncake/core/launch.hpp>
+#include <mooncake/core/serial.hpp>
+
+#include <boost/asio/dispatch.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <utility>
 
 namespace mooncake {
 
@@ -14,16 +23,14 @@ class Child {
     std::exception_ptr thrown;
 
     /// `over()` is called, somewhere, when the result is there: nothing of the child is touched any more.
-    template <class Over>
-    void start(const Executor& executor, Task<T> task, Over over) {
+    void start(const Executor& executor, Task<T> task, std::function<void()> over) {
         executor_ = serial(executor);
-        auto slot = signal_->slot();
-        auto done = [this, over](std::exception_ptr failure, Result<T> value) {
-            thrown = std::move(failure);
-            if (!thrown) result = std::move(value);
-            over();
-        };
-        asio::co_spawn(executor_, entry(std::move(task)), asio::bind_cancellation_slot(slot, std::move(done)));
+        over_ = std::move(over);
+        launch(executor_, entry(std::move(task), result), signal_->slot(), [this](const std::exception_ptr& failure) {
+            thrown = failure;
+            const auto told = std::move(over_); // it, and not this, outlives the call
+            told();
+        });
     }
 
     /// On the child's executor, beside which the caller may run; by then the child may be over, and gone.
@@ -33,6 +40,7 @@ class Child {
 
   private:
     Executor executor_;
+    std::function<void()> over_;
     std::shared_ptr<asio::cancellation_signal> signal_ = std::make_shared<asio::cancellation_signal>();
 };
 

@@ -156,11 +156,12 @@ class Process final : public Environment {
     template <class T, class Over>
     void start(Task<T> task, Over over, std::size_t index = 0) {
         const auto inside = Scope(this);
-        auto done = [over = std::move(over)](const std::exception_ptr& failure, Result<T> result) mutable {
-            if (failure) std::rethrow_exception(failure);
-            over(std::move(result));
-        };
-        asio::co_spawn(runtime_->executor(index), core::detail::entry(std::move(task)), std::move(done));
+        const auto result = std::make_shared<Result<T>>(Errc::cancelled);
+        core::detail::launch(runtime_->executor(index), core::detail::entry(std::move(task), *result), {},
+                             [result, over = std::move(over)](const std::exception_ptr& failure) {
+                                 if (failure) std::rethrow_exception(failure);
+                                 over(std::move(*result));
+                             });
     }
 
     /// Runs the world until `task`, on this process, is over. Errors: `timed_out`, after `within`, or when it is dead.
