@@ -27,5 +27,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/mooncakeConfigVersion.cm
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/mooncakeConfig.cmake" "${PROJECT_BINARY_DIR}/mooncakeConfigVersion.cmake"
   cmake/MooncakeDependencies.cmake cmake/FindXxhash.cmake DESTINATION "${package_dir}")
+# The component `compiled` is built by whoever asks for it, with the flags of his project.
+install(FILES ${MOONCAKE_COMPILED_SOURCES} DESTINATION "${package_dir}/compiled")
 # For projects that are built with g++ 12, which does not say when it miscompiles a coroutine.
 install(FILES cmake/lint/coroutines.py cmake/lint/common.py DESTINATION "${CMAKE_INSTALL_DATADIR}/mooncake/lint")

@@ -72,8 +72,8 @@ file(GLOB umbrella CONFIGURE_DEPENDS "${include_dir}/mooncake/*.hpp")
 mooncake_add_interface(mooncake HEADERS ${umbrella} LINK ${default_layers})
 
 # What <mooncake/compiled.hpp> says is compiled, once; only for who links it, and with his flags.
-file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/compiled/*.cpp")
-add_library(mooncake_compiled STATIC EXCLUDE_FROM_ALL ${sources})
+file(GLOB MOONCAKE_COMPILED_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/compiled/*.cpp")
+add_library(mooncake_compiled STATIC EXCLUDE_FROM_ALL ${MOONCAKE_COMPILED_SOURCES})
 add_library(mooncake::compiled ALIAS mooncake_compiled)
 target_link_libraries(mooncake_compiled PUBLIC mooncake::mooncake)
 

@@ -28,9 +28,9 @@ int main() {
     threads.clear(); // joins them
 
     // [readme
-    // Several at once, from one thread: futures.
-    auto first = mooncake::spawn(runtime.executor(), store.get("key-0", {.deadline = 1s}), asio::use_future);
-    auto second = mooncake::spawn(runtime.executor(), store.get("key-1", {.deadline = 1s}), asio::use_future);
+    // Several at once, from one thread: futures. Nobody waits for one on a thread of the runtime, as in a callback.
+    auto first = mooncake::spawn(runtime.next_executor(), store.get("key-0", {.deadline = 1s}), asio::use_future);
+    auto second = mooncake::spawn(runtime.next_executor(), store.get("key-1", {.deadline = 1s}), asio::use_future);
     for (auto* future : {&first, &second}) {
         const auto got = future->get(); // a Result, not an exception
         if (!got) return std::cerr << got.error() << '\n', EXIT_FAILURE;

@@ -1,9 +1,10 @@
 #pragma once
 
-/// `compiled.hpp`, for parts of one's own: an engine or a store that has one is compiled where it is used, and of what goes
-/// into it only what depends on that part. The other parts were compiled before.
+/// `compiled.hpp`, for parts of one's own, of whatever kind: an engine, a store or a master that has one is compiled where it is
+/// used, and of what goes into it only what depends on that part. For those of an `EmbeddedStore`'s master
+/// `<mooncake/compiled_master.hpp>` is enough, and reads less.
 
-#include <mooncake/compiled.hpp>
+#include <mooncake/compiled_master.hpp>
 #include <mooncake/store/master/server.hpp>
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
@@ -18,7 +19,6 @@ extern template class BasicLoopbackTransport<AutoCopier>;
 extern template class BasicShmTransport<AutoCopier>;
 extern template class TcpTransport<PlainTcp>;
 extern template class RemoteMaster<PlainTcp>;
-extern template class Master<DefaultMasterTraits>;
 extern template class store::detail::Client<DefaultEngineTraits>;
 extern template class store::detail::Client<EmbeddedEngineTraits>;
 

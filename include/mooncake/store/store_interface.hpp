@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace store::detail {
 
 template <class Traits>
 class Client;
+class MasterCalls;
 
 } // namespace store::detail
 
@@ -30,40 +32,23 @@ struct StoreConfig {
     config_of<typename Traits::Master> master = {};
 };
 
-/// Objects by key: written once, read by many, evicted when space is wanted, never torn. The same code runs against a
-/// master in this process (`EmbeddedStore`) and one for a cluster (`ClusterStore`).
-///
-/// A put is visible all at once or not at all. A read is compared with the checksums of its writer, so that one that raced
-/// an eviction is found out and tried on another replica, and never returned.
-///
-/// Thread: everything from any executor. Lifetime: the runtime outlives it; views and leases do not; the destructor closes
-/// what `close` has not, and then must not run on one of the runtime's threads. A task owns the keys that it was made with;
-/// the bytes of a value, and the memory that is read into, outlive the task. Source: FAST'25 §3.
-template <class Traits>
-class Store {
+/// What a store does, whichever master it asks: see `Store`. It is compiled for an engine, not for every policy of a master.
+template <class EngineTraits>
+class BasicStore {
   public:
-    using Config = StoreConfig<Traits>;
-    using Engine = TransferEngine<typename Traits::Engine>;
-    using Master = typename Traits::Master;
+    using Engine = TransferEngine<EngineTraits>;
 
-    /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
-    /// Thread: none of the runtime's; it waits for the master.
-    Store(Runtime& runtime, Config config);
-    explicit Store(Runtime& runtime); ///< with the default configuration
+    BasicStore(const BasicStore&) = delete;
+    BasicStore& operator=(const BasicStore&) = delete;
 
-    /// The same from a coroutine, on any executor. Lifetime: the runtime outlives the store. Errors: what the constructor
-    /// throws when the master cannot be had; it still throws what concerns this process (`address_in_use`).
-    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config);
-    static Task<std::unique_ptr<Store>> open(Runtime& runtime);
-    Store(const Store&) = delete;
-    Store& operator=(const Store&) = delete;
-    ~Store();
-
-    /// Stores `value`. A key that is there already is left as it is, which is no error: the receipt then has no replicas.
+    /// Stores `value`. A key that is there already is left as it is, which is no error: `receipt.stored()` tells.
     /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
     /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
     /// said. Cancellation: partial; the object is there or is not, never half.
     Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {});
+    /// The same of a value that the task owns: a temporary, or one that is moved here.
+    Task<PutReceipt> put(std::string_view key, std::vector<std::byte>&& value, PutOptions options = {});
+    Task<PutReceipt> put(std::string_view key, std::string&& value, PutOptions options = {});
 
     /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
     /// there are more than fit into a message.
@@ -124,22 +109,58 @@ class Store {
     Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
 
     [[nodiscard]] Engine& engine() noexcept;
-    [[nodiscard]] Master& master() noexcept;
 
     /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
     /// over when it is closed, whoever else closes it.
     asio::awaitable<void> close();
 
+  protected:
+    BasicStore(Runtime& runtime, EngineConfig<EngineTraits> engine, std::unique_ptr<store::detail::MasterCalls> master);
+    ~BasicStore();
+
+    /// To be called once the master is attached: `attached`, or how that failed; then it is closed.
+    Task<void> begin(Task<void> attached);
+
   private:
-    using Client = store::detail::Client<typename Traits::Engine>;
+    const std::unique_ptr<store::detail::Client<EngineTraits>> client_;
+};
+
+/// Objects by key: written once, read by many, evicted when space is wanted, never torn. The same code runs against a
+/// master in this process (`EmbeddedStore`) and one for a cluster (`ClusterStore`).
+///
+/// A put is visible all at once or not at all. A read is compared with the checksums of its writer, so that one that raced
+/// an eviction is found out and tried on another replica, and never returned.
+///
+/// Thread: everything from any executor. Lifetime: the runtime outlives it; views and leases do not; the destructor closes
+/// what `close` has not, and then must not run on one of the runtime's threads. A task owns the keys that it was made with;
+/// the bytes of a value, and the memory that is read into, outlive the task. Source: FAST'25 §3.
+template <class Traits>
+class Store : public BasicStore<typename Traits::Engine> {
+  public:
+    using Config = StoreConfig<Traits>;
+    using Master = typename Traits::Master;
+
+    /// Throws `boost::system::system_error`: `unreachable` (no master there), `out_of_memory`, `address_in_use`, …
+    /// Thread: none of the runtime's; it waits for the master.
+    Store(Runtime& runtime, Config config);
+    explicit Store(Runtime& runtime); ///< with the default configuration
+
+    /// The same from a coroutine, on any executor. Lifetime: the runtime outlives the store. Errors: what the constructor
+    /// throws when the master cannot be had; it still throws what concerns this process (`address_in_use`).
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime, Config config);
+    static Task<std::unique_ptr<Store>> open(Runtime& runtime);
+
+    [[nodiscard]] Master& master() noexcept;
+
+  private:
+    using Base = BasicStore<typename Traits::Engine>;
     struct Unattached {};
 
     Store(Unattached, Runtime& runtime, Config config);
+    Store(Runtime& runtime, EngineConfig<typename Traits::Engine> engine, std::shared_ptr<Master> master);
     static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store);
-    Task<void> attach();
 
-    Master* master_ = nullptr; ///< the client's
-    const std::unique_ptr<Client> client_;
+    Master& master_; ///< the client's
 };
 
 } // namespace mooncake

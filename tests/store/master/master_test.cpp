@@ -305,7 +305,7 @@ TEST_CASE("eviction: what no segment could ever hold evicts nothing") {
     CHECK((f.has("a") && f.has("b")));
     auto empty = MasterFixture(0);
     CHECK(empty.start("a").outcome == Errc::no_space);
-    CHECK(empty.master.describe_no_space() == "no segment is mounted");
+    CHECK(empty.master.describe_no_space().find("no segment is mounted") == 0);
 }
 
 TEST_CASE("lease: released, it holds nothing; expired, neither; renewed, it survives its first deadline") {

@@ -15,7 +15,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,9 +32,8 @@ class Client {
   public:
     using Engine = TransferEngine<Traits>;
     using Keys = std::vector<std::string>;
-    using MakeMaster = std::function<std::unique_ptr<MasterCalls>()>;
 
-    Client(Runtime& runtime, EngineConfig<Traits> engine, const MakeMaster& master);
+    Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master);
 
     [[nodiscard]] Engine& engine() noexcept { return engine_; }
 
@@ -45,6 +43,8 @@ class Client {
 
     asio::awaitable<void> close();
     Task<PutReceipt> put(std::string key, ConstBytes value, PutOptions options);
+    template <class Value>
+    Task<PutReceipt> put_owned(std::string key, Value value, PutOptions options);
     Task<PutBatchReport> put_batch(Keys keys, std::vector<ConstBytes> values, PutOptions options);
     Task<std::vector<std::byte>> get(std::string key, GetOptions options);
     Task<std::uint64_t> get_into(std::string key, MutableBytes into, GetOptions options);
@@ -91,8 +91,8 @@ inline std::span<const ConstBytes> one(const ConstBytes& value) noexcept { retur
 inline std::span<const MutableBytes> one(const MutableBytes& into) noexcept { return {&into, 1}; }
 
 template <class Traits>
-Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, const MakeMaster& master)
-    : engine_(runtime, std::move(engine)), master_(master()), keeper_(runtime.next_executor(), *master_),
+Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master)
+    : engine_(runtime, std::move(engine)), master_(std::move(master)), keeper_(runtime.next_executor(), *master_),
       segments_(engine_, *master_) {}
 
 template <class Traits>
@@ -123,6 +123,12 @@ Task<PutReceipt> Client<Traits>::put(std::string key, ConstBytes value, PutOptio
                            key);
     if (outcome != Errc::ok && outcome != Errc::exists) co_return sentence(outcome, writer.failure(), key);
     co_return PutReceipt{.replicas = report->replicas.front(), .lease = report->lease};
+}
+
+template <class Traits>
+template <class Value>
+Task<PutReceipt> Client<Traits>::put_owned(std::string key, Value value, PutOptions options) {
+    co_return co_await put(std::move(key), std::as_bytes(std::span(value)), options);
 }
 
 template <class Traits>

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <mooncake/core/config_of.hpp>
-#include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/store/master_link.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace mooncake::store::detail {
@@ -45,16 +44,14 @@ class Answering;
 template <class Link>
 class Answering<Link> : public MasterCalls {
   public:
-    Answering(Runtime& runtime, config_of<Link> config) : link_(runtime, std::move(config)) {}
-
-    [[nodiscard]] Link& link() noexcept { return link_; }
+    explicit Answering(std::shared_ptr<Link> link) : link_(std::move(link)) {}
 
     [[nodiscard]] bool in_process() const noexcept final { return Link::in_process; }
-    [[nodiscard]] MasterLimits limits() const final { return link_.limits(); }
-    asio::awaitable<void, Executor> close() final { return link_.close(); }
+    [[nodiscard]] MasterLimits limits() const final { return link_->limits(); }
+    asio::awaitable<void, Executor> close() final { return link_->close(); }
 
-  private:
-    Link link_;
+  protected:
+    const std::shared_ptr<Link> link_; // whatever it is of: it is deleted as that
 };
 template <class Link, class First, class... Rest>
 class Answering<Link, First, Rest...> : public Answering<Link, Rest...> {
@@ -62,11 +59,14 @@ class Answering<Link, First, Rest...> : public Answering<Link, Rest...> {
     using Answering<Link, Rest...>::Answering;
     using Answering<Link, Rest...>::call;
     Task<typename First::Reply> call(const First& message, Deadline deadline) final {
-        return this->link().call(message, deadline);
+        return this->link_->call(message, deadline);
     }
 };
 
-template <MasterLink Link>
-using MasterCallsOf = WithClientMessages<Answering, Link>;
+/// Requires: `Link` is a `MasterLink`.
+template <class Link>
+std::unique_ptr<MasterCalls> calls_through(std::shared_ptr<Link> link) {
+    return std::make_unique<WithClientMessages<Answering, Link>>(std::move(link));
+}
 
 } // namespace mooncake::store::detail

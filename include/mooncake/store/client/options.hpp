@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -32,8 +33,8 @@ using store::LookUp;
 
 struct PutOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
-    std::uint32_t replicas = 1;            ///< 1 … 16, on different segments
-    store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments;
+    std::uint32_t replicas = 1;            ///< 1 … 16, on different segments; fewer where there are fewer segments
+    store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments; ///< `all`: fewer are no success
     store::Pin pin = store::Pin::none;
     LeaseWish lease = LeaseWish::none;
 };
@@ -60,15 +61,30 @@ struct ViewOptions {
 };
 static_assert(std::is_trivially_destructible_v<ViewOptions>);
 
+/// A key of a list that is made before its call: one that would be gone by then does not compile.
+class KeyView {
+  public:
+    KeyView() = default;
+    KeyView(const char* key) noexcept : text_(key) {}
+    KeyView(std::string_view key) noexcept : text_(key) {}
+    KeyView(const std::string& key) noexcept : text_(key) {}
+    KeyView(std::string&&) = delete; // give it a name: the list would keep a view of a dead string
+
+    operator std::string_view() const noexcept { return text_; }
+
+  private:
+    std::string_view text_;
+};
+
 /// Lifetime: the bytes outlive the operation, which copies the key when it is called.
 struct PutItem {
-    std::string_view key;
+    KeyView key;
     ConstBytes value;
 };
 
 /// Lifetime: the memory outlives the operation, which copies the key when it is called. `into` has at least the object's size; the rest of it is not touched.
 struct GetItem {
-    std::string_view key;
+    KeyView key;
     MutableBytes into;
 };
 
@@ -81,8 +97,11 @@ struct LeaseHandle {
 
 /// What became of one put.
 struct PutReceipt {
-    std::uint32_t replicas = 0; ///< that this put wrote; 0 when it was there before
+    std::uint32_t replicas = 0; ///< that this put wrote, which may be fewer than asked for; 0 when it was there before
     LeaseHandle lease;          ///< if wished for and stored now
+
+    /// Whether this put stored its value; if not, the key keeps the one that it had, whatever that is.
+    [[nodiscard]] bool stored() const noexcept { return replicas != 0; }
 };
 
 /// What became of a batch of puts, in its order.

@@ -101,7 +101,9 @@ class Reader {
                 one.done = outcome == Errc::ok;
                 if (one.done) report.outcomes[one.object] = outcome;
                 cancelled |= outcome == Errc::cancelled;
-                if (outcome == Errc::timed_out) failure_ = Error(outcome, "a replica's segment did not answer");
+                if (outcome == Errc::timed_out)
+                    failure_ = Error(outcome, deadline_.passed() ? "its deadline passed while it was read"
+                                                                 : "a replica's segment did not answer");
                 if (outcome == Errc::corrupt) suspect(one.object, one.now);
             }
             if (moved && !(moved->failure == Errc::ok)) failure_ = moved->failure;

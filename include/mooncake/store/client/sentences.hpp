@@ -21,6 +21,7 @@ namespace mooncake::store::detail {
     if (!failure.context().empty()) text += ": " + std::string(failure.context());
     else if (outcome == Errc::lost)
         text += ": its last replica went with a node that died or left, or was found to be wrong; put it again";
+    else text.append(": ").append(explain(outcome));
     return {outcome, std::move(text)};
 }
 

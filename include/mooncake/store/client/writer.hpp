@@ -45,7 +45,8 @@ class Writer {
         for (std::size_t i = 0; i < values.size(); ++i)
             if (started->objects[i].outcome == Errc::too_large)
                 failure_ = Error(Errc::too_large,
-                                 "it has " + std::to_string(values[i].size()) + " bytes, and no segment is so large");
+                                 "it has " + std::to_string(values[i].size()) +
+                                     " bytes, and no segment is so large; an object lies in one of them in one piece");
         const auto& spaces = started->objects;
         const auto term = started->term;
         co_await open_segments(term, spaces, deadline);
@@ -129,7 +130,9 @@ class Writer {
             if (opened_.find(replica.segment) == nullptr) {
                 outcome = or_gave_up(Errc::unreachable, failure_);
                 if (failure_ == Errc::ok)
-                    failure_ = Error(outcome, "a segment that was to hold it could not be opened");
+                    failure_ =
+                        Error(outcome, "a segment that was to hold it could not be opened; if its node died, try again "
+                                       "once the master has dropped it");
                 return;
             }
         for (const auto& replica : space.replicas)

@@ -2,14 +2,16 @@
 
 #include <mooncake/core/event.hpp>
 #include <mooncake/net/frame.hpp>
-#include <mooncake/store/master/master.hpp>
+#include <mooncake/store/master/handlers.hpp>
+#include <mooncake/store/master/listing.hpp>
 
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-/// The master's handlers by message, the same for callers in this process and for those on the network.
+/// The master's handlers by message, the same for callers in this process and for those on the network. `M`: `Handlers`, or a
+/// `Master`.
 namespace mooncake::store::detail {
 
 template <class M>

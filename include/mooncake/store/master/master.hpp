@@ -3,6 +3,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/net/frame.hpp>
 #include <mooncake/store/limits.hpp>
+#include <mooncake/store/master/handlers.hpp>
 #include <mooncake/store/master/listing.hpp>
 #include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
@@ -31,8 +32,8 @@ namespace mooncake {
 /// Look-ups lock one of 1024 shards a key. What comes and goes (`put_start`, evictions, `remove`, segments) is also
 /// serialised by the eviction domain, whose order is exact: the touches of a `get` that returned are before every later
 /// decision. Nobody holds the domain for longer than one batch, or one shard's objects.
-template <MasterTraitsLike Traits = DefaultMasterTraits>
-class Master {
+template <MasterTraitsLike Traits>
+class Master final : public store::detail::Handlers {
   public:
     /// Throws when `config` is not valid.
     explicit Master(const MasterConfig& config = {}, MasterParts<Traits> parts = {})
@@ -43,7 +44,7 @@ class Master {
     /// The space of a node joins. The same name and generation again is a heartbeat.
     /// Errors: `conflict` (the name belongs to another that is alive; says both), `invalid_argument`, `too_large`,
     /// `out_of_range`.
-    [[nodiscard]] Result<store::SegmentMountReply> mount(const store::SegmentMount& message) {
+    [[nodiscard]] Result<store::SegmentMountReply> mount(const store::SegmentMount& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         (void)expire(); // a predecessor that died lets the name go, and its objects
         const auto lock = std::lock_guard(domain().mutex);
@@ -54,7 +55,7 @@ class Master {
     }
 
     /// Errors: `not_found` (mount again), `stale_generation`.
-    [[nodiscard]] Result<store::HeartbeatReply> heartbeat(const store::Heartbeat& message) {
+    [[nodiscard]] Result<store::HeartbeatReply> heartbeat(const store::Heartbeat& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         const auto lock = std::lock_guard(domain().mutex);
         if (auto beat = space_.segments.heartbeat(message.segment, message.generation, now()); !beat)
@@ -64,7 +65,7 @@ class Master {
     }
 
     /// The space leaves, with every replica in it. Errors: `not_found`, `stale_generation`.
-    [[nodiscard]] Result<void> unmount(const store::Unmount& message) {
+    [[nodiscard]] Result<void> unmount(const store::Unmount& message) override {
         {
             const auto lock = std::lock_guard(domain().mutex);
             if (auto gone = space_.segments.unmount(message.segment, message.generation); !gone) return gone;
@@ -79,7 +80,7 @@ class Master {
         return space_.segments.take_changes();
     }
 
-    [[nodiscard]] store::SegmentsReply segments(const store::Segments& message) {
+    [[nodiscard]] store::SegmentsReply segments(const store::Segments& message) override {
         const auto lock = std::lock_guard(domain().mutex);
         return {.segments = space_.segments.describe(message.segments), .term = term_};
     }
@@ -88,7 +89,7 @@ class Master {
 
     /// Space to write to, evicting one object after the other until there is enough. A key that is visible is touched
     /// and `exists`; one that a living writer is writing is `being_written`.
-    [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) {
+    [[nodiscard]] Result<store::PutStartReply> put_start(const store::PutStart& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::PutStartReply{.term = term_};
         reply.objects.resize(message.keys.size());
@@ -121,7 +122,7 @@ class Master {
     }
 
     /// What was written becomes visible, and those who wait for it are told. The same again is `ok` again.
-    [[nodiscard]] Result<store::PutEndReply> put_end(const store::PutEnd& message) {
+    [[nodiscard]] Result<store::PutEndReply> put_end(const store::PutEnd& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         if (auto mine = of_this_term(message.term); !mine) return mine.error();
         auto reply = store::PutEndReply{};
@@ -156,7 +157,7 @@ class Master {
         return reply;
     }
 
-    [[nodiscard]] Result<store::PutAbortReply> put_abort(const store::PutAbort& message) {
+    [[nodiscard]] Result<store::PutAbortReply> put_abort(const store::PutAbort& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         if (auto mine = of_this_term(message.term); !mine) return mine.error();
         auto reply = store::PutAbortReply{};
@@ -178,7 +179,7 @@ class Master {
     }
 
     /// Where the objects are. All that are found are touched, in order, and leased together.
-    [[nodiscard]] Result<store::GetReply> get(const store::Get& message) {
+    [[nodiscard]] Result<store::GetReply> get(const store::Get& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::GetReply{.term = term_};
         reply.objects.reserve(message.keys.size());
@@ -213,7 +214,7 @@ class Master {
         return reply;
     }
 
-    [[nodiscard]] Result<store::QueryReply> query(const store::Query& message) {
+    [[nodiscard]] Result<store::QueryReply> query(const store::Query& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::QueryReply{};
         for (const auto& text : message.keys) {
@@ -228,7 +229,7 @@ class Master {
     }
 
     /// Errors (bare): `lease_expired`, if one of them was over already; the others end all the same.
-    [[nodiscard]] Result<void> release(const store::Release& message) {
+    [[nodiscard]] Result<void> release(const store::Release& message) override {
         auto all = true;
         auto freed = std::vector<Touch>();
         for (const auto lease : message.leases) all &= space_.leases.release(lease, freed);
@@ -238,14 +239,14 @@ class Master {
     }
 
     /// Errors (bare): `lease_expired`.
-    [[nodiscard]] Result<store::RenewReply> renew(const store::Renew& message) {
+    [[nodiscard]] Result<store::RenewReply> renew(const store::Renew& message) override {
         const auto left = space_.leases.renew(message.lease, now(), space_.lease_policy);
         if (!left) return Errc::lease_expired;
         return store::RenewReply{.ttl_ms = milliseconds(*left)};
     }
 
     /// A lease that is over has 0; the others hold on.
-    [[nodiscard]] Result<store::RenewManyReply> renew(const store::RenewMany& message) {
+    [[nodiscard]] Result<store::RenewManyReply> renew(const store::RenewMany& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::RenewManyReply{};
         reply.ttls_ms.reserve(message.leases.size());
@@ -258,7 +259,7 @@ class Master {
     }
 
     /// These replicas are offered no more. An object that loses its last one is gone: a put writes it anew.
-    [[nodiscard]] Result<void> report_bad(const store::ReportBad& message) {
+    [[nodiscard]] Result<void> report_bad(const store::ReportBad& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         if (auto mine = of_this_term(message.term); !mine) return mine.error();
         const auto lock = std::lock_guard(domain().mutex);
@@ -285,14 +286,14 @@ class Master {
         return ok;
     }
 
-    [[nodiscard]] store::DescribeReply describe() const {
+    [[nodiscard]] store::DescribeReply describe() const override {
         return {.wire_version = wire_version,
                 .eviction = std::string(Traits::Eviction::name),
                 .max_keys = config_.limits.max_keys,
                 .max_write_deadline_ms = config_.limits.max_write_deadline_ms};
     }
 
-    [[nodiscard]] Result<store::RemoveReply> remove(const store::Remove& message) {
+    [[nodiscard]] Result<store::RemoveReply> remove(const store::Remove& message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         auto reply = store::RemoveReply{};
         const auto lock = std::lock_guard(domain().mutex);
@@ -318,12 +319,12 @@ class Master {
         while (go_on(*listing)) continue;
         return listing->take();
     }
-    [[nodiscard]] Result<store::detail::Listing> begin_list(store::List message) {
+    [[nodiscard]] Result<store::detail::Listing> begin_list(store::List message) override {
         if (auto valid = store::validate(message, config_.limits); !valid) return valid.error();
         return store::detail::Listing(std::move(message));
     }
     /// A step; false: there was none left, and the answer can be taken.
-    bool go_on(store::detail::Listing& listing) { return listing.step(space_.shards); }
+    bool go_on(store::detail::Listing& listing) override { return listing.step(space_.shards); }
 
     /// `visit(key, descriptor)` for every visible object, without touching or leasing any: for audits, and for people who
     /// look into a master. One shard at a time is locked meanwhile.
@@ -341,7 +342,7 @@ class Master {
         }
     }
 
-    [[nodiscard]] store::StatsReply stats(const store::Stats& = {}) {
+    [[nodiscard]] store::StatsReply stats(const store::Stats& = {}) override {
         const auto lock = std::lock_guard(domain().mutex);
         return space_.stats();
     }
@@ -350,7 +351,8 @@ class Master {
 
     /// `waiter->ready()` is called once when every key was visible at some time since; within this call if all are.
     /// Requires: `waiter` has not waited before. Errors: `invalid_argument`, `too_large`.
-    [[nodiscard]] Result<void> wait_for(const std::vector<std::string>& keys, const std::shared_ptr<Waiter>& waiter) {
+    [[nodiscard]] Result<void> wait_for(const std::vector<std::string>& keys,
+                                        const std::shared_ptr<Waiter>& waiter) override {
         if (auto valid = store::detail::validate_keys("wait_for", keys, config_.limits); !valid) return valid;
         store::detail::WaiterRegistry::wait(space_.shards, keys, waiter);
         return ok;
@@ -367,7 +369,7 @@ class Master {
     }
 
     /// Whether it was in time: then `ready` is never called. Otherwise it was called, or is being called.
-    bool cancel_wait(Waiter& waiter) { return store::detail::WaiterRegistry::cancel(space_.shards, waiter); }
+    bool cancel_wait(Waiter& waiter) override { return store::detail::WaiterRegistry::cancel(space_.shards, waiter); }
 
     // Time
 
@@ -394,7 +396,7 @@ class Master {
     }
 
     /// Bytes that wait until the owners of their memory have fenced them. Thread: any.
-    [[nodiscard]] std::uint64_t fenced_bytes() const noexcept {
+    [[nodiscard]] std::uint64_t fenced_bytes() const noexcept override {
         return space_.fenced_bytes.load(std::memory_order_relaxed);
     }
 

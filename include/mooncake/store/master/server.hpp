@@ -6,6 +6,7 @@
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/service.hpp>
 #include <mooncake/store/master/answer.hpp>
+#include <mooncake/store/master/master.hpp>
 #include <mooncake/store/master/server_interface.hpp>
 
 #include <algorithm>

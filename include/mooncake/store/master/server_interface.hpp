@@ -15,9 +15,6 @@
 
 namespace mooncake {
 
-template <MasterTraitsLike Traits>
-class Master;
-
 template <class Traits, class P = PlainTcp>
 struct MasterServerConfig {
     ListenConfig listen = {};

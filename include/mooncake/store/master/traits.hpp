@@ -29,6 +29,9 @@ concept MasterTraitsLike =
 
 static_assert(MasterTraitsLike<DefaultMasterTraits>);
 
+template <MasterTraitsLike Traits = DefaultMasterTraits>
+class Master;
+
 /// The instances a master starts with.
 template <MasterTraitsLike Traits = DefaultMasterTraits>
 struct MasterParts {

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <mooncake/core/bytes.hpp>
+#include <mooncake/engine/path_meter.hpp>
+#include <mooncake/engine/path_policy/measured.hpp>
+#include <mooncake/engine/window/delay_window.hpp>
+#include <mooncake/health/breaker.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mooncake::engine::detail {
+
+struct DispatchConfig {
+    BreakerConfig breaker = {};
+    Duration patience = std::chrono::milliseconds{500};    ///< what a chunk may take where nothing is known of its path
+    Duration slack = std::chrono::milliseconds{30};        ///< beyond twice what it was expected to take
+    Duration least_probe = std::chrono::milliseconds{100}; ///< what one that finds out whether a path is back may take
+    Duration chunk_time =
+        std::chrono::milliseconds{4}; ///< bytes are handed to a path in pieces that take about so long
+};
+
+/// Spreads transfers over several paths to one peer: which path the next bytes take, how many, and how long they may take
+/// before another path is tried. Pure: the caller brings the time, and says what became of what it was told to send.
+/// Thread: one at a time.
+class Dispatcher {
+  public:
+    /// Bytes that leave over a path.
+    struct Chunk {
+        std::size_t path = 0;
+        PathMeter::Id id = 0;
+        Duration patience{}; ///< if nothing has come by then, the path is taken for silent
+    };
+    /// Which paths are not to be used for some bytes: one bit each.
+    using Paths = std::uint64_t;
+    static constexpr std::size_t most_paths = 64;
+
+    /// What a path would take next.
+    struct Choice {
+        std::size_t path = 0;
+        std::uint64_t bytes = 0; ///< at most so many; less than one slice: one slice
+    };
+
+    virtual ~Dispatcher() = default;
+    [[nodiscard]] virtual std::size_t paths() const noexcept = 0;
+    /// Nothing: all usable paths are full. With `must` there is only nothing where `except` has all of them.
+    [[nodiscard]] virtual std::optional<Choice> choose(std::uint64_t bytes, Paths except, bool must, TimePoint now) = 0;
+    [[nodiscard]] virtual Chunk send(std::size_t path, std::uint64_t bytes, TimePoint now) = 0;
+    virtual void arrived(const Chunk& chunk, TimePoint now) = 0;
+    /// Nothing came in the time that it had, or the path said that it failed.
+    virtual void failed(const Chunk& chunk, TimePoint now) = 0;
+    /// Its owner wants it no more: that says nothing of the path.
+    virtual void gave_up(const Chunk& chunk, TimePoint now) = 0;
+};
+
+template <PathPolicy Policy = MeasuredPaths, WindowPolicy Window = DelayWindow>
+class Dispatch final : public Dispatcher {
+  public:
+    /// `preferences`: of each path, see `PathView`; at most `most_paths`.
+    Dispatch(std::span<const unsigned> preferences, const DispatchConfig& config, Policy policy = {})
+        : config_(config), policy_(std::move(policy)) {
+        for (const auto preference : preferences.first(std::min(preferences.size(), most_paths)))
+            paths_.push_back({preference, PathMeter(), Window(), Breaker(config.breaker)});
+    }
+
+    [[nodiscard]] std::size_t paths() const noexcept override { return paths_.size(); }
+
+    [[nodiscard]] std::optional<Choice> choose(std::uint64_t bytes, Paths except, bool must, TimePoint now) override {
+        views_.clear();
+        for (std::size_t i = 0; i < paths_.size(); ++i) views_.push_back(view(paths_[i], (except >> i & 1) == 0, now));
+        auto at = policy_.choose(views_, bytes, now);
+        if (at >= paths_.size() && must) at = first_to_rest(except);
+        if (at >= paths_.size() || (views_[at].room == 0 && !must)) return std::nullopt;
+        const auto speed = views_[at].bytes_per_second;
+        const auto fills = speed * std::chrono::duration<double>(config_.chunk_time).count();
+        const auto most = speed <= 0
+                              ? first_chunk
+                              : static_cast<std::uint64_t>(std::clamp(fills, double{least_chunk}, double{most_chunk}));
+        return Choice{at, most};
+    }
+
+    [[nodiscard]] Chunk send(std::size_t path, std::uint64_t bytes, TimePoint now) override {
+        auto& on = paths_[path];
+        const auto probe = !on.breaker.closed();
+        on.breaker.tried(now);
+        const auto expected = on.meter.expected(bytes, now);
+        auto patience = config_.patience;
+        if (probe) patience = std::max(config_.least_probe, 3 * on.meter.base());
+        else if (expected != Duration::zero()) patience = std::min(patience + expected, 2 * expected + config_.slack);
+        return {path, on.meter.sent(bytes, now), patience};
+    }
+
+    void arrived(const Chunk& chunk, TimePoint now) override {
+        auto& on = paths_[chunk.path];
+        on.meter.arrived(chunk.id, now);
+        on.window.arrived(on.meter.rate(now), on.meter.base());
+        on.breaker.worked();
+    }
+    void failed(const Chunk& chunk, TimePoint now) override {
+        auto& on = paths_[chunk.path];
+        on.meter.gave_up(chunk.id);
+        on.window.failed();
+        on.breaker.failed(now);
+    }
+    void gave_up(const Chunk& chunk, TimePoint) override { paths_[chunk.path].meter.gave_up(chunk.id); }
+
+  private:
+    static constexpr std::uint64_t least_chunk = 64 * KiB, first_chunk = 1 * MiB, most_chunk = 8 * MiB;
+
+    struct Path {
+        unsigned preference;
+        PathMeter meter;
+        Window window;
+        Breaker breaker;
+    };
+
+    /// Of those that rest the one that has the least of it left.
+    [[nodiscard]] std::size_t first_to_rest(Paths except) const noexcept {
+        auto best = paths_.size();
+        for (std::size_t i = 0; i < paths_.size(); ++i)
+            if ((except >> i & 1) == 0 &&
+                (best == paths_.size() || paths_[i].breaker.retry_at() < paths_[best].breaker.retry_at()))
+                best = i;
+        return best;
+    }
+
+    static PathView view(const Path& path, bool wanted, TimePoint now) {
+        const auto flying = path.meter.in_flight();
+        const auto window = path.window.bytes();
+        return {.usable = wanted && path.breaker.may_try(now),
+                .preference = path.preference,
+                .in_flight = flying,
+                .room = window > flying ? window - flying : 0,
+                .bytes_per_second = path.meter.rate(now),
+                .last_used = path.meter.last_sent()};
+    }
+
+    const DispatchConfig config_;
+    Policy policy_;
+    std::vector<Path> paths_;
+    std::vector<PathView> views_; // of one call
+};
+
+} // namespace mooncake::engine::detail

@@ -1,0 +1,168 @@
+#pragma once
+
+/// The insides of `BasicStore`: what does not depend on the master.
+
+#include <mooncake/core/end_program.hpp>
+#include <mooncake/store/client/client.hpp>
+#include <mooncake/store/store_interface.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mooncake {
+
+namespace store::detail {
+
+inline std::vector<std::string> strings(std::span<const std::string_view> keys) { return {keys.begin(), keys.end()}; }
+template <class Item>
+std::vector<std::string> keys_of(std::span<const Item> items) {
+    auto keys = std::vector<std::string>();
+    keys.reserve(items.size());
+    for (const auto& item : items) keys.emplace_back(item.key);
+    return keys;
+}
+template <class Part, class Item>
+std::vector<Part> parts_of(std::span<const Item> items, Part Item::* part) {
+    auto parts = std::vector<Part>();
+    parts.reserve(items.size());
+    for (const auto& item : items) parts.push_back(item.*part);
+    return parts;
+}
+
+} // namespace store::detail
+
+template <class EngineTraits>
+BasicStore<EngineTraits>::BasicStore(Runtime& runtime, EngineConfig<EngineTraits> engine,
+                                     std::unique_ptr<store::detail::MasterCalls> master)
+    : client_(std::make_unique<store::detail::Client<EngineTraits>>(runtime, std::move(engine), std::move(master))) {}
+
+template <class EngineTraits>
+BasicStore<EngineTraits>::~BasicStore() {
+    if (client_->is_closed()) return;
+    if (engine().runtime().on_own_thread())
+        core::detail::end_program("a Store was destroyed on a thread of its own Runtime, where it cannot wait for its "
+                                  "end: co_await store.close() before");
+    sync_wait(engine().runtime().executor(), close());
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::begin(Task<void> attached) {
+    const auto done = co_await std::move(attached);
+    if (done) client_->start();
+    else co_await close();
+    co_return done;
+}
+
+template <class EngineTraits>
+auto BasicStore<EngineTraits>::engine() noexcept -> Engine& {
+    return client_->engine();
+}
+
+template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, ConstBytes value, PutOptions options) {
+    return client_->put(std::string(key), value, options);
+}
+
+template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::vector<std::byte>&& value,
+                                               PutOptions options) {
+    return client_->put_owned(std::string(key), std::move(value), options);
+}
+
+template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::string&& value, PutOptions options) {
+    return client_->put_owned(std::string(key), std::move(value), options);
+}
+
+template <class EngineTraits>
+Task<PutBatchReport> BasicStore<EngineTraits>::put_batch(std::span<const PutItem> items, PutOptions options) {
+    return client_->put_batch(store::detail::keys_of(items),
+                              store::detail::parts_of<ConstBytes>(items, &PutItem::value), options);
+}
+
+template <class EngineTraits>
+Task<std::vector<std::byte>> BasicStore<EngineTraits>::get(std::string_view key, GetOptions options) {
+    return client_->get(std::string(key), options);
+}
+
+template <class EngineTraits>
+Task<std::uint64_t> BasicStore<EngineTraits>::get_into(std::string_view key, MutableBytes into, GetOptions options) {
+    return client_->get_into(std::string(key), into, options);
+}
+
+template <class EngineTraits>
+Task<GetBatchReport> BasicStore<EngineTraits>::get_batch(std::span<const GetItem> items, GetBatchOptions options) {
+    return client_->get_batch(store::detail::keys_of(items),
+                              store::detail::parts_of<MutableBytes>(items, &GetItem::into), options);
+}
+
+template <class EngineTraits>
+Task<GetBatchReport> BasicStore<EngineTraits>::lease_batch(std::span<const std::string_view> keys,
+                                                           GetBatchOptions options) {
+    return client_->lease_batch(store::detail::strings(keys), options);
+}
+
+template <class EngineTraits>
+Task<LeaseHandle> BasicStore<EngineTraits>::renew(std::uint64_t lease, Deadline deadline) {
+    return client_->renew(lease, deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::release(std::uint64_t lease, Deadline deadline) {
+    return client_->release(lease, deadline);
+}
+
+template <class EngineTraits>
+Task<View> BasicStore<EngineTraits>::view(std::string_view key, ViewOptions options) {
+    return client_->view(std::string(key), options);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::wait_for(std::span<const std::string_view> keys, Deadline deadline) {
+    return client_->wait_for(store::detail::strings(keys), deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::exists_batch(std::span<const std::string_view> keys, LookUp mode,
+                                                               Deadline deadline) {
+    return client_->exists_batch(store::detail::strings(keys), mode, deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::exists(std::string_view key, Deadline deadline) {
+    return client_->exists(std::string(key), deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::remove(std::string_view key, store::RemoveMode mode, Deadline deadline) {
+    return client_->remove(std::string(key), mode, deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::remove_batch(std::span<const std::string_view> keys,
+                                                               store::RemoveMode mode, Deadline deadline) {
+    return client_->remove_batch(store::detail::strings(keys), mode, deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<store::ListedObject>> BasicStore<EngineTraits>::list(std::string_view prefix, std::string_view after,
+                                                                      std::uint32_t limit, Deadline deadline) {
+    auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
+    return client_->list(std::move(message), deadline);
+}
+
+template <class EngineTraits>
+Task<store::StatsReply> BasicStore<EngineTraits>::statistics(Deadline deadline) {
+    return client_->statistics(deadline);
+}
+
+template <class EngineTraits>
+asio::awaitable<void> BasicStore<EngineTraits>::close() {
+    return client_->close();
+}
+
+} // namespace mooncake
