@@ -39,10 +39,11 @@ check_tidy() {
     done
 }
 
-# 200 seeds, and a few of them again from another compiler, which must come to the same events.
+# 200 seeds, 60 in which each node is reached over two networks, and a few of them again from another compiler, which must come to the same events.
 check_simulation() {
     local other=build/release/mooncake_simulate_clang here there
     build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1
+    build/release/examples/cluster/mooncake_simulate --seeds 60 --jobs 1 --networks 2
     clang++-19 -std=c++20 -O1 -w -Iinclude examples/cluster/simulate.cpp -o "$other" -lxxhash
     here=$(build/release/examples/cluster/mooncake_simulate --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')
     there=$("$other" --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')

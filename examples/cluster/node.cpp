@@ -5,10 +5,13 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <concepts>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace {
 
@@ -16,7 +19,7 @@ struct Options {
     std::string master;
     std::string name;
     std::string host;
-    std::string bind = "127.0.0.1", advertise;
+    std::string bind = "127.0.0.1", advertise, also_advertise;
     std::uint16_t port = 0;
     std::uint64_t bytes = 1ULL << 30;
     unsigned threads = 1, name_patience_ms = 10'000;
@@ -48,6 +51,17 @@ mooncake::Result<void> start_or_stop(mooncake::Runtime& runtime, auto& node) {
     return outcome;
 }
 
+/// What stands between commas.
+std::vector<std::string> listed(std::string_view text) {
+    auto all = std::vector<std::string>();
+    while (!text.empty()) {
+        const auto comma = std::min(text.find(','), text.size());
+        all.emplace_back(text.substr(0, comma));
+        text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+    return all;
+}
+
 template <mooncake::EngineTraits Traits>
 mooncake::Result<void> lend(const Options& options) {
     const auto master = mooncake::parse_endpoint(options.master);
@@ -62,7 +76,9 @@ mooncake::Result<void> lend(const Options& options) {
     config.engine.metadata =
         std::make_shared<mooncake::PeerMetadata<>>(runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log});
     if (options.port != 0) ++listen.bind.port;
-    config.engine.template transport<mooncake::TcpTransport<>>().listen = listen;
+    auto& tcp = config.engine.template transport<mooncake::TcpTransport<>>();
+    tcp.listen = listen;
+    tcp.other_hosts = listed(options.also_advertise);
     config.master.rpc.server = *master;
     const auto sharing =
         std::same_as<Traits, NetworkOnly> ? mooncake::ArenaSharing::process : mooncake::ArenaSharing::host;
@@ -93,6 +109,8 @@ int main(int argc, char** argv) {
     flags.text("host", options.host, "failure domain; replicas avoid sharing one");
     flags.text("bind", options.bind, "IP address to listen on");
     flags.text("advertise", options.advertise, "host name or IP address to tell others, if it is another one");
+    flags.text("also-advertise", options.also_advertise,
+               "further addresses of this host, in other networks, with commas between them: each is a path to it");
     flags.number("port", options.port, "first of two ports to listen on; 0 is any free ones", std::uint16_t{0},
                  std::uint16_t{65'534});
     flags.number("bytes", options.bytes, "memory to lend", std::uint64_t{4096}, std::uint64_t{1} << 46);

@@ -25,6 +25,7 @@ using mooncake::simulation::ClusterSimulation;
 
 struct Options {
     std::uint64_t seed = 1, seeds = 1, seconds = 60, jobs = 2;
+    unsigned networks = 1;
     bool trace = false, no_faults = false;
 };
 
@@ -38,6 +39,7 @@ Verdict simulate(std::uint64_t seed, const Options& options) {
     auto config = ClusterConfig();
     config.length = std::chrono::seconds(options.seconds);
     config.faults = !options.no_faults;
+    config.networks = options.networks;
     config.say = options.trace;
     const auto begun = std::chrono::steady_clock::now();
     auto cluster = ClusterSimulation<>(seed, config);
@@ -122,6 +124,7 @@ int main(int argc, char** argv) {
     flags.number("seed", options.seed, "the first seed", std::uint64_t{0}, std::uint64_t{1} << 60);
     flags.number("seeds", options.seeds, "how many seeds, one after the other", std::uint64_t{1},
                  std::uint64_t{1} << 32);
+    flags.number("networks", options.networks, "that nodes are in: each is a path to them", 1U, 16U);
     flags.number("seconds", options.seconds, "simulated seconds of load; some 36 of peace and checks follow",
                  std::uint64_t{1}, std::uint64_t{86'400});
     flags.number("jobs", options.jobs, "how many runs at once", std::uint64_t{1}, std::uint64_t{64});

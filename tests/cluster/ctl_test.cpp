@@ -120,3 +120,18 @@ TEST_CASE("ctl: a node that dies is gone from the list, and what it alone held i
     CHECK(left == 0);
     cluster.refuses({"get", "k"}, "lost: object 'k'");
 }
+
+TEST_CASE("ctl: a node that is reached at two addresses is one node") {
+    auto cluster = ClusterByHand(0);
+    auto node =
+        Program({"mooncake_node", "--master", cluster.address, "--name", "node", "--bytes", "33554432", "--no-shm",
+                 "--bind", "0.0.0.0", "--advertise", "127.0.0.1", "--also-advertise", "127.0.0.2,127.0.0.3"});
+    (void)announced(node);
+    auto text = std::string();
+    for (auto i = 0; text.size() < 16'000'000; ++i) text += std::to_string(i) + " ";
+    const auto file = File(text);
+    CHECK(cluster.ctl({"put", "k", "--file", file.name}).status == 0);
+    CHECK(cluster.ctl({"get", "k"}).out == text);
+    auto wrong = Program({"mooncake_node", "--master", cluster.address, "--name", "other", "--also-advertise", "a[b"});
+    CHECK(wrong.finish().err.find("other_hosts: 'a[b:1' is no address") != std::string::npos);
+}

@@ -5,6 +5,7 @@
 
 #include "../net/raw_peer.hpp"
 #include "program.hpp"
+#include "support/sanitized.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,14 +28,6 @@ using namespace mooncake::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr auto sanitized = true;
-#elif defined(__has_feature)
-constexpr auto sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr auto sanitized = false;
-#endif
 
 Duration patience() {
     const auto* const seconds = std::getenv("MOONCAKE_HOSTILE_SECONDS");

@@ -39,9 +39,10 @@ find_it() { # name: prints the seed and the seconds, or why not
     if ! "${compile[@]}" examples/cluster/simulate.cpp -o "$work/simulate" -lxxhash -lpthread 2>"$work/errors"; then
         echo "$name: does not compile: $(grep -m 1 error "$work/errors")" && return 1
     fi
-    local compiled=$((SECONDS - begun)) first=1
+    local compiled=$((SECONDS - begun)) first=1 networks
+    networks=$(sed -n 's/^networks: //p' "tests/simulation/mutants/$name.patch") # above the patch, if not 1
     while ((first <= seeds)); do
-        line=$("$work/simulate" --seed "$first" --seeds 20 | grep -m 1 FAULT || true)
+        line=$("$work/simulate" --seed "$first" --seeds 20 --networks "${networks:-1}" | grep -m 1 FAULT || true)
         if [[ -n $line ]]; then
             echo "$name: found in $((SECONDS - begun - compiled)) s, ${line%%, [0-9]* simulated s*}" && return 0
         fi

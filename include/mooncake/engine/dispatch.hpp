@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/engine/path_meter.hpp>
 #include <mooncake/engine/path_policy/measured.hpp>
+#include <mooncake/engine/spread_config.hpp>
 #include <mooncake/engine/window/delay_window.hpp>
 #include <mooncake/health/breaker.hpp>
 
@@ -18,12 +19,9 @@
 namespace mooncake::engine::detail {
 
 struct DispatchConfig {
+    SpreadConfig spread = {};
     BreakerConfig breaker = {};
-    Duration patience = std::chrono::milliseconds{500};    ///< what a chunk may take where nothing is known of its path
-    Duration slack = std::chrono::milliseconds{30};        ///< beyond twice what it was expected to take
-    Duration least_probe = std::chrono::milliseconds{100}; ///< what one that finds out whether a path is back may take
-    Duration chunk_time =
-        std::chrono::milliseconds{4}; ///< bytes are handed to a path in pieces that take about so long
+    Duration patience = std::chrono::milliseconds{500}; ///< what a chunk may take where nothing is known of its path
 };
 
 /// Spreads transfers over several paths to one peer: which path the next bytes take, how many, and how long they may take
@@ -50,10 +48,13 @@ class Dispatcher {
     virtual ~Dispatcher() = default;
     [[nodiscard]] virtual std::size_t paths() const noexcept = 0;
     /// Nothing: all usable paths are full. With `must` there is only nothing where `except` has all of them.
-    [[nodiscard]] virtual std::optional<Choice> choose(std::uint64_t bytes, Paths except, bool must, TimePoint now) = 0;
+    [[nodiscard]] virtual std::optional<Choice> choose(const PathWish& wish, Paths except, bool must,
+                                                       TimePoint now) = 0;
     [[nodiscard]] virtual Chunk send(std::size_t path, std::uint64_t bytes, TimePoint now) = 0;
     virtual void arrived(const Chunk& chunk, TimePoint now) = 0;
-    /// Nothing came in the time that it had, or the path said that it failed.
+    /// Nothing of it came in the time that it had.
+    virtual void silent(const Chunk& chunk, TimePoint now) = 0;
+    /// The path said that it failed.
     virtual void failed(const Chunk& chunk, TimePoint now) = 0;
     /// Its owner wants it no more: that says nothing of the path.
     virtual void gave_up(const Chunk& chunk, TimePoint now) = 0;
@@ -71,18 +72,13 @@ class Dispatch final : public Dispatcher {
 
     [[nodiscard]] std::size_t paths() const noexcept override { return paths_.size(); }
 
-    [[nodiscard]] std::optional<Choice> choose(std::uint64_t bytes, Paths except, bool must, TimePoint now) override {
+    [[nodiscard]] std::optional<Choice> choose(const PathWish& wish, Paths except, bool must, TimePoint now) override {
         views_.clear();
         for (std::size_t i = 0; i < paths_.size(); ++i) views_.push_back(view(paths_[i], (except >> i & 1) == 0, now));
-        auto at = policy_.choose(views_, bytes, now);
+        auto at = policy_.choose(views_, wish, now);
         if (at >= paths_.size() && must) at = first_to_rest(except);
         if (at >= paths_.size() || (views_[at].room == 0 && !must)) return std::nullopt;
-        const auto speed = views_[at].bytes_per_second;
-        const auto fills = speed * std::chrono::duration<double>(config_.chunk_time).count();
-        const auto most = speed <= 0
-                              ? first_chunk
-                              : static_cast<std::uint64_t>(std::clamp(fills, double{least_chunk}, double{most_chunk}));
-        return Choice{at, most};
+        return Choice{at, chunk_bytes(views_[at].bytes_per_second)};
     }
 
     [[nodiscard]] Chunk send(std::size_t path, std::uint64_t bytes, TimePoint now) override {
@@ -91,8 +87,9 @@ class Dispatch final : public Dispatcher {
         on.breaker.tried(now);
         const auto expected = on.meter.expected(bytes, now);
         auto patience = config_.patience;
-        if (probe) patience = std::max(config_.least_probe, 3 * on.meter.base());
-        else if (expected != Duration::zero()) patience = std::min(patience + expected, 2 * expected + config_.slack);
+        if (probe) patience = std::max(config_.spread.probe, 3 * on.meter.base());
+        else if (expected != Duration::zero())
+            patience = std::min(patience + expected, 2 * expected + config_.spread.slack);
         return {path, on.meter.sent(bytes, now), patience};
     }
 
@@ -101,6 +98,13 @@ class Dispatch final : public Dispatcher {
         on.meter.arrived(chunk.id, now);
         on.window.arrived(on.meter.rate(now), on.meter.base());
         on.breaker.worked();
+    }
+    /// One that brings other chunks is slow, and not gone.
+    void silent(const Chunk& chunk, TimePoint now) override {
+        auto& on = paths_[chunk.path];
+        const auto lives = on.meter.silent(chunk.id, now);
+        on.window.failed();
+        if (!lives) on.breaker.failed(now);
     }
     void failed(const Chunk& chunk, TimePoint now) override {
         auto& on = paths_[chunk.path];
@@ -111,7 +115,7 @@ class Dispatch final : public Dispatcher {
     void gave_up(const Chunk& chunk, TimePoint) override { paths_[chunk.path].meter.gave_up(chunk.id); }
 
   private:
-    static constexpr std::uint64_t least_chunk = 64 * KiB, first_chunk = 1 * MiB, most_chunk = 8 * MiB;
+    [[nodiscard]] std::uint64_t most_chunk() const noexcept { return std::max(8 * MiB, config_.spread.least_chunk); }
 
     struct Path {
         unsigned preference;
@@ -130,14 +134,22 @@ class Dispatch final : public Dispatcher {
         return best;
     }
 
-    static PathView view(const Path& path, bool wanted, TimePoint now) {
+    [[nodiscard]] std::uint64_t chunk_bytes(double speed) const noexcept {
+        if (speed <= 0) return 16 * config_.spread.least_chunk;
+        const auto fills = speed * std::chrono::duration<double>(config_.spread.chunk_time).count();
+        return static_cast<std::uint64_t>(
+            std::clamp(fills, static_cast<double>(config_.spread.least_chunk), static_cast<double>(most_chunk())));
+    }
+
+    [[nodiscard]] PathView view(const Path& path, bool wanted, TimePoint now) const {
         const auto flying = path.meter.in_flight();
-        const auto window = path.window.bytes();
+        const auto speed = path.meter.rate(now);
+        const auto window = std::max(path.window.bytes(), 2 * chunk_bytes(speed)); // one arrives while the next is sent
         return {.usable = wanted && path.breaker.may_try(now),
                 .preference = path.preference,
                 .in_flight = flying,
                 .room = window > flying ? window - flying : 0,
-                .bytes_per_second = path.meter.rate(now),
+                .bytes_per_second = speed,
                 .last_used = path.meter.last_sent()};
     }
 

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,7 @@ struct TransferEngine<Traits>::Parts {
         : runtime(on), tenant(std::in_place, on), config(checked(std::move(wanted))),
           regions(std::make_shared<RegionTable>(random_secret())),
           metadata(config.metadata ? config.metadata : make_metadata()),
-          transports(TransportContext{runtime, regions, config.log}, config.transports),
+          transports(TransportContext{runtime, regions, config.log}, config.transports, dispatcher_maker(config)),
           mover(transports, {.rest = config.path_rest, .patience = config.path_patience}),
           publisher(empty_record(), metadata, config.log) {
         transports.start();
@@ -53,9 +54,25 @@ struct TransferEngine<Traits>::Parts {
         if (config.slice_bytes < 4 * KiB || config.slice_bytes > 1 * GiB)
             throw_error({Errc::invalid_argument, "EngineConfig::slice_bytes is " + std::to_string(config.slice_bytes) +
                                                      "; give 4 KiB to 1 GiB"});
+        if (config.spread.chunk_time <= Duration::zero() || config.spread.least_chunk == 0 ||
+            config.spread.least_chunk > 1 * GiB)
+            throw_error({Errc::invalid_argument,
+                         "EngineConfig::spread: give a chunk_time above 0, and a least_chunk of 1 byte to 1 GiB"});
         if (config.name.size() > 256 || config.name.find('@') != std::string::npos)
             throw_error({Errc::invalid_argument, "EngineConfig::name is longer than 256 bytes or holds an '@'"});
         return config;
+    }
+
+    static engine::detail::MakeDispatcher dispatcher_maker(const Config& config) {
+        using Dispatch = engine::detail::Dispatch<typename engine::detail::PathsOf<Traits>::Type,
+                                                  typename engine::detail::WindowOf<Traits>::Type>;
+        const auto dispatch =
+            engine::detail::DispatchConfig{.spread = config.spread,
+                                           .breaker = {.rest = config.path_rest, .probe = config.path_patience},
+                                           .patience = config.path_patience};
+        return [dispatch](std::span<const unsigned> preferences) {
+            return std::make_unique<Dispatch>(preferences, dispatch);
+        };
     }
 
     std::shared_ptr<Metadata> make_metadata() {

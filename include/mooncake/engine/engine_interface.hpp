@@ -7,6 +7,7 @@
 #include <mooncake/engine/fwd.hpp>
 #include <mooncake/engine/report.hpp>
 #include <mooncake/engine/segment.hpp>
+#include <mooncake/engine/spread_config.hpp>
 #include <mooncake/engine/traits.hpp>
 #include <mooncake/memory/region_table.hpp>
 
@@ -29,6 +30,7 @@ struct EngineConfig {
     Duration path_rest = std::chrono::milliseconds{500}; ///< a path that failed is tried last for so long, or longer
     Duration path_patience =
         std::chrono::milliseconds{500}; ///< what a path may take beyond 50 us a KiB, if there is another
+    SpreadConfig spread = {};           ///< over several paths of one transport
     Log log = {};
 
     /// The configuration of one of the transports.

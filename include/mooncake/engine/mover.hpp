@@ -3,6 +3,7 @@
 #include <mooncake/core/event.hpp>
 #include <mooncake/engine/paths.hpp>
 #include <mooncake/engine/plan.hpp>
+#include <mooncake/engine/spread.hpp>
 #include <mooncake/engine/transports.hpp>
 
 #include <algorithm>
@@ -128,21 +129,6 @@ class Mover {
         return deadline.or_sooner(Deadline(patience + moving));
     }
 
-    /// Whether something came back for any slice, and be it a refusal.
-    static bool answered(const SliceGroup& attempt) {
-        return std::any_of(attempt.slices.begin(), attempt.slices.end(), [](const Slice& slice) {
-            return slice.outcome != Errc::timed_out && slice.outcome != Errc::cancelled;
-        });
-    }
-
-    /// Whether the path had no answer although there is time left; then what it did not move is for the next one.
-    static bool pass_on_what_was_not_answered(const SliceGroup& attempt, Deadline deadline) {
-        if (attempt.deadline == deadline || deadline.passed()) return false;
-        auto silent = false;
-        for (auto& slice : attempt.slices)
-            if (slice.outcome == Errc::timed_out) slice.outcome = Errc::connection_lost, silent = true;
-        return silent;
-    }
     [[nodiscard]] Error silence(std::size_t path) const {
         return {Errc::connection_lost,
                 "no answer over " + std::string(Pool::names[path]) + " in the time that a way has"};
@@ -170,7 +156,7 @@ class Mover {
         const auto lock = std::lock_guard(state.mutex);
         auto& what = state.paths[path];
         const auto doublings = std::min(what.failures.fetch_add(1, std::memory_order_relaxed), most_doublings);
-        what.connected = false;
+        what.connected = 0;
         what.retry_at = SteadyClock{}.now() + config_.rest * (1U << doublings);
     }
     void worked(State& state, std::size_t path) const {

@@ -41,6 +41,15 @@ class PathMeter {
         learn_base(took, now);
         let_go(*chunk);
     }
+    /// They did not come in the time they had: the path is no faster than that. Tells whether anything has come since they left.
+    bool silent(Id id, TimePoint now) {
+        auto* const chunk = find(id);
+        if (chunk == nullptr) return false;
+        rate_ = rate(now);
+        const auto others_came = delivered_ != chunk->delivered;
+        let_go(*chunk);
+        return others_came;
+    }
     /// They failed, or nobody wants them any more: nothing is learnt.
     void gave_up(Id id) {
         if (auto* const chunk = find(id)) let_go(*chunk);

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <mooncake/core/event.hpp>
+#include <mooncake/engine/dispatch.hpp>
 #include <mooncake/engine/segment.hpp>
 #include <mooncake/engine/traits.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <tuple>
@@ -21,19 +24,22 @@ template <class Transports>
 struct Links;
 template <class... Ts>
 struct Links<TransportSet<Ts...>> {
-    using Type = std::tuple<typename Ts::Link...>;
+    using Type = std::tuple<std::vector<typename Ts::Link>...>;
 };
 template <class Transports>
 using LinksOf = typename Links<Transports>::Type;
 
-/// A segment that was opened: its record, and a link for each transport that reaches it.
+/// A segment that was opened: its record, and links for each transport that reaches it.
 template <class Transports>
 struct SegmentState {
+    /// A transport as a way to the segment; over several devices, where the segment has such.
     struct Path {
-        bool reachable = false; ///< the transport says it has a chance
-        bool connected = false;
-        TimePoint retry_at{};               ///< a path that failed rests until then
-        std::atomic<unsigned> failures = 0; ///< since it worked last
+        bool reachable = false;                ///< the transport says it has a chance
+        std::vector<std::string> descriptions; ///< what its peer said of each of its devices
+        std::uint64_t connected = 0;           ///< which of them have a link: one bit each
+        std::unique_ptr<Dispatcher> dispatch;  ///< where there are several
+        TimePoint retry_at{};                  ///< a path that failed rests until then
+        std::atomic<unsigned> failures = 0;    ///< since it worked last
     };
 
     SegmentState(SegmentRecord record, std::string where) : locator(std::move(where)) { refresh(std::move(record)); }
@@ -54,7 +60,8 @@ struct SegmentState {
     }
 
     const std::string locator;
-    mutable std::mutex mutex; // of what follows
+    std::mutex dispatch_mutex; ///< of what the dispatchers know
+    mutable std::mutex mutex;  // of what follows
     std::array<Path, Transports::size> paths{};
     LinksOf<Transports> links;
 

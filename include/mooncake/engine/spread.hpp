@@ -40,8 +40,8 @@ class Spreading {
   public:
     /// `mutex`: of `dispatch`, which others use as well.
     Spreading(Dispatcher& dispatch, std::mutex& mutex, const SliceGroup& group, Send send)
-        : dispatch_(dispatch), mutex_(mutex), group_(group), send_(std::move(send)),
-          work_{{0, group.slices.size(), 0}} {}
+        : dispatch_(dispatch), mutex_(mutex), group_(group), send_(std::move(send)), work_{{0, group.slices.size(), 0}},
+          left_(total_bytes(group.slices)) {}
 
     /// Errors: the sentence of the last path that failed, where slices are left that no path could move.
     Task<void> run() {
@@ -92,18 +92,21 @@ class Spreading {
                 dispatch_.paths() == 64 ? ~Dispatcher::Paths{0} : (Dispatcher::Paths{1} << dispatch_.paths()) - 1;
             if ((run.except & all) == all) {
                 left_over_ = true; // with the outcomes that they had last
+                left_ -= total_bytes(slices);
                 work_.pop_back();
                 continue;
             }
             const auto now = SteadyClock{}.now();
             const auto lock = std::lock_guard(mutex_);
-            const auto choice = dispatch_.choose(slices.front().length, run.except, flying_.empty(), now);
+            const auto choice = dispatch_.choose({slices.front().length, left_}, run.except, flying_.empty(), now);
             if (!choice) return;
             auto& chunk = flying_.emplace_back();
             chunk.run = cut(run, choice->bytes);
             chunk.group = group_;
             chunk.group.slices = group_.slices.subspan(chunk.run.first, chunk.run.count);
-            chunk.chunk = dispatch_.send(choice->path, total_bytes(chunk.group.slices), now);
+            const auto bytes = total_bytes(chunk.group.slices);
+            left_ -= bytes;
+            chunk.chunk = dispatch_.send(choice->path, bytes, now);
             chunk.group.deadline = group_.deadline.or_sooner(Deadline(chunk.chunk.patience));
             chunk.child.start(executor, send_(choice->path, chunk.group), [this, &chunk] {
                 const auto over_lock = std::lock_guard(over_mutex_);
@@ -146,7 +149,8 @@ class Spreading {
             const auto now = SteadyClock{}.now();
             const auto lock = std::lock_guard(mutex_);
             if (cancelled || chunk.child.thrown) dispatch_.gave_up(chunk.chunk, now);
-            else if (silent || failed) dispatch_.failed(chunk.chunk, now);
+            else if (failed) dispatch_.failed(chunk.chunk, now);
+            else if (silent) dispatch_.silent(chunk.chunk, now);
             else if (answered(chunk.group)) dispatch_.arrived(chunk.chunk, now);
             else dispatch_.gave_up(chunk.chunk, now);
         }
@@ -161,7 +165,9 @@ class Spreading {
             for (run.count = 1; i + run.count < chunk.run.first + chunk.run.count &&
                                 retryable(group_.slices[i + run.count].outcome) == again;)
                 ++run.count;
-            if (again) work_.push_back(run);
+            if (!again) continue;
+            work_.push_back(run);
+            left_ += total_bytes(group_.slices.subspan(run.first, run.count));
         }
     }
 
@@ -169,7 +175,8 @@ class Spreading {
     std::mutex& mutex_;
     const SliceGroup group_;
     Send send_;
-    std::vector<Run> work_; ///< what nobody has taken, or nobody could move: the last one is next
+    std::vector<Run> work_;  ///< what nobody has taken, or nobody could move: the last one is next
+    std::uint64_t left_ = 0; ///< bytes of that
     std::list<Flying> flying_;
     Error failure_;
     std::exception_ptr thrown_;

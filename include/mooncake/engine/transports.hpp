@@ -2,12 +2,17 @@
 
 #include <mooncake/engine/report.hpp>
 #include <mooncake/engine/segment_state.hpp>
+#include <mooncake/engine/spread.hpp>
 #include <mooncake/engine/traits.hpp>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -26,6 +31,13 @@ struct WindowRequest {
     Deadline deadline;
 };
 
+/// Makes a dispatcher for paths of these preferences.
+using MakeDispatcher = std::function<std::unique_ptr<Dispatcher>(std::span<const unsigned>)>;
+template <PathPolicy Policy = MeasuredPaths, WindowPolicy Window = DelayWindow>
+std::unique_ptr<Dispatcher> make_dispatch(std::span<const unsigned> preferences) {
+    return std::make_unique<Dispatch<Policy, Window>>(preferences, DispatchConfig());
+}
+
 /// The transports of an engine by number: makes them, counts what they do, and hands groups to one or another.
 template <Transport... Ts>
 class TransportPool<TransportSet<Ts...>> {
@@ -36,39 +48,61 @@ class TransportPool<TransportSet<Ts...>> {
     static constexpr std::array<std::string_view, size> names{Ts::name...};
     static constexpr std::array<unsigned, size> costs{Ts::cost...};
 
-    TransportPool(const TransportContext& context, const typename Set::Configs& configs)
-        : transports_(std::apply(
+    TransportPool(const TransportContext& context, const typename Set::Configs& configs,
+                  MakeDispatcher make_dispatcher = make_dispatch<>)
+        : make_dispatcher_(std::move(make_dispatcher)),
+          transports_(std::apply(
               [&](const auto&... config) { return std::tuple(std::make_unique<Ts>(context, config)...); }, configs)) {}
 
     void start() {
         std::apply([](auto&... transport) { (transport->start(), ...); }, transports_);
     }
 
+    /// All devices of all transports.
     [[nodiscard]] std::vector<EndpointRecord> describe() const {
-        return std::apply(
-            [](const auto&... transport) {
-                return std::vector{EndpointRecord{std::string(Ts::name), transport->describe()}...};
-            },
-            transports_);
+        auto all = std::vector<EndpointRecord>();
+        for_each([&]<std::size_t I>(const auto& transport) {
+            all.push_back({std::string(names[I]), transport.describe()});
+            if constexpr (TransportAt<I>::capabilities.several_paths)
+                for (auto& other : transport.describe_others())
+                    all.push_back({std::string(names[I]), std::move(other)});
+        });
+        return all;
     }
 
     /// Marks the paths by which `state`'s segment may be reached, and tells whether there is one.
     bool find_paths(State& state) const {
         auto any = false;
         for_each([&]<std::size_t I>(const auto& transport) {
-            const auto* const description = description_of<I>(state.record());
-            state.paths[I].reachable = description && transport.reaches(*description);
-            any |= state.paths[I].reachable;
+            auto& path = state.paths[I];
+            const auto most = TransportAt<I>::capabilities.several_paths ? most_devices : std::size_t{1};
+            for (const auto& endpoint : state.record().endpoints)
+                if (endpoint.protocol == names[I] && path.descriptions.size() < most &&
+                    transport.reaches(endpoint.description))
+                    path.descriptions.push_back(endpoint.description);
+            path.reachable = !path.descriptions.empty();
+            std::get<I>(state.links).resize(path.descriptions.size());
+            if (path.descriptions.size() > 1)
+                path.dispatch = make_dispatcher_(std::vector<unsigned>(path.descriptions.size()));
+            any |= path.reachable;
         });
         return any;
     }
 
-    /// Moves `group` over transport number `index`, connecting first if need be. Errors: the path failed.
+    /// Moves `group` over transport number `index`, connecting first if need be, over several devices at once where the segment
+    /// has such. Errors: the path failed.
     Task<void> transfer(std::size_t index, std::shared_ptr<State> state, SliceGroup group) {
+        if (auto* const dispatch = state->paths[index].dispatch.get())
+            return spread(index, std::move(state), *dispatch, group);
+        return transfer_over(index, 0, std::move(state), group);
+    }
+
+    /// The same over one device.
+    Task<void> transfer_over(std::size_t index, std::size_t device, std::shared_ptr<State> state, SliceGroup group) {
         static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
-            return std::array{&TransportPool::transfer_over<I>...};
+            return std::array{&TransportPool::transfer_by<I>...};
         }(std::make_index_sequence<size>());
-        return (this->*table[index])(std::move(state), group);
+        return (this->*table[index])(device, std::move(state), group);
     }
 
     /// See `FencingTransport`: whether all of them say so.
@@ -86,6 +120,8 @@ class TransportPool<TransportSet<Ts...>> {
     static constexpr std::array<bool, size> self_verifying{Ts::capabilities.self_verifying...};
     static_assert(((!Ts::capabilities.maps || MappingTransport<Ts>) && ...),
                   "a transport claims `maps` and has no `map`");
+    static_assert(((!Ts::capabilities.several_paths || SeveralPathsTransport<Ts>) && ...),
+                  "a transport claims `several_paths` and has no `describe_others`");
 
     Task<MappedWindow> map(std::size_t index, std::shared_ptr<State> state, WindowRequest request) {
         static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -130,11 +166,14 @@ class TransportPool<TransportSet<Ts...>> {
         }(std::make_index_sequence<size>());
     }
 
-    template <std::size_t I>
-    static const std::string* description_of(const SegmentRecord& record) {
-        for (const auto& endpoint : record.endpoints)
-            if (endpoint.protocol == names[I]) return &endpoint.description;
-        return nullptr;
+    static constexpr std::size_t most_devices = 16; ///< of one transport of a segment that are used
+
+    Task<void> spread(std::size_t index, std::shared_ptr<State> state, Dispatcher& dispatch, SliceGroup group) {
+        auto send = [this, index, &state](std::size_t device, SliceGroup chunk) {
+            return this->transfer_over(index, device, state, chunk);
+        };
+        auto spreading = Spreading<decltype(send)>(dispatch, state->dispatch_mutex, group, std::move(send));
+        co_return co_await spreading.run();
     }
 
     template <std::size_t I>
@@ -142,24 +181,25 @@ class TransportPool<TransportSet<Ts...>> {
 
     /// The link that is there, or a new one.
     template <std::size_t I>
-    Task<typename TransportAt<I>::Link> link(std::shared_ptr<State> state, Deadline deadline) {
+    Task<typename TransportAt<I>::Link> link(std::size_t device, std::shared_ptr<State> state, Deadline deadline) {
+        const auto bit = std::uint64_t{1} << device;
         {
             const auto lock = std::lock_guard(state->mutex);
-            if (state->paths[I].connected) co_return std::get<I>(state->links);
+            if ((state->paths[I].connected & bit) != 0) co_return std::get<I>(state->links)[device];
         }
-        auto peer = PeerDescription{.description = *description_of<I>(state->record()),
+        auto peer = PeerDescription{.description = state->paths[I].descriptions[device],
                                     .generation = state->record().generation};
         auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
         if (!made) co_return made.error();
         const auto lock = std::lock_guard(state->mutex);
-        std::get<I>(state->links) = *made;
-        state->paths[I].connected = true;
+        std::get<I>(state->links)[device] = *made;
+        state->paths[I].connected |= bit;
         co_return std::move(*made);
     }
 
     template <std::size_t I>
-    Task<void> transfer_over(std::shared_ptr<State> state, SliceGroup group) {
-        auto connection = co_await link<I>(std::move(state), group.deadline);
+    Task<void> transfer_by(std::size_t device, std::shared_ptr<State> state, SliceGroup group) {
+        auto connection = co_await link<I>(device, std::move(state), group.deadline);
         if (!connection) {
             counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
             set_outcome(group.slices, connection.error().code());
@@ -173,7 +213,7 @@ class TransportPool<TransportSet<Ts...>> {
     template <std::size_t I>
     Task<MappedWindow> map_over(std::shared_ptr<State> state, WindowRequest request) {
         if constexpr (maps[I]) {
-            auto connection = co_await link<I>(std::move(state), request.deadline);
+            auto connection = co_await link<I>(0, std::move(state), request.deadline);
             if (!connection) co_return connection.error();
             co_return co_await std::get<I>(transports_)
                 ->map(std::move(*connection), request.offset, request.length, request.key, request.direction,
@@ -198,6 +238,7 @@ class TransportPool<TransportSet<Ts...>> {
         return std::get<I>(transports_)->close();
     }
 
+    const MakeDispatcher make_dispatcher_;
     std::tuple<std::unique_ptr<Ts>...> transports_;
     std::array<Counters, size> counters_;
 };

@@ -19,6 +19,7 @@ namespace mooncake::simulation {
 struct ClusterConfig {
     unsigned nodes = 4;
     unsigned clients = 6;
+    unsigned networks = 1; ///< that nodes are in, at most 16: each is a path to them
     std::uint64_t node_bytes = 2 * MiB;
     std::size_t object_bytes = 16 * KiB; ///< most an object has; half of them have a tenth
     std::uint32_t keys = 1'000;          ///< that clients choose from

@@ -94,7 +94,10 @@ class Members {
     }
     [[nodiscard]] std::vector<std::string> addresses() const {
         auto all = std::vector<std::string>();
-        for_each([&](const One& one) { all.push_back(one.address); });
+        for_each([&](const One& one) {
+            all.push_back(one.address);
+            all.insert(all.end(), one.process->other_addresses().begin(), one.process->other_addresses().end());
+        });
         return all;
     }
 
@@ -201,6 +204,9 @@ class Members {
         ++one.incarnation;
         one.ready = false;
         one.process = std::make_unique<Process>(world_, one.address, ++last_process_);
+        if (one.role == Role::node)
+            for (unsigned i = 1; i < config_.networks; ++i)
+                one.process->add_address("10." + std::to_string(i) + one.address.substr(4));
         network_.join(*one.process);
         one.process->have_memory(one.has_memory);
         begin(one);
@@ -228,6 +234,7 @@ class Members {
     void start_node(One& one) {
         auto config = typename Node::Config();
         config.engine.name = "node-" + one.address;
+        config.engine.template transport<TcpTransport<SimulatedNetwork>>().other_hosts = one.process->other_addresses();
         config.master.rpc = rpc();
         config.memory = {.bytes = config_.node_bytes,
                          .pages = PageKind::plain,
@@ -246,6 +253,7 @@ class Members {
         auto config = typename Client::Config();
         config.engine.name = "client-" + one.address;
         config.engine.log = log_of(one);
+        if (config_.networks > 1) config.engine.spread.least_chunk = 1 * KiB; // so that little is spread, too
         config.master.rpc = rpc();
         one.process->start(open_client(one.process.get(), std::move(config)),
                            [this, self = &one, incarnation = one.incarnation](auto opened) {

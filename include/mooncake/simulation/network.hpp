@@ -72,7 +72,7 @@ struct Side : std::enable_shared_from_this<Side> {
     Network& network;
     Process& process;
     std::weak_ptr<Side> peer; ///< none: its owner has closed it and let go of it
-    std::string peer_address;
+    std::string own_address, peer_address;
 
     // what comes
     std::vector<std::byte> received;
@@ -127,7 +127,7 @@ class Network {
         world_.note("heal", {hash_text(from), hash_text(to)});
         for (const auto& weak : std::vector(sides_))
             if (const auto side = weak.lock()) {
-                if (side->peer_address == from && side->process.address() == to) release(*side);
+                if (side->peer_address == from && side->own_address == to) release(*side);
             }
     }
     [[nodiscard]] bool is_blocked(const std::string& from, const std::string& to) const {
@@ -184,10 +184,11 @@ class Network {
         return Duration{static_cast<Duration::rep>(static_cast<double>(usual.count()) * config_.slowness)};
     }
 
-    [[nodiscard]] std::pair<SidePtr, SidePtr> make_connection(Process& a, Process& b) {
+    /// From `a` to `b`, where that has the address `to`.
+    [[nodiscard]] std::pair<SidePtr, SidePtr> make_connection(Process& a, Process& b, const std::string& to) {
         auto one = std::make_shared<Side>(*this, a), other = std::make_shared<Side>(*this, b);
-        one->peer = other, one->peer_address = b.address();
-        other->peer = one, other->peer_address = a.address();
+        one->peer = other, one->own_address = a.address(), one->peer_address = to;
+        other->peer = one, other->own_address = to, other->peer_address = a.address();
         if (sides_.size() > 64 && sides_.size() > 2 * tidied_) {
             std::erase_if(sides_, [](const auto& side) { return side.expired(); });
             tidied_ = sides_.size();
@@ -291,7 +292,7 @@ class Network {
 
     void arrive(Side& side, std::vector<std::byte> segment) {
         if (side.broken || side.muted) return;
-        if (is_blocked(side.peer_address, side.process.address()) || !side.held.empty())
+        if (is_blocked(side.peer_address, side.own_address) || !side.held.empty())
             return hold(side, std::move(segment));
         if (config_.dying > 0 && world_.chance(config_.dying)) return sever(side, asio::error::connection_reset);
         accept(side, std::move(segment));
@@ -310,7 +311,7 @@ class Network {
     void release(Side& side) {
         if (side.held.empty()) return;
         world_.call_after(latency(), [this, side = side.shared_from_this()] {
-            if (is_blocked(side->peer_address, side->process.address())) return;
+            if (is_blocked(side->peer_address, side->own_address)) return;
             for (auto& segment : std::exchange(side->held, {})) accept(*side, std::move(segment));
         });
     }

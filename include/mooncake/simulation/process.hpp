@@ -100,6 +100,9 @@ class Process final : public Environment {
     [[nodiscard]] World& world() const noexcept { return world_; }
     [[nodiscard]] Runtime& runtime() noexcept { return *runtime_; }
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
+    /// In further networks that its host is in.
+    [[nodiscard]] const std::vector<std::string>& other_addresses() const noexcept { return other_addresses_; }
+    void add_address(std::string address) { other_addresses_.push_back(std::move(address)); }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] bool dead() const noexcept { return dead_; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
@@ -199,6 +202,7 @@ class Process final : public Environment {
 
     World& world_;
     const std::string address_;
+    std::vector<std::string> other_addresses_;
     const std::uint64_t id_;
     SplitMix64 random_;
     Network* network_ = nullptr;

@@ -90,6 +90,7 @@ class SimulatedListener {
             throw_error({Errc::address_in_use, process.address() + ":" + std::to_string(port) + " is taken"});
         endpoint_ = {.host = process.address(), .port = port};
         network.listen(endpoint_.host, port, door_);
+        for (const auto& other : process.other_addresses()) network.listen(other, port, door_);
     }
 
     [[nodiscard]] Endpoint endpoint() const { return endpoint_; }
@@ -142,7 +143,7 @@ struct Dial : std::enable_shared_from_this<Dial> {
         const auto door = network.door(endpoint.host, endpoint.port);
         refused = !door || door->closed;
         if (!refused) {
-            auto [mine, theirs] = network.make_connection(process, door->process);
+            auto [mine, theirs] = network.make_connection(process, door->process, endpoint.host);
             network.world().note("connect", {process.id(), door->process.id()});
             side = std::move(mine);
             door->waiting.push_back(std::move(theirs));

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mooncake {
 
@@ -32,6 +33,7 @@ struct PeerDescription {
 struct TransportCapabilities {
     bool maps = false;           ///< a peer's memory can be this process's memory: `MappingTransport`
     bool one_sided = false;      ///< bytes are moved by this process alone; the peer's need not run
+    bool several_paths = false;  ///< peers reach it over several devices: `SeveralPathsTransport`
     bool self_verifying = false; ///< what arrives is what the memory held: nothing on the way could change it
 };
 
@@ -95,6 +97,16 @@ template <class T>
 concept MappingTransport = Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number,
                                                     Direction direction, Deadline deadline) {
     { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
+};
+
+/// What a transport says of its other devices. The engine connects to each of them, and moves one request over all at once.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.describe_others()` | as `describe`, for each further device that peers reach this end by; the same segment is behind all | | any |
+template <class T>
+concept SeveralPathsTransport = Transport<T> && requires(const T& constant) {
+    { constant.describe_others() } -> std::same_as<std::vector<std::string>>;
 };
 
 /// What a transport has to do whose peers write into this process's memory by themselves, where the `RegionTable`'s fence does

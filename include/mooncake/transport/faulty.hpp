@@ -90,6 +90,11 @@ class FaultyTransport {
 
     void start() { inner_.start(); }
     [[nodiscard]] std::string describe() const { return inner_.describe(); }
+    [[nodiscard]] std::vector<std::string> describe_others() const
+        requires SeveralPathsTransport<Inner>
+    {
+        return inner_.describe_others();
+    }
     [[nodiscard]] bool reaches(std::string_view description) const { return inner_.reaches(description); }
     Task<Link> connect(PeerDescription peer, Deadline deadline) { return inner_.connect(std::move(peer), deadline); }
     asio::awaitable<void> close() { return inner_.close(); }

@@ -107,7 +107,7 @@ class TcpTransport {
   public:
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;
-    static constexpr auto capabilities = TransportCapabilities{};
+    static constexpr auto capabilities = TransportCapabilities{.several_paths = true};
 
     using Config = BasicTcpTransportConfig<P>;
     using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;
@@ -120,6 +120,11 @@ class TcpTransport {
     void start() { server_.start(); }
 
     [[nodiscard]] std::string describe() const { return to_string(server_.endpoint()); }
+    [[nodiscard]] std::vector<std::string> describe_others() const {
+        auto all = std::vector<std::string>();
+        for (const auto& host : config_.other_hosts) all.push_back(to_string(Endpoint{host, server_.endpoint().port}));
+        return all;
+    }
     [[nodiscard]] bool reaches(std::string_view description) const { return parse_endpoint(description).has_value(); }
 
     /// Connects lazily: the first transfer finds out whether somebody is there. Whoever uses the same peer shares its lanes.
@@ -184,6 +189,13 @@ class TcpTransport {
         if (config.frame_bytes < 4 * KiB || config.frame_bytes > 1 * GiB)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " +
                                                      std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
+        if (config.other_hosts.size() > 15)
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::other_hosts has " +
+                                                     std::to_string(config.other_hosts.size()) + "; give at most 15"});
+        for (const auto& host : config.other_hosts)
+            if (const auto address = parse_endpoint(to_string(Endpoint{host, 1})); !address)
+                throw_error({Errc::invalid_argument,
+                             "TcpTransportConfig::other_hosts: " + std::string(address.error().context())});
         return config;
     }
 

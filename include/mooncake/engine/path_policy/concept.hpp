@@ -20,19 +20,25 @@ struct PathView {
     TimePoint last_used{};       ///< when bytes left over it last
 };
 
+/// Bytes that want a path.
+struct PathWish {
+    std::uint64_t bytes = 0; ///< that leave now
+    std::uint64_t left = 0;  ///< of the same transfer that have not left, these among them
+};
+
 /// Which path the next bytes of a transfer take.
 ///
 /// | expression | effect | complexity |
 /// |---|---|---|
 /// | `P::name` | a short constant word | |
-/// | `p.choose(paths, bytes, now)` | the index of a usable path, or `paths.size()` where none is; one that is full means: these bytes wait for it | O(paths) |
+/// | `p.choose(paths, wish, now)` | the index of a usable path, or `paths.size()` where none is; one that is full means: these bytes wait for it | O(paths) |
 ///
 /// Pure: no clock and no randomness of its own. Thread: one at a time.
 template <class P>
 concept PathPolicy = std::default_initializable<P> && std::movable<P> &&
-                     requires(P& policy, std::span<const PathView> paths, std::uint64_t bytes, TimePoint now) {
+                     requires(P& policy, std::span<const PathView> paths, const PathWish& wish, TimePoint now) {
                          { P::name } -> std::convertible_to<std::string_view>;
-                         { policy.choose(paths, bytes, now) } -> std::same_as<std::size_t>;
+                         { policy.choose(paths, wish, now) } -> std::same_as<std::size_t>;
                      };
 
 } // namespace mooncake

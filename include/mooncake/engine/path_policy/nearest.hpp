@@ -10,7 +10,7 @@ class NearestPaths {
   public:
     static constexpr std::string_view name = "nearest";
 
-    [[nodiscard]] std::size_t choose(std::span<const PathView> paths, std::uint64_t, TimePoint) const noexcept {
+    [[nodiscard]] std::size_t choose(std::span<const PathView> paths, const PathWish&, TimePoint) const noexcept {
         auto best = paths.size();
         for (std::size_t i = 0; i < paths.size(); ++i)
             if (paths[i].usable && (best == paths.size() || better(paths[i], paths[best]))) best = i;

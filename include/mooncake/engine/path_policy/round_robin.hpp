@@ -10,7 +10,7 @@ class RoundRobinPaths {
   public:
     static constexpr std::string_view name = "round robin";
 
-    [[nodiscard]] std::size_t choose(std::span<const PathView> paths, std::uint64_t, TimePoint) noexcept {
+    [[nodiscard]] std::size_t choose(std::span<const PathView> paths, const PathWish&, TimePoint) noexcept {
         for (const auto want_room : {true, false})
             for (std::size_t i = 0; i < paths.size(); ++i) {
                 const auto at = (next_ + i) % paths.size();

@@ -18,9 +18,9 @@ class DelayWindow {
 
     void arrived(double bytes_per_second, Duration base) noexcept {
         const auto seconds = std::chrono::duration<double>(base).count();
-        const auto twice =
-            std::clamp(2 * bytes_per_second * seconds, static_cast<double>(least), static_cast<double>(most));
-        bytes_ = static_cast<std::uint64_t>(twice);
+        const auto twice = 2 * bytes_per_second * seconds;
+        const auto enough = twice >= static_cast<double>(least); // what is no number is not
+        bytes_ = !enough ? least : static_cast<std::uint64_t>(std::min(twice, static_cast<double>(most)));
     }
     void failed() noexcept { bytes_ = std::max(least, bytes_ / 2); }
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
