@@ -57,7 +57,7 @@ struct Simulation {
             flying.erase(next);
             if (arrived) {
                 moved[over.chunk.path] += over.bytes;
-                dispatch.arrived(over.chunk, now);
+                dispatch.arrived(over.chunk, over.bytes, now);
             } else {
                 ++silent;
                 longest_silence = std::max(longest_silence, over.chunk.patience);
@@ -90,6 +90,11 @@ struct Simulation {
     TimePoint now = TimePoint(1h);
     int silent = 0;
     Duration longest_silence{};
+};
+
+struct Stubborn {
+    static constexpr std::string_view name = "stubborn";
+    [[nodiscard]] std::size_t choose(std::span<const PathView>, const PathWish&, TimePoint) const { return 0; }
 };
 
 Link steady(double megabytes) {
@@ -137,7 +142,7 @@ TEST_CASE("dispatch: a path that is noisy, drifts or has two speeds is measured 
         for (auto i = 0; i < 2'000; ++i) {
             const auto id = meter.sent(1 * MiB, now);
             now += std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 * MiB / speed(now)));
-            meter.arrived(id, now);
+            meter.arrived(id, 1 * MiB, now);
             if (i < 100) continue;
             CHECK(meter.rate(now) > least * speed(now));
             CHECK(meter.rate(now) < most * speed(now));
@@ -153,7 +158,7 @@ TEST_CASE("dispatch: a path that is noisy, drifts or has two speeds is measured 
         for (auto i = 0; i < 2'000; ++i) {
             const auto id = meter.sent(1 * MiB, now);
             now += std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 * MiB / speed(now)));
-            meter.arrived(id, now);
+            meter.arrived(id, 1 * MiB, now);
             if (i < 100) continue;
             least = std::min(least, meter.rate(now));
             most = std::max(most, meter.rate(now));
@@ -175,10 +180,10 @@ TEST_CASE("dispatch: chunks that wait behind each other do not make a path slow"
     for (auto i = 0; i < 100; ++i) ids.push_back(meter.sent(1 * MiB, start));
     CHECK(meter.in_flight() == 100 * MiB);
     auto now = start;
-    for (const auto id : ids) meter.arrived(id, now += 10ms);
+    for (const auto id : ids) meter.arrived(id, 1 * MiB, now += 10ms);
     CHECK(meter.rate(now) == doctest::Approx(1 * MiB / 0.010));
     CHECK(meter.in_flight() == 0);
-    meter.arrived(ids.front(), now); // again, and one that was never sent: nothing happens
+    meter.arrived(ids.front(), 1 * MiB, now); // again, and one that was never sent: nothing happens
     meter.gave_up(12345);
     CHECK(meter.in_flight() == 0);
 }
@@ -188,7 +193,7 @@ TEST_CASE("dispatch: what does not arrive makes a path slow while it does not") 
     auto now = TimePoint(1h);
     for (auto i = 0; i < 10; ++i) {
         const auto id = meter.sent(1 * MiB, now);
-        meter.arrived(id, now += 1ms);
+        meter.arrived(id, 1 * MiB, now += 1ms);
     }
     const auto overdue = meter.sent(1 * MiB, now);
     CHECK(meter.rate(now + 1ms) == doctest::Approx(1 * MiB / 0.001));
@@ -198,7 +203,7 @@ TEST_CASE("dispatch: what does not arrive makes a path slow while it does not") 
     // A few bytes say nothing of how wide the way is.
     for (auto i = 0; i < 100; ++i) {
         const auto id = meter.sent(64, now);
-        meter.arrived(id, now += 1ms);
+        meter.arrived(id, 1 * MiB, now += 1ms);
     }
     CHECK(meter.rate(now) == doctest::Approx(1 * MiB / 0.001));
 }
@@ -247,6 +252,47 @@ TEST_CASE("dispatch: small requests take one path, those that have failed them a
     dispatch.failed(dispatch.send(second->path, 4096, now + 1ms), now + 2ms);
     CHECK_FALSE(dispatch.choose({4096, 4096}, 0, false, now + 3ms).has_value());
     CHECK(dispatch.choose({4096, 4096}, 0, true, now + 3ms)->path == first->path);
+}
+
+TEST_CASE("dispatch: what one failure takes with it is one failure, and what was refused says nothing of a path") {
+    auto breaker = Breaker({.rest = 500ms});
+    const auto start = TimePoint(1h);
+    for (auto i = 0; i < 8; ++i) breaker.failed(start, start + 10ms);
+    CHECK(breaker.retry_at() == start + 510ms);
+    breaker.failed(start + 20ms, start + 30ms); // begun after it was known
+    CHECK(breaker.retry_at() == start + 30ms + 1s);
+
+    auto meter = PathMeter();
+    auto now = start;
+    for (auto i = 0; i < 10; ++i) {
+        const auto id = meter.sent(1 * MiB, now);
+        meter.arrived(id, 1 * MiB, now += 1ms);
+    }
+    for (auto i = 0; i < 10; ++i) {
+        const auto id = meter.sent(8 * MiB, now);
+        meter.arrived(id, 0, now += 100us);
+    }
+    CHECK(meter.rate(now) == doctest::Approx(1 * MiB / 0.001));
+
+    auto few = PathMeter(); // a few bytes do not make a first measurement
+    few.arrived(few.sent(1, now), 1, now + 5ms);
+    CHECK_FALSE(few.measured());
+}
+
+TEST_CASE("dispatch: a path that was never measured has one chunk, and a policy that is wrong does no harm") {
+    auto dispatch = Dispatch<>(std::vector<unsigned>(2), {});
+    const auto now = TimePoint(1h);
+    const auto first = dispatch.choose({1 * MiB, 1 * GiB}, 0, true, now);
+    (void)dispatch.send(first->path, 1 * MiB, now);
+    const auto second = dispatch.choose({1 * MiB, 1 * GiB}, 0, false, now);
+    REQUIRE(second.has_value());
+    CHECK(second->path != first->path);
+    (void)dispatch.send(second->path, 1 * MiB, now);
+    CHECK_FALSE(dispatch.choose({1 * MiB, 1 * GiB}, 0, false, now).has_value());
+
+    auto stubborn = Dispatch<Stubborn>(std::vector<unsigned>(2), {});
+    CHECK(stubborn.choose({1, 1}, 1, true, now)->path == 1);
+    CHECK_FALSE(stubborn.choose({1, 1}, 1, false, now).has_value());
 }
 
 TEST_CASE("dispatch: other policies") {

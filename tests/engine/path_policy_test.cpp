@@ -49,5 +49,15 @@ TEST_CASE("path policy: measured sends the last bytes over the fast path, howeve
     auto policy = MeasuredPaths();
     CHECK(policy.choose(paths, {1 * MiB, 1 * MiB}, now) == 0);
     CHECK(policy.choose(paths, {1 * MiB, 1 * GiB}, now) == 1);
-    CHECK(policy.choose(paths, {1 * MiB, 1 * MiB}, now + 1s) == 1); // it was not used for a while
+    // It was not used for a while, and others were: it shows what it can, if that does not take long beside the rest.
+    paths[0].room = 1 * MiB;
+    paths[0].in_flight = 0;
+    paths[1].last_used = now - 1s;
+    CHECK(policy.choose(paths, {64 * KiB, 256 * MiB}, now) == 1);
+    CHECK(policy.choose(paths, {1 * MiB, 1 * MiB}, now) == 0);
+    paths[0].last_used = now - 1s; // nobody was: the fast one
+    CHECK(policy.choose(paths, {64 * KiB, 256 * MiB}, now) == 0);
+    // One that was never measured has one chunk at a time.
+    paths[1] = {.room = 1 * MiB};
+    CHECK(policy.choose(paths, {64 * KiB, 64 * KiB}, now) == 1);
 }

@@ -6,10 +6,17 @@
 #include "all_calls.hpp"
 #include "net/echo.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
 #include <doctest/doctest.h>
 
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -175,6 +182,30 @@ TEST_CASE("cluster store: a master that takes a call and does not answer is give
     CHECK(runtime.run(master.call(store::Stats(), Deadline(600ms))).error() == Errc::timed_out);
     CHECK(SteadyClock{}.now() - begun_again >= 500ms);
     runtime.run(master.close());
+}
+
+TEST_CASE("cluster store: opening one that is cancelled meanwhile leaves nothing behind, whoever spawned it") {
+    auto silent = test::SilentServer();
+    auto greeter = std::jthread([&] {
+        auto peer = test::RawPeer(silent.acceptor);
+        while (peer.listen()) continue; // a master that says nothing at all
+    });
+    auto runtime = Runtime({.threads = 1});
+    auto open = [](Runtime* on, Endpoint at) -> Task<void> {
+        auto config = ClusterStore::Config();
+        config.master.rpc.server = std::move(at);
+        const auto store = co_await ClusterStore::open(*on, std::move(config));
+        co_return store.error();
+    };
+    auto stop = asio::cancellation_signal();
+    auto over = std::promise<void>();
+    // Asio's own `co_spawn`, in which a cancellation is thrown.
+    asio::co_spawn(runtime.executor(), open(&runtime, silent.endpoint()),
+                   asio::bind_cancellation_slot(
+                       stop.slot(), [&](const std::exception_ptr&, const Result<void>&) { over.set_value(); }));
+    std::this_thread::sleep_for(50ms);
+    asio::post(runtime.executor(), [&stop] { stop.emit(asio::cancellation_type::terminal); });
+    CHECK(over.get_future().wait_for(10s) == std::future_status::ready);
 }
 
 TEST_CASE("cluster store: a master that is not there is a clear error, not a hang") {

@@ -18,13 +18,16 @@ template <class T>
 class Together {
   public:
     void start(const Executor& executor, std::vector<Task<T>> tasks) {
+        order_.reserve(tasks.size());
         for (auto& task : tasks) {
             auto& child = children_.emplace_back();
-            child.start(executor, std::move(task), [this, at = children_.size() - 1] {
-                const auto lock = std::lock_guard(mutex_);
-                order_.push_back(at);
-                step_.set(); // under the lock: this may be gone once somebody sees the last one over
-            });
+            try {
+                child.start(executor, std::move(task), [this, at = children_.size() - 1] { over_now(at); });
+            } catch (...) { // those that were begun are not left alone with this
+                child.thrown = std::current_exception();
+                over_now(children_.size() - 1);
+                break;
+            }
         }
     }
 
@@ -55,6 +58,12 @@ class Together {
     [[nodiscard]] std::size_t size() const noexcept { return children_.size(); }
 
   private:
+    void over_now(std::size_t at) {
+        const auto lock = std::lock_guard(mutex_);
+        order_.push_back(at);
+        step_.set(); // under the lock: this may be gone once somebody sees the last one over
+    }
+
     /// The child that was over as the `at`-th, if one was.
     [[nodiscard]] std::optional<std::size_t> over(std::size_t at) {
         const auto lock = std::lock_guard(mutex_);

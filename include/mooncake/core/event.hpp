@@ -44,6 +44,9 @@ class Event {
     Event& operator=(const Event&) = delete;
 
     void set() noexcept { finish(State::set); }
+    /// The same, and the waiter goes on before this returns, where that is its thread. For who has no lock and nothing half
+    /// done: the waiter may do anything.
+    void set_and_go_on() noexcept { finish(State::set, Resume::here); }
 
     /// Cancellation: total; nothing is consumed. A cancellation that came before the wait counts.
     template <class = void> // here and in the classes around: only who uses it pays for compiling it
@@ -66,11 +69,12 @@ class Event {
     }
 
   private:
+    enum class Resume : std::uint8_t { posted, here };
     enum class State : std::uint8_t { idle, starting, waiting, set, timed_out, cancelled };
 
     struct Waiter {
         virtual ~Waiter() = default;
-        virtual void resume(std::unique_ptr<Waiter> self, Wake wake) = 0;
+        virtual void resume(std::unique_ptr<Waiter> self, Wake wake, Resume how) = 0;
         /// The context may be gone as soon as it has nothing to do: it has as long as `resume` takes.
         bool busy = false;
     };
@@ -78,12 +82,13 @@ class Event {
     template <class Handler>
     struct WaiterOf final : Waiter {
         explicit WaiterOf(Handler h) : handler(std::move(h)), executor(asio::get_associated_executor(handler)) {}
-        void resume(std::unique_ptr<Waiter> self, Wake wake) override {
+        void resume(std::unique_ptr<Waiter> self, Wake wake, Resume how) override {
             auto resumed = std::move(handler);
             auto on = std::move(executor);
             const auto may_end = busy;
             self.reset();
             auto go_on = [resumed = std::move(resumed), wake]() mutable { resumed(std::exception_ptr{}, wake); };
+            if (how == Resume::here && core::detail::runs_here(on)) return go_on();
             if (!may_end) return asio::post(on, std::move(go_on));
             const auto meanwhile = asio::prefer(on, asio::execution::outstanding_work.tracked);
             asio::post(on, std::move(go_on));
@@ -145,23 +150,25 @@ class Event {
     }
 
     /// `set` is remembered when nobody waits; a time-out and a cancellation are for a wait in progress only.
-    void finish(State why) noexcept {
+    void finish(State why, Resume how = Resume::posted) noexcept {
         auto state = state_.load(std::memory_order_acquire);
         do {
             const auto waits = state == State::starting || state == State::waiting;
             if (!waits && (why != State::set || state == State::set)) return;
         } while (!state_.compare_exchange_weak(state, why, std::memory_order_acq_rel));
-        if (state == State::waiting) deliver(why);
+        if (state == State::waiting) deliver(why, how);
     }
 
-    void deliver(State why) noexcept {
+    void deliver(State why, Resume how = Resume::posted) noexcept {
         auto waiter = std::move(waiter_);
         auto state = why; // a `set` that overtook a time-out stays for the next wait
         state_.compare_exchange_strong(state, State::idle, std::memory_order_acq_rel);
         auto& resumed = *waiter;
-        resumed.resume(std::move(waiter), why == State::set         ? Wake::set
-                                          : why == State::timed_out ? Wake::timed_out
-                                                                    : Wake::cancelled);
+        resumed.resume(std::move(waiter),
+                       why == State::set         ? Wake::set
+                       : why == State::timed_out ? Wake::timed_out
+                                                 : Wake::cancelled,
+                       how);
     }
 
     std::atomic<State> state_ = State::idle;

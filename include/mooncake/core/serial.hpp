@@ -43,4 +43,11 @@ Executor serial(Executor executor) {
     return Strand(executor);
 }
 
+template <class Void>
+bool runs_here(const Executor& executor) noexcept {
+    const auto* const own = executor.template target<later<asio::io_context::executor_type, Void>>();
+    return own != nullptr && own->running_in_this_thread() &&
+           asio::has_service<OwnContext>(asio::query(executor, asio::execution::context));
+}
+
 } // namespace mooncake::core::detail

@@ -8,4 +8,9 @@ namespace mooncake::core::detail {
 template <class Void = void>
 [[nodiscard]] Executor serial(Executor executor);
 
+/// Whether `executor` is one of a `Runtime`'s, and the calling thread the one that turns it: what is posted there could as well
+/// be done here and now.
+template <class Void = void>
+[[nodiscard]] bool runs_here(const Executor& executor) noexcept;
+
 } // namespace mooncake::core::detail

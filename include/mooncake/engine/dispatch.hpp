@@ -33,6 +33,8 @@ class Dispatcher {
     struct Chunk {
         std::size_t path = 0;
         PathMeter::Id id = 0;
+        TimePoint sent_at{};
+        Duration expected{}; ///< until it is there; zero: nobody knows
         Duration patience{}; ///< if nothing has come by then, the path is taken for silent
     };
     /// Which paths are not to be used for some bytes: one bit each.
@@ -51,12 +53,13 @@ class Dispatcher {
     [[nodiscard]] virtual std::optional<Choice> choose(const PathWish& wish, Paths except, bool must,
                                                        TimePoint now) = 0;
     [[nodiscard]] virtual Chunk send(std::size_t path, std::uint64_t bytes, TimePoint now) = 0;
-    virtual void arrived(const Chunk& chunk, TimePoint now) = 0;
+    /// `bytes` of it came; the rest was refused.
+    virtual void arrived(const Chunk& chunk, std::uint64_t bytes, TimePoint now) = 0;
     /// Nothing of it came in the time that it had.
     virtual void silent(const Chunk& chunk, TimePoint now) = 0;
     /// The path said that it failed.
     virtual void failed(const Chunk& chunk, TimePoint now) = 0;
-    /// Its owner wants it no more: that says nothing of the path.
+    /// Its owner wants it no more. That says nothing of the path, unless it was longer without an answer than it should be.
     virtual void gave_up(const Chunk& chunk, TimePoint now) = 0;
 };
 
@@ -76,7 +79,8 @@ class Dispatch final : public Dispatcher {
         views_.clear();
         for (std::size_t i = 0; i < paths_.size(); ++i) views_.push_back(view(paths_[i], (except >> i & 1) == 0, now));
         auto at = policy_.choose(views_, wish, now);
-        if (at >= paths_.size() && must) at = first_to_rest(except);
+        const auto chosen = at < paths_.size() && views_[at].usable; // a policy is somebody else's
+        if (!chosen) at = must ? first_to_rest(except) : paths_.size();
         if (at >= paths_.size() || (views_[at].room == 0 && !must)) return std::nullopt;
         return Choice{at, chunk_bytes(views_[at].bytes_per_second)};
     }
@@ -90,12 +94,12 @@ class Dispatch final : public Dispatcher {
         if (probe) patience = std::max(config_.spread.probe, 3 * on.meter.base());
         else if (expected != Duration::zero())
             patience = std::min(patience + expected, 2 * expected + config_.spread.slack);
-        return {path, on.meter.sent(bytes, now), patience};
+        return {path, on.meter.sent(bytes, now), now, expected, patience};
     }
 
-    void arrived(const Chunk& chunk, TimePoint now) override {
+    void arrived(const Chunk& chunk, std::uint64_t bytes, TimePoint now) override {
         auto& on = paths_[chunk.path];
-        on.meter.arrived(chunk.id, now);
+        on.meter.arrived(chunk.id, bytes, now);
         on.window.arrived(on.meter.rate(now), on.meter.base());
         on.breaker.worked();
     }
@@ -104,15 +108,18 @@ class Dispatch final : public Dispatcher {
         auto& on = paths_[chunk.path];
         const auto lives = on.meter.silent(chunk.id, now);
         on.window.failed();
-        if (!lives) on.breaker.failed(now);
+        if (!lives) on.breaker.failed(chunk.sent_at, now);
     }
     void failed(const Chunk& chunk, TimePoint now) override {
         auto& on = paths_[chunk.path];
         on.meter.gave_up(chunk.id);
         on.window.failed();
-        on.breaker.failed(now);
+        on.breaker.failed(chunk.sent_at, now);
     }
-    void gave_up(const Chunk& chunk, TimePoint) override { paths_[chunk.path].meter.gave_up(chunk.id); }
+    void gave_up(const Chunk& chunk, TimePoint now) override {
+        if (now - chunk.sent_at >= std::max(config_.patience / 16, chunk.expected)) silent(chunk, now);
+        else paths_[chunk.path].meter.gave_up(chunk.id);
+    }
 
   private:
     [[nodiscard]] std::uint64_t most_chunk() const noexcept { return std::max(8 * MiB, config_.spread.least_chunk); }
@@ -148,7 +155,7 @@ class Dispatch final : public Dispatcher {
         return {.usable = wanted && path.breaker.may_try(now),
                 .preference = path.preference,
                 .in_flight = flying,
-                .room = window > flying ? window - flying : 0,
+                .room = window > flying && (speed > 0 || flying == 0) ? window - flying : 0,
                 .bytes_per_second = speed,
                 .last_used = path.meter.last_sent()};
     }

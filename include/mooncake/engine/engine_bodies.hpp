@@ -54,6 +54,13 @@ struct TransferEngine<Traits>::Parts {
         if (config.slice_bytes < 4 * KiB || config.slice_bytes > 1 * GiB)
             throw_error({Errc::invalid_argument, "EngineConfig::slice_bytes is " + std::to_string(config.slice_bytes) +
                                                      "; give 4 KiB to 1 GiB"});
+        for (const auto& [time, name] :
+             {std::pair(config.path_rest, "path_rest"), std::pair(config.path_patience, "path_patience"),
+              std::pair(config.spread.chunk_time, "spread.chunk_time"), std::pair(config.spread.slack, "spread.slack"),
+              std::pair(config.spread.probe, "spread.probe")})
+            if (time < Duration::zero() || time > std::chrono::hours{1})
+                throw_error(
+                    {Errc::invalid_argument, std::string("EngineConfig::") + name + " is negative, or above an hour"});
         if (config.spread.chunk_time <= Duration::zero() || config.spread.least_chunk == 0 ||
             config.spread.least_chunk > 1 * GiB)
             throw_error({Errc::invalid_argument,

@@ -30,14 +30,16 @@ class PathMeter {
         return last_id_;
     }
 
-    void arrived(Id id, TimePoint now) {
+    /// `bytes`: that really came; the rest was refused, and says nothing.
+    void arrived(Id id, std::uint64_t bytes, TimePoint now) {
         auto* const chunk = find(id);
         if (chunk == nullptr) return;
-        delivered_ += chunk->bytes;
+        const auto came = std::min(bytes, chunk->bytes);
+        delivered_ += came;
         delivered_at_ = now;
         const auto took = now - chunk->sent_at;
         const auto seconds = std::chrono::duration<double>(now - chunk->delivered_at).count();
-        if (seconds > 0) learn(static_cast<double>(delivered_ - chunk->delivered) / seconds, chunk->bytes);
+        if (seconds > 0 && came != 0) learn(static_cast<double>(delivered_ - chunk->delivered) / seconds, came);
         learn_base(took, now);
         let_go(*chunk);
     }
@@ -63,7 +65,9 @@ class PathMeter {
     [[nodiscard]] double rate(TimePoint now) const noexcept {
         if (flying_.empty() || rate_ <= 0) return rate_;
         const auto& oldest = flying_.front();
-        const auto seconds = std::chrono::duration<double>(now - std::max(oldest.sent_at, delivered_at_)).count();
+        const auto since = now - std::max(oldest.sent_at, delivered_at_);
+        if (oldest.bytes < telling_bytes || since <= base()) return rate_;
+        const auto seconds = std::chrono::duration<double>(since).count();
         const auto overdue = static_cast<double>(oldest.bytes) / std::max(seconds, 1e-9);
         return std::min(rate_, overdue);
     }
@@ -107,7 +111,7 @@ class PathMeter {
     }
     /// A few bytes say how long the way is, and not how wide: they only count where it is wider than was thought.
     void learn(double sample, std::uint64_t bytes) noexcept {
-        if (rate_ <= 0) rate_ = sample;
+        if (rate_ <= 0) rate_ = bytes >= telling_bytes ? sample : 0;
         else if (bytes >= telling_bytes || sample > rate_) rate_ += (sample - rate_) / 8;
     }
     void learn_base(Duration took, TimePoint now) noexcept {

@@ -5,6 +5,7 @@
 #include <mooncake/engine/spread.hpp>
 #include <mooncake/engine/traits.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -78,6 +79,8 @@ class TransportPool<TransportSet<Ts...>> {
             const auto most = TransportAt<I>::capabilities.several_paths ? most_devices : std::size_t{1};
             for (const auto& endpoint : state.record().endpoints)
                 if (endpoint.protocol == names[I] && path.descriptions.size() < most &&
+                    std::find(path.descriptions.begin(), path.descriptions.end(), endpoint.description) ==
+                        path.descriptions.end() &&
                     transport.reaches(endpoint.description))
                     path.descriptions.push_back(endpoint.description);
             path.reachable = !path.descriptions.empty();

@@ -33,7 +33,10 @@ class Breaker {
         failures_ = 0;
         retry_at_ = {};
     }
-    void failed(TimePoint now) noexcept {
+    /// `began`: when what failed was begun. What was under way when something else failed counts with that, as one failure.
+    void failed(TimePoint began, TimePoint now) noexcept {
+        if (failures_ != 0 && began <= failed_at_) return;
+        failed_at_ = now;
         const auto doublings = std::min(failures_++, config_.most_doublings);
         retry_at_ = now + config_.rest * (1U << doublings);
     }
@@ -41,7 +44,7 @@ class Breaker {
   private:
     BreakerConfig config_;
     unsigned failures_ = 0; ///< since it worked last
-    TimePoint retry_at_{};
+    TimePoint retry_at_{}, failed_at_{};
 };
 
 } // namespace mooncake

@@ -105,7 +105,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         queued_bytes_ += FrameHeader::size + header.meta_bytes + header.payload_bytes;
         reply.exchange = std::move(exchange);
         reply.payload = SpanCursor<const std::byte>(reply.exchange->payload);
-        ready_.set();
+        if (!answering_) ready_.set();
     }
 
     void on_cancel(const Exchange& exchange, std::function<void()> stop) override {
@@ -203,6 +203,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     }
 
     asio::awaitable<Error> read_one() {
+        if (reader_->buffered() < FrameHeader::size) write_at_once(); // else others come with them
+        if (!replies_.empty()) ready_.set();
         while (queued_bytes_ > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
                held_bytes_ > config_.most_request_bytes) {
             if (over()) co_return Errc::closed;
@@ -223,18 +225,23 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             if (error) co_return Error(Errc::connection_lost, error.message());
         }
         begin_serving(exchange);
+        answering_ = true;
         service_.serve(std::move(*read), this->shared_from_this());
+        answering_ = false;
         co_return Error();
     }
 
     static Task<void> write_all(std::shared_ptr<Connection> self) {
+        self->may_write_ = true;
         while (!self->over()) {
             if (self->replies_.empty()) {
                 co_await self->ready_.wait(Deadline::never(), Interrupt::no);
                 continue;
             }
             self->watch(self->writing_, 0);
+            self->may_write_ = false;
             const auto error = co_await self->write_some();
+            self->may_write_ = true;
             self->deadlines_.remove(self->writing_);
             if (error) self->end();
             else self->drained_.set();
@@ -243,8 +250,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         co_return ok;
     }
 
-    asio::awaitable<boost::system::error_code> write_some() {
-        auto buffers = std::array<asio::const_buffer, most_buffers>();
+    /// What to write next.
+    std::size_t gather(std::array<asio::const_buffer, most_buffers>& buffers) const {
         auto count = std::size_t{0};
         for (const auto& reply : replies_) {
             if (count + 3 > buffers.size()) break;
@@ -257,8 +264,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
                 buffers[count++] = {message.data() + message_sent, message.size() - message_sent};
             count = reply.payload.gather(buffers, count, buffers.size());
         }
-        const auto all = std::span(buffers).first(count);
-        auto [error, sent] = co_await stream_->async_write_some(all, as_result);
+        return count;
+    }
+    /// `sent` bytes of that are out.
+    void advance(std::size_t sent) {
         queued_bytes_ -= sent;
         while (!replies_.empty()) {
             auto& reply = replies_.front();
@@ -269,7 +278,24 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             if (reply.head_sent < head_bytes || !reply.payload.done()) break;
             replies_.pop_front();
         }
+    }
+
+    asio::awaitable<boost::system::error_code> write_some() {
+        auto buffers = std::array<asio::const_buffer, most_buffers>();
+        const auto all = std::span(buffers).first(gather(buffers));
+        const auto [error, sent] = co_await stream_->async_write_some(all, as_result);
+        advance(sent);
         co_return error;
+    }
+
+    /// Replies that are little leave before the next request is waited for, without the writer being woken.
+    void write_at_once() {
+        if constexpr (ImmediateStreamPolicy<P>) {
+            if (!may_write_ || replies_.empty() || queued_bytes_ > most_at_once || over()) return;
+            auto error = boost::system::error_code();
+            advance(write_gathered_now(policy_, *stream_, [this](auto& buffers) { return gather(buffers); }, error));
+            if (error) end();
+        }
     }
 
     void leaves() noexcept {
@@ -352,7 +378,11 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::string peer_ = "a peer";
     std::optional<typename P::Stream> stream_;
     std::optional<FrameReader<typename P::Stream>> reader_;
+    static constexpr std::uint64_t most_at_once = 64 * KiB; ///< bytes of replies
+
     std::deque<Reply> replies_;
+    bool may_write_ = false; ///< greeted, and the writer has no write under way
+    bool answering_ = false; ///< the service has a request in hand, and what it answers at once leaves after that
     std::uint64_t queued_bytes_ = 0; ///< of replies
     std::uint64_t held_bytes_ = 0;   ///< of messages that are being served
     std::size_t serving_ = 0;

@@ -74,6 +74,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     /// Hands `operation` to the lane; its latch counts down when the lane is done with it. Follow with `wait_all`.
     Ticket submit(LaneOperation& operation) {
+        auto submitted = false;
         const auto id = operation.id = next_id_.fetch_add(1, std::memory_order_relaxed);
         operation.unsent = net::detail::SpanCursor<const std::byte>(operation.payload);
         auto header = FrameHeader();
@@ -90,13 +91,15 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 operation.weight = net::detail::weight_of(operation);
                 in_flight_.fetch_add(operation.weight, std::memory_order_relaxed);
                 inbox_.push_back(&operation);
-                wake_.set();
-                return {this->shared_from_this(), id};
+                submitted = true;
+            } else {
+                operation.error = failure_;
             }
-            operation.error = failure_;
         }
-        operation.latch->count_down();
-        return {this->shared_from_this(), id};
+        auto ticket = Ticket{this->shared_from_this(), id};
+        if (!submitted) operation.latch->count_down();
+        else if (!send_at_once(operation)) wake_.set();
+        return ticket;
     }
 
     /// Ends the lane; outstanding operations get `closed`.
@@ -198,8 +201,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto wanted = [this] { return receiving_ != nullptr; };
             const auto error = co_await reader_->read_payload(cursor, wanted);
             if (receiving_ && error) co_return lost(error);
-            if (receiving_) answered(*std::exchange(receiving_, nullptr));
             left = cursor.left();
+            auto* const whole = std::exchange(receiving_, nullptr);
+            if (whole != nullptr && !answered(*whole)) finish(*whole, {}, Resume::here);
         } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
         }
@@ -214,8 +218,26 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         co_return error;
     }
 
+    /// A request that is alone leaves without the writer being woken: whether it has.
+    bool send_at_once(const Operation& operation) {
+        if constexpr (ImmediateStreamPolicy<P>) {
+            if (operation.weight > most_at_once || !core::detail::runs_here(scope_.executor())) return false;
+            if (!may_write_ || !sent_.empty() || !sending_.empty() || failed()) return false;
+            take_inbox();
+            const auto gather = [this](auto& buffers) { return sending_.gather(buffers); };
+            auto error = boost::system::error_code();
+            const auto sent = net::detail::write_gathered_now(policy_, *stream_, gather, error);
+            sent_bytes_ += sent;
+            if (!advance(sent)) fail(given_up_half_sent());
+            else if (error) fail(lost(error));
+            return failed() || sending_.empty();
+        }
+        return false;
+    }
+
     static Task<void> write_all(std::shared_ptr<Lane> self) {
         auto& lane = *self;
+        lane.may_write_ = true;
         while (!lane.failed()) {
             lane.take_inbox();
             if (lane.sending_.empty()) {
@@ -226,7 +248,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto count = lane.sending_.gather(buffers);
             const auto all = std::span(buffers).first(count);
             auto token = asio::bind_cancellation_slot(lane.stop_writing_.slot(), as_result);
+            lane.may_write_ = false;
             const auto [error, sent] = co_await lane.stream_->async_write_some(all, std::move(token));
+            lane.may_write_ = true;
             if (lane.failed()) break;
             lane.sent_bytes_ += sent;
             if (!lane.advance(sent)) lane.fail(lane.given_up_half_sent());
@@ -277,9 +301,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     }
 
     /// A reply may come before the write that sent its request has resumed: until then the writer points to it.
-    void answered(Operation& operation) {
+    /// Whether it does.
+    bool answered(Operation& operation) {
         operation.answered = true;
-        if (net::detail::SendQueue::all_sent(operation)) finish(operation, {});
+        return !net::detail::SendQueue::all_sent(operation);
     }
 
     [[nodiscard]] bool advance(std::size_t sent) {
@@ -344,11 +369,13 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         finish(operation, operation.answered ? Error() : operation.error);
     }
 
-    void finish(Operation& operation, Error error) {
+    enum class Resume : std::uint8_t { posted, here };
+    void finish(Operation& operation, Error error, Resume how = Resume::posted) {
         sent_.erase(operation.id);
         in_flight_.fetch_sub(operation.weight, std::memory_order_relaxed);
         operation.error = std::move(error);
-        operation.latch->count_down();
+        if (how == Resume::here) operation.latch->count_down_and_go_on();
+        else operation.latch->count_down();
     }
 
     void close_stream() {
@@ -388,7 +415,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     std::atomic<std::uint64_t> in_flight_ = 0;
     Event wake_;
 
+    static constexpr std::uint64_t most_at_once = 16 * KiB; ///< bytes there and back
+
     net::detail::SendQueue sending_;
+    bool may_write_ = false; ///< connected, and the writer has no write under way
     asio::cancellation_signal stop_writing_;
     std::uint64_t sent_bytes_ = 0;
     bool unanswered_ = false; ///< something was given up, and nothing was heard since

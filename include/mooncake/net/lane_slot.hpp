@@ -44,6 +44,9 @@ class LaneSlot {
         return lane_ ? lane_->bytes_in_flight() : 0;
     }
 
+    /// Whether the lanes are on the calling thread.
+    [[nodiscard]] bool runs_here() const noexcept { return core::detail::runs_here(retired_.executor()); }
+
     /// Ends what is outstanding with `closed`. Idempotent, and over when it is closed, whoever else closes it.
     asio::awaitable<void> close() { return closing_.once(close_now()); }
 

@@ -15,6 +15,10 @@ class Latch {
     void count_down() noexcept {
         if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_.set();
     }
+    /// See `Event::set_and_go_on`.
+    void count_down_and_go_on() noexcept {
+        if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_.set_and_go_on();
+    }
     template <class = void>
     asio::awaitable<Wake> wait(Deadline deadline, Interrupt interrupt = Interrupt::yes) {
         return all_.wait(deadline, interrupt, Awaits::operation);

@@ -4,6 +4,7 @@
 #include <mooncake/memory/file_descriptor.hpp>
 #include <mooncake/net/plain_tcp_interface.hpp>
 #include <mooncake/net/resolve.hpp>
+#include <mooncake/net/scatter.hpp>
 #include <mooncake/net/stream.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -12,8 +13,10 @@
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <deque>
@@ -194,6 +197,20 @@ class PlainTcpListener {
 };
 
 } // namespace net::detail
+
+template <class S, class Buffers, class Error>
+std::size_t PlainTcp::write_now(S& socket, const Buffers& buffers, Error& error) {
+    auto pieces = std::array<iovec, net::detail::most_buffers>();
+    const auto count = std::min(buffers.size(), pieces.size());
+    for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<void*>(buffers[i].data()), buffers[i].size()};
+    auto message = msghdr();
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    const auto sent = ::sendmsg(socket.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) error = {errno, boost::system::system_category()};
+    return 0;
+}
 
 template <class L>
 L PlainTcp::listen(const Executor& executor, const ListenConfig& config) const {

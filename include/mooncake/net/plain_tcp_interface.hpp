@@ -6,6 +6,7 @@
 #include <mooncake/net/endpoint.hpp>
 
 #include <chrono>
+#include <cstddef>
 
 namespace boost::asio {
 template <typename Protocol, typename Executor>
@@ -54,6 +55,10 @@ struct PlainTcp {
     [[nodiscard]] asio::awaitable<Result<Connected>, Executor> connect(Executor executor, Endpoint endpoint) const;
     template <class S = Stream>
     [[nodiscard]] asio::awaitable<Result<Connected>, Executor> accept(S socket) const;
+
+    /// See `ImmediateStreamPolicy`.
+    template <class S, class Buffers, class Error>
+    [[nodiscard]] static std::size_t write_now(S& socket, const Buffers& buffers, Error& error);
 
   private:
     template <class S>

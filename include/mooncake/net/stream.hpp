@@ -2,13 +2,16 @@
 
 #include <mooncake/core/task.hpp>
 #include <mooncake/net/endpoint.hpp>
+#include <mooncake/net/scatter.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <array>
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -88,6 +91,31 @@ concept StreamPolicy = std::copyable<P> && std::default_initializable<P> && Asyn
                                policy.accept(std::move(incoming))
                            } -> std::same_as<asio::awaitable<Result<typename P::Connected>, Executor>>;
                        };
+
+/// A policy whose streams take bytes without a wait: for answers that are all there is to send.
+///
+/// | expression | effect |
+/// |---|---|
+/// | `p.write_now(stream, buffers, error)` | the bytes that were taken at once, 0 where that would block; sets `error` when the stream is broken. Thread: who turns the stream's executor, while no other write is under way |
+template <class P>
+concept ImmediateStreamPolicy =
+    StreamPolicy<P> && requires(const P& policy, typename P::Stream& stream,
+                                std::span<const asio::const_buffer> buffers, boost::system::error_code& error) {
+        { policy.write_now(stream, buffers, error) } -> std::same_as<std::size_t>;
+    };
+
+namespace net::detail {
+
+/// Writes what `gather(buffers)` gives, as far as that goes at once.
+template <ImmediateStreamPolicy P, class Gather>
+std::size_t write_gathered_now(const P& policy, typename P::Stream& stream, const Gather& gather,
+                               boost::system::error_code& error) {
+    auto buffers = std::array<asio::const_buffer, most_buffers>();
+    const auto count = gather(buffers);
+    return policy.write_now(stream, std::span<const asio::const_buffer>(buffers).first(count), error);
+}
+
+} // namespace net::detail
 
 inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 

@@ -77,7 +77,10 @@ Task<std::unique_ptr<Store<Traits>>> Store<Traits>::open(Runtime& runtime, Confi
 
 template <class Traits>
 Task<std::unique_ptr<Store<Traits>>> Store<Traits>::open_attached(std::unique_ptr<Store> store) {
+    const auto throws = co_await asio::this_coro::throw_if_cancelled(); // before it is closed it must not go
+    co_await asio::this_coro::throw_if_cancelled(false);
     const auto attached = co_await store->begin(store->master_.attach(store->engine()));
+    co_await asio::this_coro::throw_if_cancelled(throws);
     if (!attached) co_return attached.error();
     co_return store;
 }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -205,10 +206,11 @@ class TcpTransport {
 
     static Result<std::shared_ptr<Lane<P>>> idlest(transport::detail::TcpPeer<P>& peer) {
         auto* best = &peer.slots.front();
-        auto least = best->bytes_in_flight();
+        auto least = std::numeric_limits<std::uint64_t>::max();
         for (auto& slot : peer.slots) {
-            if (least == 0) break;
-            if (const auto bytes = slot.bytes_in_flight(); bytes < least) best = &slot, least = bytes;
+            const auto bytes = slot.bytes_in_flight();
+            if (bytes == 0 && slot.runs_here()) return slot.lane(); // no other thread has to be woken
+            if (bytes < least) best = &slot, least = bytes;
         }
         return best->lane();
     }
