@@ -44,6 +44,7 @@ static_assert(!MetadataBackend<LacksStart>);
 static_assert(!MetadataBackend<LacksClose>);
 static_assert(MetadataBackend<Claims<MetadataCapabilities{}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.compare_and_swap = true}>>);
+static_assert(!MetadataBackend<Claims<MetadataCapabilities{.on_demand = true}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.list = true}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.watch = true}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.lease = true}>>);

@@ -132,6 +132,7 @@ struct TransferEngine<Traits>::Parts {
         co_await transports.close();
         if (!config.metadata) co_await metadata->close();
         co_await gate.wait();
+        co_await publisher.forget(); // what was being registered may have been published meanwhile
         tenant.reset();
     }
 

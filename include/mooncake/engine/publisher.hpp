@@ -93,7 +93,7 @@ class Publisher {
         auto name = std::string();
         {
             const auto lock = std::lock_guard(mutex_);
-            if (version_ == 0) co_return;
+            if (std::exchange(version_, 0) == 0) co_return;
             name = record_.name;
         }
         const auto forgotten = co_await metadata_->remove(name, Deadline(std::chrono::seconds(1)));
@@ -115,7 +115,29 @@ class Publisher {
         }
     };
 
+    /// Where the backend asks for the record when somebody wants it, it is told once that there is one. It asks this, and is not
+    /// to any more when this is gone: see `forget`.
+    Task<void> offer() {
+        auto name = std::string();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            written_ = changes_;
+            if (version_ != 0) co_return ok;
+            name = record_.name;
+        }
+        auto make = [this] {
+            const auto lock = std::lock_guard(mutex_);
+            return encode(record_);
+        };
+        const auto offered = co_await metadata_->offer(std::move(name), std::move(make), Deadline());
+        if (!offered) co_return offered.error();
+        const auto lock = std::lock_guard(mutex_);
+        version_ = *offered;
+        co_return ok;
+    }
+
     Task<void> write() {
+        if constexpr (M::capabilities.on_demand) co_return co_await offer();
         auto name = std::string();
         auto document = std::string();
         auto known = std::uint64_t{0};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,12 +32,18 @@ struct MetadataCapabilities {
     bool list = false;
     bool watch = false;
     bool lease = false;
+    bool on_demand = false; ///< a document may be made when somebody asks for it: `OnDemandMetadata`
 };
 
 template <class M>
 concept SwappingMetadata =
     requires(M& metadata, std::string key, std::string value, std::uint64_t version, Deadline deadline) {
         { metadata.compare_and_swap(key, version, value, deadline) } -> std::same_as<Task<std::uint64_t>>;
+    };
+template <class M>
+concept OnDemandMetadata =
+    requires(M& metadata, std::string key, std::function<std::string()> make, Deadline deadline) {
+        { metadata.offer(key, make, deadline) } -> std::same_as<Task<std::uint64_t>>;
     };
 template <class M>
 concept ListingMetadata = requires(M& metadata, std::string prefix, Deadline deadline) {
@@ -64,6 +71,7 @@ concept LeasingMetadata = requires(M& metadata, std::string key, std::string val
 /// | `m.locator(key)` | the key under which *others* get what was put under `key` here | |
 /// | `m.start()`, `m.close()` | begins, ends what serves others; `close` is idempotent | |
 /// | compare_and_swap: `m.compare_and_swap(key, version, value, deadline)` | puts if the version is still that (0: none); gives the new one | `conflict` |
+/// | on_demand: `m.offer(key, make, deadline)` | as `put` of what `make()` gives whenever somebody asks, at that time, until the next `put`, `offer` or `remove` of the key has returned; gives a version | as `put` |
 /// | list: `m.list(prefix, deadline)` | what there is, by key | |
 /// | watch: `m.watch(prefix, version, deadline)` | the latest changes after `version`, by version; waits for one | `timed_out`, `cancelled`, `conflict` (too old: list again) |
 /// | lease: `m.grant(ttl, deadline)`, `m.keep_alive(lease, deadline)`, `m.put_leased(…)` | a document that goes when its lease is not kept alive | `not_found` (the lease is over) |
@@ -80,6 +88,7 @@ concept MetadataBackend =
         { metadata.start() } -> std::same_as<void>;
         { metadata.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     } && (!M::capabilities.compare_and_swap || SwappingMetadata<M>) && (!M::capabilities.list || ListingMetadata<M>) &&
-    (!M::capabilities.watch || WatchedMetadata<M>) && (!M::capabilities.lease || LeasingMetadata<M>);
+    (!M::capabilities.watch || WatchedMetadata<M>) && (!M::capabilities.lease || LeasingMetadata<M>) &&
+    (!M::capabilities.on_demand || OnDemandMetadata<M>);
 
 } // namespace mooncake

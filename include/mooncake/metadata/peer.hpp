@@ -9,6 +9,10 @@
 #include <mooncake/rpc/client.hpp>
 #include <mooncake/rpc/service.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,7 +50,7 @@ class PeerMetadata {
     static_assert(StreamPolicy<P>);
 
   public:
-    static constexpr auto capabilities = MetadataCapabilities{};
+    static constexpr auto capabilities = MetadataCapabilities{.on_demand = true};
 
     /// Throws `address_in_use` when it cannot listen.
     explicit PeerMetadata(Runtime& runtime, PeerMetadataConfig config = {}, P policy = {})
@@ -61,7 +65,14 @@ class PeerMetadata {
 
     Task<std::uint64_t> put(std::string key, std::string value, Deadline) {
         const auto lock = std::lock_guard(mutex_);
-        own_.insert_or_assign(std::move(key), Document{.value = std::move(value), .version = ++version_});
+        own_.insert_or_assign(std::move(key), Own{{.value = std::move(value), .version = ++version_}, {}});
+        co_return version_;
+    }
+
+    /// `make` is called under a lock, on the thread that answers: it takes what it needs and returns.
+    Task<std::uint64_t> offer(std::string key, std::function<std::string()> make, Deadline) {
+        const auto lock = std::lock_guard(mutex_);
+        own_.insert_or_assign(std::move(key), Own{{.value = {}, .version = ++version_}, std::move(make)});
         co_return version_;
     }
 
@@ -104,6 +115,10 @@ class PeerMetadata {
 
   private:
     using Client = RpcClient<P>;
+    struct Own {
+        Document document;
+        std::function<std::string()> make; ///< none: the document has its value
+    };
 
     std::unique_ptr<RpcService> make_service() {
         auto service = std::make_unique<RpcService>();
@@ -123,7 +138,9 @@ class PeerMetadata {
         if (found == own_.end())
             return Error(Errc::not_found,
                          "there is no record of " + in_quotes(key, 256) + " at " + to_string(server_.endpoint()));
-        return found->second;
+        auto document = found->second.document;
+        if (found->second.make) document.value = found->second.make();
+        return document;
     }
 
     std::shared_ptr<Client> client(const Endpoint& peer) {
@@ -139,7 +156,7 @@ class PeerMetadata {
     const P policy_;
     net::detail::SharedLinks<std::string, Client> clients_; ///< by address
     mutable std::mutex mutex_;                              // of what follows
-    std::map<std::string, Document> own_;
+    std::map<std::string, Own> own_;
     std::uint64_t version_ = 0;
     std::unique_ptr<RpcService> service_;
     Server<P> server_;

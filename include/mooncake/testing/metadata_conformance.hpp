@@ -103,6 +103,26 @@ void documents(MetadataUse<M> use) {
 }
 
 template <MetadataBackend M>
+void on_demand(MetadataUse<M> use) {
+    auto asked = std::atomic<int>{0};
+    const auto offered =
+        use.runtime.run(use.metadata.offer("a", [&asked] { return "made " + std::to_string(++asked); }, 10s));
+    REQUIRE(offered.has_value());
+    CHECK(asked == 0);
+    CHECK(use.get(use.metadata.locator("a")).value().value == "made 1");
+    const auto document = use.get("a").value();
+    CHECK(document.value == "made 2");
+    CHECK(document.version == *offered);
+    REQUIRE(use.put("a", "written").has_value());
+    CHECK(use.get("a").value().value == "written");
+    REQUIRE(use.runtime.run(use.metadata.offer("a", [] { return std::string(); }, 10s)).has_value());
+    CHECK(use.get("a").value().value.empty());
+    CHECK(use.remove("a").has_value());
+    CHECK(use.get(use.metadata.locator("a")).error() == Errc::not_found);
+    CHECK(asked == 2);
+}
+
+template <MetadataBackend M>
 void swapping(MetadataUse<M> use) {
     CHECK(use.swap("a", 3, "x").error() == Errc::conflict);
     const auto first = use.swap("a", 0, "one");
@@ -203,6 +223,9 @@ void metadata_conformance(Make make) {
     metadata->start();
     const auto use = detail::MetadataUse<M>{runtime, *metadata};
     SUBCASE("documents are put, got and removed, and versions grow") { detail::documents(use); }
+    if constexpr (M::capabilities.on_demand) {
+        SUBCASE("on_demand: a document is made when it is asked for") { detail::on_demand(use); }
+    }
     if constexpr (M::capabilities.compare_and_swap) {
         SUBCASE("compare_and_swap: nothing is overwritten unseen") { detail::swapping(use); }
     }
