@@ -5,9 +5,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -48,20 +51,60 @@ sockaddr_in loopback(std::uint16_t port) {
     return address;
 }
 
-} // namespace
+/// Waits until something has come.
+void sleep_in(const FileDescriptor& epoll) {
+    auto event = epoll_event();
+    while (epoll_wait(epoll.get(), &event, 1, -1) < 0) check(errno == EINTR, "epoll_wait");
+}
 
-void sink(std::vector<std::string> arguments) {
-    const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
-    const auto block = std::stoull(arguments.at(1));
-    const auto listener = FileDescriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+FileDescriptor epoll_of(int socket) {
+    auto epoll = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
+    auto event = epoll_event();
+    event.events = EPOLLIN | EPOLLET;
+    check(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) == 0, "epoll_ctl");
+    return epoll;
+}
+
+/// A message that may come in pieces; false at the end of the stream.
+bool receive_asleep(const FileDescriptor& epoll, int socket, std::vector<std::byte>& message) {
+    for (std::size_t done = 0; done != message.size();) {
+        const auto got = recv(socket, message.data() + done, message.size() - done, MSG_DONTWAIT);
+        if (got == 0) return false;
+        if (got > 0) done += static_cast<std::size_t>(got);
+        else if (errno == EAGAIN) sleep_in(epoll);
+        else check(false, "recv");
+    }
+    return true;
+}
+
+FileDescriptor listen_anywhere() {
+    auto listener = FileDescriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     auto address = loopback(0);
     auto length = socklen_t{sizeof address};
     check(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) == 0, "bind");
     check(listen(listener.get(), 1) == 0, "listen");
     check(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0, "getsockname");
     cluster::announce(std::to_string(ntohs(address.sin_port)));
-    const auto peer = FileDescriptor(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    auto peer = FileDescriptor(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     check(peer.get() >= 0, "accept4");
+    return peer;
+}
+
+FileDescriptor connected(const std::string& port) {
+    auto socket = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto address = loopback(static_cast<std::uint16_t>(std::stoul(port)));
+    check(connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
+    const auto yes = 1;
+    check(setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0, "setsockopt");
+    return socket;
+}
+
+} // namespace
+
+void sink(std::vector<std::string> arguments) {
+    const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
+    const auto block = std::stoull(arguments.at(1));
+    const auto peer = listen_anywhere();
     auto left = std::uint64_t{0};
     while (receive(peer.get(), reinterpret_cast<std::byte*>(&left), sizeof left)) {
         for (std::uint64_t at = 0; left != 0; at = (at + block) % arena->bytes().size()) {
@@ -73,12 +116,7 @@ void sink(std::vector<std::string> arguments) {
     }
 }
 
-RawSocket::RawSocket(const std::string& port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const auto address = loopback(static_cast<std::uint16_t>(std::stoul(port)));
-    check(connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
-    const auto on = 1;
-    check(setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "setsockopt");
-}
+RawSocket::RawSocket(const std::string& port) : socket_(connected(port)) {}
 
 Sample RawSocket::send_all(ConstBytes bytes, std::size_t piece) {
     return timed(static_cast<double>(bytes.size()), [&] {
@@ -88,6 +126,27 @@ Sample RawSocket::send_all(ConstBytes bytes, std::size_t piece) {
             send(socket_.get(), bytes.data() + at, std::min(piece, bytes.size() - at));
         auto done = std::byte();
         check(receive(socket_.get(), &done, 1), "recv of the sink's answer");
+    });
+}
+
+void echo(std::vector<std::string> arguments) {
+    auto message = std::vector<std::byte>(std::stoull(arguments.at(0)));
+    const auto peer = listen_anywhere();
+    const auto yes = 1;
+    check(setsockopt(peer.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0, "setsockopt");
+    const auto epoll = epoll_of(peer.get());
+    while (receive_asleep(epoll, peer.get(), message)) send(peer.get(), message.data(), message.size());
+}
+
+RawEcho::RawEcho(const std::string& port, std::size_t bytes)
+    : socket_(connected(port)), epoll_(epoll_of(socket_.get())), message_(bytes) {}
+
+Sample RawEcho::round_trips(std::uint64_t count) {
+    return timed(static_cast<double>(count), [&] {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            send(socket_.get(), message_.data(), message_.size());
+            check(receive_asleep(epoll_, socket_.get(), message_), "recv of the echo");
+        }
     });
 }
 

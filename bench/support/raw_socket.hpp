@@ -26,4 +26,22 @@ class RawSocket {
     mooncake::FileDescriptor socket_;
 };
 
+/// Role `echo`: a process that sends back what comes over one loopback connection, in messages of `arguments[0]` bytes, and
+/// sleeps in `epoll_wait` in between.
+void echo(std::vector<std::string> arguments);
+
+/// The other end, which sleeps in `epoll_wait` until the answer is there: the least that a round trip between two processes that
+/// sleep costs.
+class RawEcho {
+  public:
+    RawEcho(const std::string& port, std::size_t bytes);
+
+    /// So many, one after another.
+    Sample round_trips(std::uint64_t count);
+
+  private:
+    mooncake::FileDescriptor socket_, epoll_;
+    std::vector<std::byte> message_;
+};
+
 } // namespace bench
