@@ -87,8 +87,8 @@ mooncake::Result<void> lend(const Options& options) {
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
     config.log = log;
     auto metadata = config.engine.metadata;
+    auto node = mooncake::StoreNode<Traits>(runtime, std::move(config)); // throws, when nothing has begun
     metadata->start();
-    auto node = mooncake::StoreNode<Traits>(runtime, std::move(config));
     auto result = start_or_stop(runtime, node);
     if (result) {
         cluster::announce(node.engine().locator());

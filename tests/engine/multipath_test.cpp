@@ -1,5 +1,6 @@
 // labels: io coroutine
 #include <mooncake/engine/transfer_engine.hpp>
+#include <mooncake/testing/transport_pair.hpp>
 
 #include <doctest/doctest.h>
 
@@ -34,7 +35,7 @@ struct Pair {
         segment = runtime.run(peer.open(owner.locator(), 5s)).value();
     }
 
-    Runtime runtime{{.threads = 2}};
+    testing::OrderedRuntime runtime{{.threads = 2}};
     Engine owner, peer;
     std::shared_ptr<Arena> arena;
     RegionPin region;

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -159,12 +160,13 @@ TEST_CASE("links: one request uses all of them") {
         if (!f.usable) return skip("network namespaces, veth and tc do not work here");
         auto sum = 0.0;
         for (const auto one : megabits) sum += one / 8.0;
-        f.write(64 * MiB, 0); // they are measured
+        f.write(64 * MiB, 1); // they are measured; the same bytes, see below
         const auto written = speed(most_bytes, f.write(most_bytes, 1)), read = speed(most_bytes, f.read(most_bytes, 1));
         MESSAGE(megabits.size() << " links of together " << sum << " MB/s: written with " << written << ", read with "
                                 << read << " MB/s");
-        CHECK((sanitized || written > 0.6 * sum));
-        CHECK((sanitized || read > 0.6 * sum));
+        const auto enough = std::min(0.6 * sum, 150.0); // more than one link can do, where there are several as good
+        CHECK((sanitized || written > enough));
+        CHECK((sanitized || read > enough));
     }
 }
 
@@ -172,7 +174,7 @@ TEST_CASE("links: one is cut in the middle, and comes back") {
     if (!can()) return;
     auto f = Networks({1000, 1000});
     if (!f.usable) return skip("network namespaces, veth and tc do not work here");
-    f.write(64 * MiB, 0);
+    f.write(64 * MiB, 2);
     f.user.say("write " + std::to_string(most_bytes) + " 2");
     std::this_thread::sleep_for(sanitized ? 100ms : 700ms);
     f.links.set(1, false);
@@ -183,7 +185,8 @@ TEST_CASE("links: one is cut in the middle, and comes back") {
     auto back = 0.0;
     const auto until = std::chrono::steady_clock::now() + 20s;
     const auto since = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() < until && back < both) back = speed(64 * MiB, f.write(64 * MiB, 3));
+    // The same bytes: what the cut link still had may come now, which a report says (`settled`), and would be over others.
+    while (std::chrono::steady_clock::now() < until && back < both) back = speed(64 * MiB, f.write(64 * MiB, 2));
     MESSAGE(
         "both are used again after " << std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count()
                                      << " s, with " << back << " MB/s");
@@ -194,7 +197,7 @@ TEST_CASE("links: one becomes ten times slower in the middle") {
     if (!can()) return;
     auto f = Networks({1000, 1000});
     if (!f.usable) return skip("network namespaces, veth and tc do not work here");
-    f.write(64 * MiB, 0);
+    f.write(64 * MiB, 4);
     f.user.say("write " + std::to_string(most_bytes) + " 4");
     std::this_thread::sleep_for(sanitized ? 100ms : 700ms);
     f.links.limit(1, 100);

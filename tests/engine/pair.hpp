@@ -60,7 +60,7 @@ struct EnginePair {
     }
     static FaultPlan failing() { return {.fail_from_nth = 1}; }
 
-    Runtime runtime{{.threads = 3}};
+    testing::OrderedRuntime runtime{{.threads = 3}};
     std::shared_ptr<MemoryMetadata> metadata = std::make_shared<MemoryMetadata>();
     FaultControl loopback, shm, tcp;
     Engine owner, user;
