@@ -166,6 +166,26 @@ TEST_CASE("spread: cancelled, it ends when the paths have let go, and says so of
     CHECK(f.count(Errc::cancelled) == 8);
 }
 
+TEST_CASE("spread: a path that fails while the operation is cancelled has failed, and has not worked") {
+    const auto breaking = [](SliceGroup group) -> Task<void> {
+        auto pause = Event();
+        const auto wake = co_await pause.wait(Deadline(1h));
+        CHECK(wake == Wake::cancelled);
+        set_outcome(group.slices, Errc::connection_lost);
+        co_return Error(Errc::connection_lost, "this path breaks");
+    };
+    auto f = Fixture({breaking, breaking});
+    f.slices.assign(8, {.length = 64 * 1024, .outcome = Errc::no_path});
+    f.begun.assign(2, 0);
+    auto cancelled = [&]() -> Task<void> {
+        auto work = f.run({.slices = f.slices, .deadline = 10s});
+        co_return co_await with_deadline(std::move(work), Deadline(5ms));
+    };
+    (void)f.runtime.run(cancelled());
+    REQUIRE(f.begun[0] == 1);
+    CHECK_FALSE(f.dispatch.choose({1, 1}, 2, false, SteadyClock{}.now()).has_value()); // it rests
+}
+
 TEST_CASE("spread: few of many paths, nothing to move, and one slice more than there are paths") {
     auto f = Fixture(std::vector<Path>(64, after(1ms)));
     CHECK(f.move(0, 1s).has_value());

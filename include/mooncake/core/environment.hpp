@@ -10,8 +10,9 @@ using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 /// What this library asks of the world beyond executors, streams and files: the time, secrets, and how much memory arenas
-/// may have and where it lies. A thread asks the operating system unless somebody has put another environment in its place, as the simulation
-/// does for each of its processes. Nothing else in the library reads a clock or draws a secret (a lint sees to it).
+/// may have and where it lies. A thread asks the operating system unless somebody has put another environment in its place, as
+/// the simulation does for each of its processes. Nothing else in the library reads a clock or draws a secret (a lint sees to
+/// it).
 ///
 /// Lifetime: an environment outlives the thread's use of it. Thread: each thread has its own.
 class Environment {

@@ -222,14 +222,16 @@ class Spreading {
     }
     void settle(Flying& chunk) {
         if (chunk.child.thrown) thrown_ = chunk.child.thrown;
-        const auto failed = chunk.child.result.has_error() && !chunk.child.thrown;
+        const auto why = chunk.child.thrown ? Errc::ok : chunk.child.result.error().code();
+        const auto failed = why != Errc::ok && why != Errc::cancelled && why != Errc::timed_out; // as a path
         const auto silent = !stopped_ && pass_on_what_was_not_answered(chunk.group, group_.deadline);
         {
             const auto now = SteadyClock{}.now();
             const auto lock = std::lock_guard(mutex_);
-            if (failed && !stopped_) dispatch_.failed(chunk.chunk, now);
+            if (failed) dispatch_.failed(chunk.chunk, now);
             else if (silent) dispatch_.silent(chunk.chunk, now);
-            else if (answered(chunk.group)) dispatch_.arrived(chunk.chunk, arrived_bytes(chunk.group.slices), now);
+            else if (!chunk.child.thrown && answered(chunk.group))
+                dispatch_.arrived(chunk.chunk, arrived_bytes(chunk.group.slices), now);
             else dispatch_.gave_up(chunk.chunk, now);
         }
         if (failed) failure_ = chunk.child.result.error();
@@ -237,7 +239,6 @@ class Spreading {
         if (stopped_ || chunk.child.thrown) return;
         // What a path could not do another may; and what leads to somebody else, as an address of another network can, is no
         // answer of the segment's.
-        const auto why = failed ? chunk.child.result.error().code() : Errc::ok;
         const auto again = [why](const Slice& slice) {
             return retryable(slice.outcome) || (why == Errc::stale_generation && slice.outcome == why);
         };

@@ -25,7 +25,6 @@ enum class DeviceKind : std::uint8_t {
     nvme, ///< a controller
     dax,  ///< memory that is mapped as a file: persistent, or behind CXL
 };
-inline constexpr DeviceKind device_kinds[] = {DeviceKind::nic, DeviceKind::rdma, DeviceKind::nvme, DeviceKind::dax};
 
 [[nodiscard]] constexpr std::string_view to_string(DeviceKind kind) noexcept {
     switch (kind) {
