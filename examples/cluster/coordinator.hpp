@@ -4,6 +4,7 @@
 
 #include "processes.hpp"
 #include "protocol.hpp"
+#include "replay_options.hpp"
 #include "report.hpp"
 
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
 #include <list>
 #include <memory>
@@ -22,18 +24,6 @@
 namespace cluster {
 
 using namespace std::chrono_literals;
-
-struct ClusterConfig {
-    std::uint32_t nodes = 3, tcp_nodes = 1; ///< of the nodes, how many are reached over tcp only
-    std::uint32_t prefill_workers = 2, decode_workers = 2;
-    std::uint64_t capacity_blocks = 0; ///< 0: a quarter of the memory that is available, at most 30,000
-    std::uint64_t block_bytes = 64 * mooncake::KiB;
-    std::uint32_t in_flight = 16;
-    std::uint32_t replicas = 1; ///< of each block, on different nodes
-    std::uint32_t lease_ms = 5'000;
-    double time_scale = 0;
-    std::string eviction = "lru";
-};
 
 /// The processes of a cluster on this host.
 struct Processes {
@@ -93,11 +83,48 @@ struct Processes {
     }
 };
 
+/// Lets requests through, in order, while the blocks of all that are on their way fit in the store. Were they more, each could
+/// hold a part of its own and wait for space that only the others can give back.
+class Room {
+  public:
+    explicit Room(std::uint64_t blocks) : blocks_(blocks) {}
+
+    /// Nobody else enters while one that came before waits. Gives `set` or `cancelled`.
+    mooncake::asio::awaitable<mooncake::Wake> enter(std::uint64_t blocks) {
+        auto my_turn = mooncake::Event();
+        waiting_.push_back(&my_turn);
+        while (waiting_.front() != &my_turn || (taken_ != 0 && taken_ + blocks > blocks_)) {
+            if (co_await my_turn.wait() == mooncake::Wake::set) continue;
+            std::erase(waiting_, &my_turn);
+            call_the_first();
+            co_return mooncake::Wake::cancelled;
+        }
+        waiting_.pop_front();
+        taken_ += blocks;
+        call_the_first();
+        co_return mooncake::Wake::set;
+    }
+    void leave(std::uint64_t blocks) {
+        taken_ -= blocks;
+        call_the_first();
+    }
+
+  private:
+    void call_the_first() {
+        if (!waiting_.empty()) waiting_.front()->set();
+    }
+
+    const std::uint64_t blocks_;
+    std::uint64_t taken_ = 0;
+    std::deque<mooncake::Event*> waiting_;
+};
+
 /// Sends the requests of a trace to the workers, a few at a time, in order.
 class Coordinator {
   public:
     Coordinator(mooncake::Runtime& runtime, const ClusterConfig& config, const Processes& processes)
-        : config_(config), decode_(processes.decode), scope_(runtime.executor()) {
+        : config_(config), decode_(processes.decode), room_(config.capacity_blocks / config.replicas),
+          scope_(runtime.executor()) {
         for (const auto& address : processes.prefill) prefill_.push_back(client(runtime, address));
         for (const auto& address : processes.prefill) workers_.push_back(client(runtime, address));
         for (const auto& address : processes.decode) workers_.push_back(client(runtime, address));
@@ -152,6 +179,8 @@ class Coordinator {
             if (config_.time_scale > 0)
                 co_await pause.wait(
                     mooncake::Deadline(start_ + std::chrono::duration_cast<mooncake::Duration>(arrival)));
+            if (co_await room_.enter(request.hash_ids.size()) == mooncake::Wake::cancelled)
+                co_return mooncake::Errc::cancelled;
             auto reply = mooncake::Result<PrefillReply>();
             // A worker that is gone costs a request another try, with others.
             for (std::size_t attempt = 0; attempt < prefill_.size() + decode_.size(); ++attempt) {
@@ -164,6 +193,7 @@ class Coordinator {
                 if (mooncake::core::detail::stopping(asked_to_stop)) co_return mooncake::Errc::cancelled;
                 if (reply) break;
             }
+            room_.leave(request.hash_ids.size());
             if (!reply && totals_->failed_requests++ == 0)
                 std::fprintf(stderr, "\nrequest %zu failed: %s\n", index, reply.error().message().c_str());
             if (!reply && totals_->failed_requests >= 100)
@@ -225,6 +255,7 @@ class Coordinator {
 
     const ClusterConfig config_;
     const std::vector<std::string> decode_;
+    Room room_;
     std::vector<std::unique_ptr<Client>> prefill_, workers_;
     mooncake::TaskScope scope_;
     std::span<const mooncake::TraceRequest> trace_;

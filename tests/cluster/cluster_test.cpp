@@ -42,7 +42,7 @@ bool all_gone(const std::vector<pid_t>& pids) {
 
 std::vector<std::string> small_cluster(std::vector<std::string> more) {
     auto words =
-        std::vector<std::string>{"mooncake_replay", "--cluster", "--capacity-blocks", "600", "--block-bytes", "16384"};
+        std::vector<std::string>{"mooncake_replay", "--cluster", "--capacity-blocks", "300", "--block-bytes", "16384"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
 }
