@@ -94,7 +94,8 @@ class Room {
         auto my_turn = mooncake::Event();
         waiting_.push_back(&my_turn);
         while (waiting_.front() != &my_turn || (taken_ != 0 && taken_ + blocks > blocks_)) {
-            if (co_await my_turn.wait() == mooncake::Wake::set) continue;
+            const auto wake = co_await my_turn.wait();
+            if (wake == mooncake::Wake::set) continue;
             std::erase(waiting_, &my_turn);
             call_the_first();
             co_return mooncake::Wake::cancelled;
@@ -179,8 +180,8 @@ class Coordinator {
             if (config_.time_scale > 0)
                 co_await pause.wait(
                     mooncake::Deadline(start_ + std::chrono::duration_cast<mooncake::Duration>(arrival)));
-            if (co_await room_.enter(request.hash_ids.size()) == mooncake::Wake::cancelled)
-                co_return mooncake::Errc::cancelled;
+            const auto entered = co_await room_.enter(request.hash_ids.size());
+            if (entered == mooncake::Wake::cancelled) co_return mooncake::Errc::cancelled;
             auto reply = mooncake::Result<PrefillReply>();
             // A worker that is gone costs a request another try, with others.
             for (std::size_t attempt = 0; attempt < prefill_.size() + decode_.size(); ++attempt) {
