@@ -26,7 +26,7 @@ configure_package_config_file(cmake/mooncakeConfig.cmake.in "${PROJECT_BINARY_DI
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/mooncakeConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/mooncakeConfig.cmake" "${PROJECT_BINARY_DIR}/mooncakeConfigVersion.cmake"
-  cmake/MooncakeDependencies.cmake cmake/FindXxhash.cmake DESTINATION "${package_dir}")
+  cmake/MooncakeDependencies.cmake cmake/FindHiredis.cmake cmake/FindXxhash.cmake DESTINATION "${package_dir}")
 # The component `compiled` is built by whoever asks for it, with the flags of his project.
 install(FILES ${MOONCAKE_COMPILED_SOURCES} DESTINATION "${package_dir}/compiled")
 # For projects that are built with g++ 12, which does not say when it miscompiles a coroutine.

@@ -77,7 +77,9 @@ add_library(mooncake_compiled STATIC EXCLUDE_FROM_ALL ${MOONCAKE_COMPILED_SOURCE
 add_library(mooncake::compiled ALIAS mooncake_compiled)
 target_link_libraries(mooncake_compiled PUBLIC mooncake::mooncake)
 
+set(leaf_etcd_link nlohmann_json::nlohmann_json)
 set(leaf_json_link nlohmann_json::nlohmann_json)
+set(leaf_redis_link hiredis::hiredis)
 foreach(leaf IN LISTS MOONCAKE_LEAVES)
   file(GLOB headers CONFIGURE_DEPENDS ${leaf_${leaf}_headers})
   string(TOUPPER "MOONCAKE_${leaf}_PROBLEM" problem)

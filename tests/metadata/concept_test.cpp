@@ -1,4 +1,5 @@
 #include <mooncake/metadata/concept.hpp>
+#include <mooncake/metadata/memory.hpp>
 #include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/rpc/concept.hpp>
 #include <mooncake/testing/metadata_conformance.hpp>
@@ -48,6 +49,10 @@ static_assert(!MetadataBackend<Claims<MetadataCapabilities{.on_demand = true}>>)
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.list = true}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.watch = true}>>);
 static_assert(!MetadataBackend<Claims<MetadataCapabilities{.lease = true}>>);
+struct LacksOwning : MemoryMetadata {
+    Task<std::uint64_t> compare_and_swap(std::string, std::uint64_t, std::string, Deadline); // not with a lease
+};
+static_assert(!MetadataBackend<LacksOwning>);
 
 struct LacksConnect : PlainTcp {
     static Task<int> connect(Executor, Endpoint);

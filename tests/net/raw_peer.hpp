@@ -66,6 +66,18 @@ class RawPeer {
         return false;
     }
 
+    /// All that the peer says until it ends the connection, or is silent.
+    std::string everything() {
+        auto all = std::string();
+        auto some = std::array<char, 4096>();
+        while (readable(socket_.native_handle())) {
+            const auto got = recv(socket_.native_handle(), some.data(), some.size(), 0);
+            if (got <= 0) break;
+            all.append(some.data(), static_cast<std::size_t>(got));
+        }
+        return all;
+    }
+
     /// Whether there is something to listen to.
     [[nodiscard]] bool hears() { return readable(socket_.native_handle()); }
     [[nodiscard]] int fd() { return socket_.native_handle(); }

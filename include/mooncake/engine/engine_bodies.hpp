@@ -44,7 +44,7 @@ struct TransferEngine<Traits>::Parts {
           metadata(config.metadata ? config.metadata : make_metadata()),
           transports(TransportContext{runtime, regions, config.log}, config.transports, dispatcher_maker(config)),
           mover(transports, {.rest = config.path_rest, .patience = config.path_patience}),
-          publisher(empty_record(), metadata, config.log) {
+          publisher(empty_record(), metadata, config.record_ttl, runtime.executor(), config.log) {
         transports.start();
         if (!config.metadata) metadata->start();
     }
@@ -61,6 +61,8 @@ struct TransferEngine<Traits>::Parts {
             if (time < Duration::zero() || time > std::chrono::hours{1})
                 throw_error(
                     {Errc::invalid_argument, std::string("EngineConfig::") + name + " is negative, or above an hour"});
+        if (config.record_ttl < std::chrono::milliseconds{100} || config.record_ttl > std::chrono::hours{24})
+            throw_error({Errc::invalid_argument, "EngineConfig::record_ttl is below 100 ms, or above a day"});
         if (config.spread.chunk_time <= Duration::zero() || config.spread.least_chunk == 0 ||
             config.spread.least_chunk > 1 * GiB)
             throw_error({Errc::invalid_argument,
@@ -84,7 +86,10 @@ struct TransferEngine<Traits>::Parts {
 
     std::shared_ptr<Metadata> make_metadata() {
         if constexpr (std::constructible_from<Metadata, Runtime&>) return std::make_shared<Metadata>(runtime);
-        else return std::make_shared<Metadata>();
+        else if constexpr (std::default_initializable<Metadata>) return std::make_shared<Metadata>();
+        else
+            throw_error({Errc::invalid_argument,
+                         "EngineConfig::metadata is empty; a backend that asks a server has to be told which"});
     }
 
     SegmentRecord empty_record() const {

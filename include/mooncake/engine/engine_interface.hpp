@@ -31,6 +31,9 @@ struct EngineConfig {
     Duration path_patience =
         std::chrono::milliseconds{500}; ///< what a path may take beyond 50 us a KiB, if there is another
     SpreadConfig spread = {};           ///< over several paths of one transport
+    Duration record_ttl =
+        std::chrono::seconds{10}; ///< how long this segment's record outlives a process that dies, at least
+                                  ///< 100 ms; where metadata backends have leases
     Log log = {};
 
     /// The configuration of one of the transports.

@@ -3,6 +3,7 @@
 #include <mooncake/core/event.hpp>
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/log.hpp>
+#include <mooncake/core/scope.hpp>
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/metadata/concept.hpp>
 #include <mooncake/metadata/record.hpp>
@@ -38,9 +39,10 @@ template <class Record = SegmentRecord>
 template <MetadataBackend M>
 class Publisher {
   public:
-    /// `record`: the segment without buffers.
-    Publisher(SegmentRecord record, std::shared_ptr<M> metadata, Log log)
-        : record_(std::move(record)), metadata_(std::move(metadata)), log_(std::move(log)) {}
+    /// `record`: the segment without buffers. `ttl`: how long it stays where it would outlive this process.
+    Publisher(SegmentRecord record, std::shared_ptr<M> metadata, Duration ttl, Executor executor, Log log)
+        : record_(std::move(record)), metadata_(std::move(metadata)), ttl_(std::chrono::ceil<Milliseconds>(ttl)),
+          log_(std::move(log)), keeping_(std::move(executor)) {}
 
     /// The next record that is written holds the region, with its keys if they are for everybody.
     void show(const Region& region, KeySharing sharing) {
@@ -90,6 +92,7 @@ class Publisher {
 
     /// Removes the record, if it is this engine's: one of that name that was never written is somebody else's.
     asio::awaitable<void> forget() {
+        co_await keeping_.close();
         auto name = std::string();
         {
             const auto lock = std::lock_guard(mutex_);
@@ -149,7 +152,8 @@ class Publisher {
             written_ = changes_;
         }
         auto stored = Result<std::uint64_t>();
-        if constexpr (M::capabilities.compare_and_swap)
+        if constexpr (leased) stored = co_await swap_leased(name, known, std::move(document));
+        else if constexpr (M::capabilities.compare_and_swap)
             stored = co_await metadata_->compare_and_swap(name, known, std::move(document), Deadline());
         else stored = co_await metadata_->put(name, std::move(document), Deadline());
         if (!stored && stored.error() == Errc::conflict)
@@ -162,8 +166,71 @@ class Publisher {
         co_return ok;
     }
 
+    /// The record goes with its lease, and that with this process, which keeps it alive. One that is over, since nothing was
+    /// held by it, or since this process was stopped, has a successor.
+    Task<std::uint64_t> swap_leased(std::string name, std::uint64_t known, std::string document) {
+        for (auto first = true;; first = false) {
+            auto lease = this->lease();
+            if (lease == 0) {
+                const auto granted = co_await metadata_->grant(ttl_, Deadline());
+                if (!granted) co_return granted.error();
+                lease = *granted;
+                const auto lock = std::lock_guard(mutex_);
+                lease_ = lease;
+            }
+            auto stored = co_await metadata_->compare_and_swap(name, known, document, lease, Deadline());
+            if (stored && !std::exchange(kept_, true)) (void)keeping_.spawn(keep());
+            if (stored || stored.error() != Errc::not_found || !first) co_return stored;
+            lapsed();
+            known = 0;
+        }
+    }
+
+    Task<void> keep() {
+        auto pause = Event();
+        auto failing = false;
+        for (;;) {
+            const auto wake = co_await pause.wait(Deadline(ttl_ / 3));
+            if (wake == Wake::cancelled) co_return ok;
+            auto kept = Result<void>(Errc::not_found);
+            const auto lease = is_written() ? this->lease() : 0;
+            if (lease != 0) kept = co_await metadata_->keep_alive(lease, Deadline(ttl_ / 3));
+            if (!kept && kept.error() == Errc::not_found) {
+                lapsed();
+                kept = co_await publish();
+            }
+            const auto cancellation = co_await asio::this_coro::cancellation_state;
+            if (core::detail::stopping(cancellation)) co_return ok;
+            if (!kept.has_error() == !failing) continue;
+            failing = !failing;
+            if (failing)
+                log_(Severity::warning, "this segment's record is not kept in the metadata: " + kept.error().message());
+            else log_(Severity::info, "this segment's record is kept in the metadata again");
+        }
+    }
+
+    [[nodiscard]] std::uint64_t lease() {
+        const auto lock = std::lock_guard(mutex_);
+        return lease_;
+    }
+    [[nodiscard]] bool is_written() {
+        const auto lock = std::lock_guard(mutex_);
+        return version_ != 0;
+    }
+    /// The lease is over, and the record gone, whatever the reason: this process was stopped, or the backend was.
+    void lapsed() {
+        const auto lock = std::lock_guard(mutex_);
+        lease_ = version_ = 0;
+        ++changes_;
+    }
+
+    using Milliseconds = std::chrono::milliseconds;
+    static constexpr bool leased =
+        M::capabilities.outlives && M::capabilities.lease && M::capabilities.compare_and_swap;
+
     std::mutex mutex_; // of what follows
     SegmentRecord record_;
+    std::uint64_t lease_ = 0;                 ///< by which the record is held, where it would outlive us
     std::uint64_t version_ = 0;               ///< of the record that was written last
     std::uint64_t changes_ = 0, written_ = 0; ///< how many there were, and how many the last record written had
     Result<void> outcome_;                    ///< of writing that
@@ -171,7 +238,10 @@ class Publisher {
     std::deque<Event*> waiting_; ///< for their turn to write
 
     const std::shared_ptr<M> metadata_;
+    const Milliseconds ttl_;
     const Log log_;
+    bool kept_ = false; ///< in turn, as all that writes
+    TaskScope keeping_;
 };
 
 } // namespace mooncake::engine::detail

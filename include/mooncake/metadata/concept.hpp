@@ -33,6 +33,7 @@ struct MetadataCapabilities {
     bool watch = false;
     bool lease = false;
     bool on_demand = false; ///< a document may be made when somebody asks for it: `OnDemandMetadata`
+    bool outlives = false;  ///< what a process put stays when it dies, unless a lease takes it away
 };
 
 template <class M>
@@ -60,6 +61,12 @@ concept LeasingMetadata = requires(M& metadata, std::string key, std::string val
     { metadata.keep_alive(lease, deadline) } -> std::same_as<Task<void>>;
     { metadata.put_leased(key, value, lease, deadline) } -> std::same_as<Task<std::uint64_t>>;
 };
+/// What has both has them together, too.
+template <class M>
+concept OwningMetadata = requires(M& metadata, std::string key, std::string value, std::uint64_t version,
+                                  std::uint64_t lease, Deadline deadline) {
+    { metadata.compare_and_swap(key, version, value, lease, deadline) } -> std::same_as<Task<std::uint64_t>>;
+};
 
 /// A small key–document store in which segments describe themselves. What a backend claims in `capabilities` it has.
 ///
@@ -75,6 +82,7 @@ concept LeasingMetadata = requires(M& metadata, std::string key, std::string val
 /// | list: `m.list(prefix, deadline)` | what there is, by key | |
 /// | watch: `m.watch(prefix, version, deadline)` | the latest changes after `version`, by version; waits for one | `timed_out`, `cancelled`, `conflict` (too old: list again) |
 /// | lease: `m.grant(ttl, deadline)`, `m.keep_alive(lease, deadline)`, `m.put_leased(…)` | a document that goes when its lease is not kept alive | `not_found` (the lease is over) |
+/// | both: `m.compare_and_swap(key, version, value, lease, deadline)` | a document that is swapped in and goes with its lease (0: with none) | as both |
 ///
 /// Thread: any executor. Cancellation: total for what only looks, partial for what changes.
 template <class M>
@@ -89,6 +97,7 @@ concept MetadataBackend =
         { metadata.close() } -> std::same_as<asio::awaitable<void, Executor>>;
     } && (!M::capabilities.compare_and_swap || SwappingMetadata<M>) && (!M::capabilities.list || ListingMetadata<M>) &&
     (!M::capabilities.watch || WatchedMetadata<M>) && (!M::capabilities.lease || LeasingMetadata<M>) &&
+    (!M::capabilities.lease || !M::capabilities.compare_and_swap || OwningMetadata<M>) &&
     (!M::capabilities.on_demand || OnDemandMetadata<M>);
 
 } // namespace mooncake

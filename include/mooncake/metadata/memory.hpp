@@ -46,15 +46,20 @@ class BasicMemoryMetadata {
         co_return ok;
     }
 
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline) {
+    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline deadline) {
+        return compare_and_swap(std::move(key), version, std::move(value), 0, deadline);
+    }
+    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, std::uint64_t lease,
+                                         Deadline) {
         const auto lock = std::lock_guard(mutex_);
         expire();
+        if (lease != 0 && !leases_.contains(lease)) co_return lease_over();
         const auto found = entries_.find(key);
         const auto current = found == entries_.end() ? 0 : found->second.document.version;
         if (current != version)
             co_return Error(Errc::conflict, in_quotes(key, 256) + " is at version " + std::to_string(current) +
                                                 ", not " + std::to_string(version));
-        co_return store(std::move(key), std::move(value), 0);
+        co_return store(std::move(key), std::move(value), lease);
     }
 
     Task<std::vector<DocumentChange>> list(std::string prefix, Deadline) {
@@ -99,7 +104,7 @@ class BasicMemoryMetadata {
         const auto lock = std::lock_guard(mutex_);
         expire();
         const auto found = leases_.find(lease);
-        if (found == leases_.end()) co_return Error(Errc::not_found, "the lease is over; grant another and put again");
+        if (found == leases_.end()) co_return lease_over();
         found->second.until = clock_.now() + found->second.ttl;
         co_return ok;
     }
@@ -107,8 +112,7 @@ class BasicMemoryMetadata {
     Task<std::uint64_t> put_leased(std::string key, std::string value, std::uint64_t lease, Deadline) {
         const auto lock = std::lock_guard(mutex_);
         expire();
-        if (!leases_.contains(lease))
-            co_return Error(Errc::not_found, "the lease is over; grant another and put again");
+        if (!leases_.contains(lease)) co_return lease_over();
         co_return store(std::move(key), std::move(value), lease);
     }
 
@@ -140,6 +144,10 @@ class BasicMemoryMetadata {
             if (place != self.watchers_.end()) self.watchers_.erase(place);
         }
     };
+
+    [[nodiscard]] static Error lease_over() {
+        return {Errc::not_found, "the lease is over; grant another and put again"};
+    }
 
     std::uint64_t store(std::string key, std::string value, std::uint64_t lease) {
         entries_.insert_or_assign(

@@ -204,6 +204,21 @@ void leasing(MetadataUse<M> use) {
         REQUIRE(changes.size() == 1);
         CHECK(changes[0].removed);
     }
+    if constexpr (M::capabilities.compare_and_swap) {
+        // A name that is claimed goes with its owner, and nobody else's is taken meanwhile.
+        const auto owned = use.runtime.run(use.metadata.grant(150ms, 10s)).value();
+        const auto claim = [&](std::uint64_t version, std::uint64_t by) {
+            return use.runtime.run(use.metadata.compare_and_swap("name", version, "mine", by, 10s));
+        };
+        const auto claimed = claim(0, owned);
+        REQUIRE(claimed.has_value());
+        CHECK(claim(0, owned).error() == Errc::conflict);
+        for (const auto until = Deadline(10s); use.get("name").has_value() && !until.passed();)
+            std::this_thread::yield();
+        CHECK(claim(*claimed, 0).error() == Errc::conflict);
+        CHECK(claim(0, owned).error() == Errc::not_found);
+        CHECK(claim(0, 0).has_value());
+    }
     for (const auto until = Deadline(10s); use.get("leased").has_value() && !until.passed();) std::this_thread::yield();
     CHECK(use.get("leased").error() == Errc::not_found);
     CHECK(use.runtime.run(use.metadata.keep_alive(lease, 10s)).error() == Errc::not_found);
