@@ -1,5 +1,10 @@
 #include "engine/segment.hpp"
 
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
 /// Reads of 1 MiB, one after another, out of another process's arena: 1 GiB in order into 256 MiB, no checksums. The peer
 /// copies the same bytes out of the same mapping, on the same thread.
 namespace {
@@ -36,6 +41,57 @@ void read_shm(benchmark::State& state) {
                {.work_per_operation = block, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15});
 }
 
-const auto row = bench::Row("transfer/read/shm/1048576", &read_shm);
+/// The same few blocks again and again, in batches: what a decode step reads that was read before. Peer: copies of them, one after
+/// another, in the same order.
+template <std::uint64_t block, std::uint64_t batch>
+void read_hot(benchmark::State& state) {
+    constexpr auto bytes = block * batch;
+    constexpr auto rounds = std::uint64_t{512 * MiB / bytes};
+    const auto lender = bench::Child("lend_shm", {std::to_string(bytes)});
+    auto runtime = Runtime();
+    auto engine = Engine(runtime);
+    const auto segment = bench::must(runtime.run(engine.open(lender.address())));
+    const auto window = bench::must(runtime.run(engine.map(segment, 0, bytes, Direction::read)));
+    const auto target = bench::cold_arena(bytes);
+    const auto into = target->bytes();
+    const auto read = [&]() -> Task<void> {
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            if (batch == 1) {
+                const auto report = co_await engine.read(into.first(block), segment, 0);
+                if (!report) co_return report.error();
+                continue;
+            }
+            auto requests = engine.batch();
+            requests.reserve(batch);
+            for (std::uint64_t at = 0; at < bytes; at += block) requests.read(into.subspan(at, block), segment, at);
+            const auto report = co_await requests.submit();
+            if (!report) co_return report.error();
+            if (!report->all_ok()) co_return Error(Errc::system, report->failure.message());
+        }
+        co_return ok;
+    };
+    const auto ours = [&] { return bench::timed(bytes * rounds, [&] { bench::must(runtime.run(read())); }); };
+    const auto copy = [&]<class C>() {
+        return bench::on(runtime, [=] {
+            return bench::timed(bytes * rounds, [&] {
+                for (std::uint64_t round = 0; round < rounds; ++round)
+                    for (std::uint64_t at = 0; at < bytes; at += block)
+                        C::copy(into.data() + at, window.bytes + at, block);
+            });
+        });
+    };
+    auto peers = std::vector<bench::Measure> { copy.template operator()<MemcpyCopier>() };
+#if defined(__x86_64__)
+    peers.push_back(copy.template operator()<RepMovsbCopier>());
+#endif
+    bench::run(state,
+               {.work_per_operation = bytes, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15});
+}
+
+const auto rows = std::array{bench::Row("transfer/read/shm/1048576", &read_shm),
+                             bench::Row("transfer/read/shm/1048576/hot", &read_hot<1 * MiB, 1>),
+                             bench::Row("transfer/read/shm/65536/batch:32", &read_hot<64 * KiB, 32>),
+                             bench::Row("transfer/read/shm/4096/batch:128", &read_hot<4 * KiB, 128>),
+                             bench::Row("transfer/read/shm/4096/hot", &read_hot<4 * KiB, 1>)};
 
 } // namespace

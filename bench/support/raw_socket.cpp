@@ -116,6 +116,19 @@ void sink(std::vector<std::string> arguments) {
     }
 }
 
+void source(std::vector<std::string> arguments) {
+    const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
+    const auto block = std::stoull(arguments.at(1));
+    const auto peer = listen_anywhere();
+    auto left = std::uint64_t{0};
+    while (receive(peer.get(), reinterpret_cast<std::byte*>(&left), sizeof left))
+        for (std::uint64_t at = 0; left != 0; at = (at + block) % arena->bytes().size()) {
+            const auto now = std::min<std::uint64_t>(left, block);
+            send(peer.get(), arena->bytes().data() + at, now);
+            left -= now;
+        }
+}
+
 RawSocket::RawSocket(const std::string& port) : socket_(connected(port)) {}
 
 Sample RawSocket::send_all(ConstBytes bytes, std::size_t piece) {
@@ -126,6 +139,16 @@ Sample RawSocket::send_all(ConstBytes bytes, std::size_t piece) {
             send(socket_.get(), bytes.data() + at, std::min(piece, bytes.size() - at));
         auto done = std::byte();
         check(receive(socket_.get(), &done, 1), "recv of the sink's answer");
+    });
+}
+
+Sample RawSocket::receive_all(MutableBytes into, std::size_t piece) {
+    return timed(static_cast<double>(into.size()), [&] {
+        const auto total = std::uint64_t{into.size()};
+        send(socket_.get(), &total, sizeof total);
+        for (std::size_t at = 0; at < into.size(); at += piece)
+            check(receive(socket_.get(), into.data() + at, std::min(piece, into.size() - at)),
+                  "recv of what was asked");
     });
 }
 

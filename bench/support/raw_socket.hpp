@@ -14,13 +14,18 @@ namespace bench {
 /// of `arguments[1]`, round and round, with blocking calls.
 void sink(std::vector<std::string> arguments);
 
-/// The other end: blocking sends, which are over when the sink says that it has everything.
+/// Role `source`: the same the other way round: it sends such an arena whenever it is asked to.
+void source(std::vector<std::string> arguments);
+
+/// The other end: blocking sends, which are over when the sink says that it has everything, or receives of all that a source has.
 class RawSocket {
   public:
     explicit RawSocket(const std::string& port);
 
     /// One pass over `bytes` in pieces of `piece`.
     Sample send_all(mooncake::ConstBytes bytes, std::size_t piece);
+    /// The same from a source, which is asked for it.
+    Sample receive_all(mooncake::MutableBytes into, std::size_t piece);
 
   private:
     mooncake::FileDescriptor socket_;

@@ -1,0 +1,105 @@
+#include <mooncake/core/combine.hpp>
+
+#include "engine/segment.hpp"
+#include "support/raw_socket.hpp"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+/// Writes into, and reads from, another process's arena over loopback TCP, 1 GiB in all. Peer: blocking sends of the same bytes over
+/// one connection to a process that receives them into such an arena, or the other way round.
+///
+/// Depth: `in_flight` coroutines, each with one request (or one batch) on its way at a time, as a node that stores or loads several
+/// requests' blocks at once would have.
+namespace {
+
+using namespace mooncake;
+
+constexpr std::uint64_t arena_bytes = 1 * GiB;
+constexpr std::uint64_t in_flight = 8;
+constexpr std::uint64_t raw_piece = 1 * MiB;
+
+using Engine = TransferEngine<bench::Only<TcpTransport<>>>;
+
+const auto roles = std::array{bench::Role("lend_tcp", &bench::lend<TcpTransport<>>), bench::Role("sink", &bench::sink),
+                              bench::Role("source", &bench::source)};
+
+struct Job {
+    Engine& engine;
+    Engine::Segment segment;
+    Direction direction;
+    MutableBytes memory;
+    std::uint64_t block; ///< bytes of a request
+    std::uint64_t batch; ///< requests of a batch
+    std::uint64_t next = 0;
+};
+
+/// Takes one batch after another until all is moved.
+Task<void> move_some(Job* job) {
+    while (job->next < job->memory.size()) {
+        auto batch = job->engine.batch();
+        batch.reserve(job->batch);
+        for (std::uint64_t i = 0; i < job->batch; ++i, job->next += job->block) {
+            const auto bytes = job->memory.subspan(job->next, job->block);
+            if (job->direction == Direction::write) batch.write(bytes, job->segment, job->next);
+            else batch.read(bytes, job->segment, job->next);
+        }
+        const auto report = co_await batch.submit();
+        if (!report) co_return report.error();
+        if (!report->all_ok()) co_return Error(Errc::system, report->failure.message());
+    }
+    co_return ok;
+}
+
+Task<void> move_all(Job* job) {
+    auto tasks = std::vector<Task<void>>();
+    for (std::uint64_t i = 0; i < in_flight; ++i) tasks.push_back(move_some(job));
+    co_return co_await all_or_cancel(std::move(tasks));
+}
+
+void move_tcp(benchmark::State& state, Direction direction, std::uint64_t block, std::uint64_t batch) {
+    const auto lender = bench::Child("lend_tcp", {std::to_string(arena_bytes)});
+    const auto* const role = direction == Direction::write ? "sink" : "source";
+    const auto other = bench::Child(role, {std::to_string(arena_bytes), std::to_string(raw_piece)});
+    auto runtime = Runtime();
+    auto engine = Engine(runtime);
+    const auto segment = bench::must(runtime.run(engine.open(lender.address())));
+    const auto memory = bench::cold_arena(arena_bytes);
+    auto raw = bench::RawSocket(other.address());
+    const auto ours = [&] {
+        auto job = Job{.engine = engine,
+                       .segment = segment,
+                       .direction = direction,
+                       .memory = memory->bytes(),
+                       .block = block,
+                       .batch = batch};
+        return bench::timed(arena_bytes, [&] { bench::must(runtime.run(move_all(&job))); });
+    };
+    const auto theirs = [&] {
+        return direction == Direction::write ? raw.send_all(memory->bytes(), raw_piece)
+                                             : raw.receive_all(memory->bytes(), raw_piece);
+    };
+    bench::run(state, {.work_per_operation = static_cast<double>(block * batch),
+                       .peer = "raw_socket",
+                       .ours = ours,
+                       .peers = {theirs}});
+}
+
+template <Direction direction, std::uint64_t block, std::uint64_t batch = 1>
+void move(benchmark::State& state) {
+    move_tcp(state, direction, block, batch);
+}
+
+const auto rows = std::array{
+    bench::Row("transfer/write/tcp/1048576", &move<Direction::write, 1 * MiB>),
+    bench::Row("transfer/write/tcp/16777216", &move<Direction::write, 16 * MiB>),
+    bench::Row("transfer/write/tcp/65536/batch:128", &move<Direction::write, 64 * KiB, 128>),
+    bench::Row("transfer/write/tcp/4096/batch:128", &move<Direction::write, 4 * KiB, 128>),
+    bench::Row("transfer/read/tcp/1048576", &move<Direction::read, 1 * MiB>),
+    bench::Row("transfer/read/tcp/16777216", &move<Direction::read, 16 * MiB>),
+    bench::Row("transfer/read/tcp/65536/batch:128", &move<Direction::read, 64 * KiB, 128>),
+    bench::Row("transfer/read/tcp/4096/batch:128", &move<Direction::read, 4 * KiB, 128>),
+};
+
+} // namespace
