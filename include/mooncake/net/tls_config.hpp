@@ -17,8 +17,9 @@ enum class TlsServerCheck : std::uint8_t {
 /// Who this process is, and whom it believes. The files are PEM, and are looked at again for every new connection: whoever
 /// replaces them restarts nothing. Connections that are open stay as they are.
 struct TlsConfig {
-    std::string authority;   ///< file: the certificates of those who sign this cluster's, and nobody else's; no system-wide
-                             ///< ones are believed
+    std::string
+        authority; ///< file: the certificates of those who sign this cluster's, and nobody else's; no system-wide
+                   ///< ones are believed
     std::string certificate; ///< file: this process's certificate, and after it those in between, up to the authority's
     std::string key;         ///< file: its private key, without a passphrase
     TlsServerCheck check = TlsServerCheck::host;

@@ -147,7 +147,8 @@ class TlsContextMaker {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
         SSL_CTX_set_num_tickets(context, 0);
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); // who is idle costs little
+        // Who is idle costs little; and the authority's own certificate is not shown to those who have it.
+        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
         SSL_CTX_set_read_ahead(context, 1);
         SSL_CTX_set_default_read_buffer_len(context, 64 * KiB);
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -276,8 +277,8 @@ class TlsCredentials {
     static Result<Loaded> load(const TlsConfig& config) {
         constexpr auto most = std::uint32_t{1} << 24;
         if (config.records_a_key < 1 || config.records_a_key > most)
-            return Error(Errc::invalid_argument, "TlsConfig::records_a_key is " + std::to_string(config.records_a_key) +
-                                                     "; give 1 to 2^24");
+            return Error(Errc::invalid_argument,
+                         "TlsConfig::records_a_key is " + std::to_string(config.records_a_key) + "; give 1 to 2^24");
         if (config.check == TlsServerCheck::name && config.server_name.empty())
             return Error(Errc::invalid_argument,
                          "TlsConfig::server_name is empty, and TlsServerCheck::name asks for it");

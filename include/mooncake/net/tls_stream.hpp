@@ -178,8 +178,9 @@ class TlsSession : public std::enable_shared_from_this<TlsSession> {
 
   private:
     static constexpr std::size_t record_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
-    static constexpr std::size_t most_written = 8 * record_bytes; ///< of one write; so much is encrypted and not yet out
-    static constexpr std::size_t most_read = 16 * record_bytes;   ///< in one go: others are to have their turn
+    static constexpr std::size_t most_written =
+        8 * record_bytes;                                       ///< of one write; so much is encrypted and not yet out
+    static constexpr std::size_t most_read = 16 * record_bytes; ///< in one go: others are to have their turn
 
     /// The next record: a large buffer as it lies, small ones put together, so that a header costs no record of its own.
     std::size_t fill_record(std::span<const asio::const_buffer>& buffers, std::size_t& at) {

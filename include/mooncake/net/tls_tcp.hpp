@@ -103,8 +103,8 @@ class TlsTcp {
         if (!is_address) (void)SSL_set_tlsext_host_name(ssl, name.c_str());
         if (config.check == TlsServerCheck::none) return X509_VERIFY_PARAM_set1_ip(wanted, nullptr, 0) == 1;
         if (is_address) return true;
-        X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-                                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        X509_VERIFY_PARAM_set_hostflags(wanted,
+                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         return X509_VERIFY_PARAM_set1_host(wanted, name.c_str(), name.size()) == 1;
     }
 
