@@ -78,6 +78,7 @@ add_library(mooncake::compiled ALIAS mooncake_compiled)
 target_link_libraries(mooncake_compiled PUBLIC mooncake::mooncake)
 
 set(leaf_json_link nlohmann_json::nlohmann_json)
+set(leaf_tls_link OpenSSL::SSL OpenSSL::Crypto)
 foreach(leaf IN LISTS MOONCAKE_LEAVES)
   file(GLOB headers CONFIGURE_DEPENDS ${leaf_${leaf}_headers})
   string(TOUPPER "MOONCAKE_${leaf}_PROBLEM" problem)
