@@ -12,11 +12,17 @@
 
 #include <doctest/doctest.h>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 using namespace mooncake;
@@ -122,7 +128,79 @@ class Stranger {
     bool shaken_ = false;
 };
 
+/// Sits between one client and a server, and passes on what they say, until it does something else.
+class Eavesdropper {
+  public:
+    enum class Then : std::uint8_t { listen, change, cut };
+
+    /// `then` happens to the first bytes that the server says after `begin_then`.
+    Eavesdropper(const Endpoint& server, Then then) : then_(then), thread_([this, server] { pass_on(server); }) {}
+    ~Eavesdropper() { thread_.join(); }
+
+    [[nodiscard]] Endpoint endpoint() const { return listener_.endpoint(); }
+    void begin_then() { now_ = true; }
+    /// After both have gone.
+    std::string heard() {
+        while (!over_) std::this_thread::yield();
+        return heard_;
+    }
+
+  private:
+    void pass_on(const Endpoint& server) {
+        {
+            auto client = RawPeer(listener_.acceptor);
+            auto peer = RawPeer(server);
+            while (pass_some(client, peer)) continue;
+        }
+        over_ = true;
+    }
+    bool pass_some(RawPeer& client, RawPeer& server) {
+        auto either = std::array{pollfd{.fd = client.fd(), .events = POLLIN, .revents = 0},
+                                 pollfd{.fd = server.fd(), .events = POLLIN, .revents = 0}};
+        if (::poll(either.data(), either.size(), 10'000) <= 0) return false;
+        auto bytes = std::array<char, 4096>();
+        const auto of_server = either[0].revents == 0;
+        const auto got = recv(of_server ? server.fd() : client.fd(), bytes.data(), bytes.size(), 0);
+        if (got <= 0) return false;
+        if (of_server && now_ && then_ == Then::cut) return false;
+        if (of_server && now_ && then_ == Then::change) bytes[static_cast<std::size_t>(got) / 2] ^= 1;
+        const auto said = std::string_view(bytes.data(), static_cast<std::size_t>(got));
+        heard_.append(said);
+        (of_server ? client : server).say(said);
+        return true;
+    }
+
+    const Then then_;
+    SilentServer listener_;
+    std::atomic<bool> now_ = false, over_ = false;
+    std::string heard_;
+    std::thread thread_;
+};
+
 } // namespace
+
+TEST_CASE("tls: who sits in between reads nothing, and a changed or cut stream is a lost connection") {
+    using Then = Eavesdropper::Then;
+    const auto files = ClusterFiles();
+    auto parrot = Parrot(files.member("server"));
+    const auto tls = TlsTcp(files.member("client"));
+    const auto secret = std::string("nobody but the server may read this, and it is long enough to be found");
+    for (const auto then : {Then::listen, Then::change, Then::cut}) {
+        auto between = Eavesdropper(parrot.server.endpoint(), then);
+        auto rpc = RpcClient<TlsTcp>(parrot.runtime.executor(1), {.server = between.endpoint()}, tls);
+        const auto first = parrot.runtime.run(rpc.call(Repeat{secret}, 10s));
+        REQUIRE_MESSAGE(first.has_value(), (first ? "" : first.error().message()));
+        between.begin_then();
+        const auto second = parrot.runtime.run(rpc.call(Repeat{secret}, 10s));
+        CHECK(second.has_value() == (then == Then::listen));
+        if (!second) CHECK(second.error() == Errc::connection_lost);
+        if (then == Then::change) CHECK(says(second.error(), "bad record mac"));
+        if (then == Then::cut) CHECK(says(second.error(), "stream truncated"));
+        parrot.runtime.run(rpc.close());
+        CHECK(between.heard().size() > 2 * secret.size());
+        CHECK(between.heard().find(secret.substr(0, 12)) == std::string::npos);
+    }
+}
 
 TEST_CASE("tls: calls of every size are answered, also with many keys one after another") {
     const auto files = ClusterFiles();

@@ -298,6 +298,14 @@ class TlsStream {
             Write{session_, buffers, session_->cancellations()}, token, session_->executor());
     }
 
+    /// Encrypts what fits, unless earlier bytes are still on their way out.
+    std::size_t write_now(std::span<const asio::const_buffer> buffers, boost::system::error_code& error) {
+        if (!session_->flushed()) return 0;
+        const auto bytes = session_->write(buffers, error);
+        session_->flush();
+        return bytes;
+    }
+
     void cancel() { session_->cancel(); }
     void cancel(boost::system::error_code&) { cancel(); }
     void close() { session_->close(); }

@@ -42,6 +42,12 @@ class TlsTcp {
     }
     [[nodiscard]] Task<Connected> accept(Incoming socket) const { return let_in(credentials_, std::move(socket)); }
 
+    /// See `ImmediateStreamPolicy`. What the network does not take at once of the bytes that were taken goes out by itself.
+    [[nodiscard]] static std::size_t write_now(Stream& stream, std::span<const asio::const_buffer> buffers,
+                                               boost::system::error_code& error) {
+        return stream.write_now(buffers, error);
+    }
+
   private:
     using Credentials = std::shared_ptr<net::detail::TlsCredentials>;
     using Session = std::shared_ptr<net::detail::TlsSession>;
@@ -167,6 +173,6 @@ class TlsTcp {
     Credentials credentials_;
 };
 
-static_assert(StreamPolicy<TlsTcp>);
+static_assert(ImmediateStreamPolicy<TlsTcp>);
 
 } // namespace mooncake
