@@ -67,6 +67,7 @@ extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
     return "race:socket_ops::send\n"
            "race:TlsSession::fill_record\n"
+           "called_from_lib:libssl.so\n"
            "race:std::__exception_ptr::exception_ptr::_M_release\n"
            "race:std::runtime_error::~runtime_error\n"
            "race:boost::asio::execution::detail::shared_target_executor\n";
