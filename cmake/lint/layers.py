@@ -15,7 +15,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 # What users include; all else stands in its layer's folder.
 ENTRIES = ("client.hpp", "compiled.hpp", "compiled_master.hpp", "compiled_policies.hpp", "fwd.hpp", "mooncake.hpp", "store.hpp", "transfer.hpp")
 # Packages that the library itself does not need; `testing` may include doctest.
-OPTIONAL = ("nlohmann/", "doctest/", "benchmark/", "liburing", "infiniband/", "hiredis/", "openssl/", "numa")
+OPTIONAL = ("nlohmann/", "doctest/", "benchmark/", "liburing", "infiniband/", "hiredis/", "openssl/", "boost/asio/ssl", "numa")
 
 
 def read_table(path):

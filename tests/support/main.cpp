@@ -60,12 +60,14 @@ void mooncake::test::skip(std::string_view reason) {
     if (is_set("CI") && !may_skip(name)) FAIL("this test must run in CI: tests/may_skip.txt does not list it");
 }
 
-/// What the thread sanitizer cannot see. With both ends in one process, a server sends from memory that the test writes to
-/// once the client has its bytes, or has given up: the order comes from the kernel. And libstdc++ counts the holders of an
+/// What the thread sanitizer cannot see. With both ends in one process, a server sends (or encrypts, to send) from memory that
+/// the test writes to once the client has its bytes, or has given up: the order comes from the kernel. And libstdc++ counts the holders of an
 /// exception in code of its own, which is not instrumented; Asio counts those of an executor with fences, which it does not follow.
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
     return "race:socket_ops::send\n"
+           "race:TlsSession::fill_record\n"
+           "called_from_lib:libssl.so\n"
            "race:std::__exception_ptr::exception_ptr::_M_release\n"
            "race:std::runtime_error::~runtime_error\n"
            "race:boost::asio::execution::detail::shared_target_executor\n";

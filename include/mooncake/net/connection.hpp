@@ -128,8 +128,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             (void)self->scope_.spawn(core::detail::guarded(write_all(self), self->breakdown()));
             while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
         }
-        const auto breach =
-            outcome == Errc::protocol_error || outcome == Errc::too_large || outcome == Errc::version_mismatch;
+        const auto breach = outcome == Errc::protocol_error || outcome == Errc::too_large ||
+                            outcome == Errc::version_mismatch || outcome == Errc::access_denied;
         if (breach) (*self->log_)(Severity::warning, "breach", "cut off " + self->peer_ + ": " + outcome.message());
         self->end();
         co_return ok;

@@ -5,7 +5,9 @@
 #include "other.hpp" // bad
 #include <boost/asio.hpp> // bad
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/error.hpp> // bad
 #include <nlohmann/json.hpp> // bad
+#include <openssl/ssl.h> // bad
 #include <vector>
 
 // #include <mooncake/top/part.hpp>
