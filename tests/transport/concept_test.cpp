@@ -71,6 +71,7 @@ static_assert(!Transport<LacksConnect>);
 static_assert(!Transport<LacksTransfer>);
 static_assert(!Transport<LacksClose>);
 static_assert(!MappingTransport<Whole>);
+static_assert(!ImmediateTransport<Whole>);
 
 } // namespace
 

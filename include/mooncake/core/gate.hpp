@@ -2,7 +2,8 @@
 
 #include <mooncake/core/event.hpp>
 
-#include <cstddef>
+#include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -31,17 +32,19 @@ class Gate {
     };
 
     /// Nothing once the gate is shut.
-    [[nodiscard]] std::optional<Pass> enter() {
-        const auto lock = std::lock_guard(mutex_);
-        if (shut_) return std::nullopt;
-        ++inside_;
+    [[nodiscard]] std::optional<Pass> enter() noexcept {
+        auto state = state_.load(std::memory_order_relaxed);
+        do {
+            if ((state & shut_bit) != 0) return std::nullopt;
+        } while (!state_.compare_exchange_weak(state, state + one_inside, std::memory_order_acquire,
+                                               std::memory_order_relaxed));
         return std::optional<Pass>(std::in_place, *this);
     }
 
     /// Lets nobody in any more.
     void shut() {
         const auto lock = std::lock_guard(mutex_);
-        shut_ = true;
+        state_.fetch_or(shut_bit, std::memory_order_relaxed);
     }
 
     /// Waits until nobody is inside. Requires: it is shut, and one waits at a time. Cancellation: none.
@@ -53,18 +56,25 @@ class Gate {
     }
 
   private:
+    static constexpr std::uint64_t shut_bit = 1, one_inside = 2;
+
     [[nodiscard]] bool is_empty() const {
         const auto lock = std::lock_guard(mutex_);
-        return inside_ == 0;
+        return state_.load(std::memory_order_acquire) < one_inside;
     }
+    /// Once it is shut, the last step is made under the lock: the gate may be gone as soon as somebody sees it empty.
     void leave() {
+        auto state = state_.load(std::memory_order_relaxed);
+        while ((state & shut_bit) == 0)
+            if (state_.compare_exchange_weak(state, state - one_inside, std::memory_order_release,
+                                             std::memory_order_relaxed))
+                return;
         const auto lock = std::lock_guard(mutex_);
-        if (--inside_ == 0 && shut_) empty_.set(); // under the lock: the gate may be gone once somebody sees it empty
+        if (state_.fetch_sub(one_inside, std::memory_order_acq_rel) - one_inside == shut_bit) empty_.set();
     }
 
-    mutable std::mutex mutex_;
-    std::size_t inside_ = 0;
-    bool shut_ = false;
+    std::atomic<std::uint64_t> state_ = 0; ///< how many are inside, and whether it is shut
+    mutable std::mutex mutex_;             ///< of its end
     Event empty_;
 };
 

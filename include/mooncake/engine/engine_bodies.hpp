@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -130,6 +131,33 @@ struct TransferEngine<Traits>::Parts {
         }
     }
     static constexpr Duration refresh_pause = std::chrono::milliseconds{50};
+
+    /// What needs no wait is done here: one small request, to a segment that is connected. Nothing where that does not hold; then
+    /// it goes the way of all requests, which also has the words for what is wrong.
+    std::optional<TransferReport> move_now(Direction direction, MutableBytes local, const Segment& segment,
+                                           std::uint64_t offset, const TransferOptions& options) {
+        if (!segment || options.digest != Digest::none) return std::nullopt;
+        const auto overflows = local.size() > std::numeric_limits<std::uint64_t>::max() - offset;
+        const auto pass = gate.enter();
+        if (!pass || overflows || options.deadline.passed()) return std::nullopt;
+        auto slice = Slice{
+            .local = local.data(), .length = local.size(), .remote = offset, .key = segment.key_for(offset, direction)};
+        const auto group = SliceGroup{.direction = direction, .slices = std::span(&slice, 1)};
+        const auto by = transports.transfer_now(*segment.state(), group);
+        if (by == State::none) return std::nullopt;
+        return TransferReport{
+            .bytes = slice.length, .transport = Pool::names[by], .self_verifying = Pool::self_verifying[by]};
+    }
+
+    /// The same for a batch for one segment and one way.
+    bool move_now(engine::detail::Plan<Segment>& plan, const TransferOptions& options) {
+        if (plan.groups.size() != 1 || options.deadline.passed()) return false;
+        const auto group = plan.group(0, options);
+        const auto by = transports.transfer_now(*plan.groups.front().segment.state(), group.slices);
+        if (by == State::none) return false;
+        std::fill(group.moved_by.begin(), group.moved_by.end(), static_cast<std::uint8_t>(by));
+        return true;
+    }
 
     asio::awaitable<void> close() {
         gate.shut();
@@ -272,6 +300,7 @@ auto TransferEngine<Traits>::open(std::string locator, Deadline deadline) -> Tas
 template <class Traits>
 Task<TransferReport> TransferEngine<Traits>::read(MutableBytes local, Segment segment, std::uint64_t offset,
                                                   TransferOptions options) {
+    if (auto report = parts_->move_now(Direction::read, local, segment, offset, options)) co_return std::move(*report);
     auto one = batch();
     one.read(local, segment, offset);
     co_return co_await submit_one(std::move(one), options);
@@ -280,6 +309,9 @@ Task<TransferReport> TransferEngine<Traits>::read(MutableBytes local, Segment se
 template <class Traits>
 Task<TransferReport> TransferEngine<Traits>::write(ConstBytes local, Segment segment, std::uint64_t offset,
                                                    TransferOptions options) {
+    const auto source = MutableBytes(const_cast<std::byte*>(local.data()), local.size()); // only read from
+    if (auto report = parts_->move_now(Direction::write, source, segment, offset, options))
+        co_return std::move(*report);
     auto one = batch();
     one.write(local, segment, offset);
     co_return co_await submit_one(std::move(one), options);
@@ -298,10 +330,11 @@ Task<BatchReport> TransferEngine<Traits>::submit(const Batch& batch, TransferOpt
     if (!planned) co_return planned.error();
     auto& plan = *planned;
     auto failure = Error();
-    if (plan.groups.size() == 1) {
+    const auto at_once = parts_->move_now(plan, options);
+    if (plan.groups.size() == 1 && !at_once) {
         const auto moved = co_await parts_->mover.move(plan.groups.front().segment.state(), plan.group(0, options));
         if (!moved) failure = moved.error();
-    } else if (!plan.groups.empty()) {
+    } else if (!at_once && !plan.groups.empty()) {
         auto tasks = std::vector<Task<void>>();
         for (std::size_t i = 0; i < plan.groups.size(); ++i)
             tasks.push_back(parts_->mover.move(plan.groups[i].segment.state(), plan.group(i, options)));

@@ -54,6 +54,7 @@ struct Plan {
 /// Joins the groups of one segment and direction that other requests stood between.
 template <class Segment>
 void merge(Plan<Segment>& plan) {
+    if (plan.groups.size() < 2) return;
     auto merged = std::vector<typename Plan<Segment>::Group>();
     auto target = std::vector<std::size_t>();
     for (const auto& group : plan.groups) {

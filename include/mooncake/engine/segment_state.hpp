@@ -59,9 +59,12 @@ struct SegmentState {
         return true;
     }
 
+    static constexpr auto none = static_cast<std::size_t>(-1);
+
     const std::string locator;
-    std::mutex dispatch_mutex; ///< of what the dispatchers know
-    mutable std::mutex mutex;  // of what follows
+    std::size_t cheapest = none; ///< of the transports that reach it; constant once it is open
+    std::mutex dispatch_mutex;   ///< of what the dispatchers know
+    mutable std::mutex mutex;    // of what follows
     std::array<Path, Transports::size> paths{};
     LinksOf<Transports> links;
 

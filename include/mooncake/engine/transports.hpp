@@ -88,6 +88,8 @@ class TransportPool<TransportSet<Ts...>> {
             if (path.descriptions.size() > 1)
                 path.dispatch = make_dispatcher_(std::vector<unsigned>(path.descriptions.size()));
             any |= path.reachable;
+            if (path.reachable && (state.cheapest == State::none || costs[I] < costs[state.cheapest]))
+                state.cheapest = I;
         });
         return any;
     }
@@ -98,6 +100,17 @@ class TransportPool<TransportSet<Ts...>> {
         if (auto* const dispatch = state->paths[index].dispatch.get())
             return spread(index, std::move(state), *dispatch, group);
         return transfer_over(index, 0, std::move(state), group);
+    }
+
+    /// Moves a group over the cheapest transport at once, where that one can, is connected and did not fail lately; gives its
+    /// number, or `State::none` where nothing was done. See `ImmediateTransport`.
+    [[nodiscard]] std::size_t transfer_now(State& state, SliceGroup group) {
+        auto by = State::none;
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((state.cheapest == I && (by = this->template transfer_now_by<I>(state, group) ? I : State::none, true)) ||
+             ...);
+        }(std::make_index_sequence<size>());
+        return by;
     }
 
     /// The same over one device.
@@ -123,6 +136,8 @@ class TransportPool<TransportSet<Ts...>> {
     static constexpr std::array<bool, size> self_verifying{Ts::capabilities.self_verifying...};
     static_assert(((!Ts::capabilities.maps || MappingTransport<Ts>) && ...),
                   "a transport claims `maps` and has no `map`");
+    static_assert(((!Ts::capabilities.immediate || ImmediateTransport<Ts>) && ...),
+                  "a transport claims `immediate` and has no `transfer_now`");
     static_assert(((!Ts::capabilities.several_paths || SeveralPathsTransport<Ts>) && ...),
                   "a transport claims `several_paths` and has no `describe_others`");
 
@@ -211,6 +226,25 @@ class TransportPool<TransportSet<Ts...>> {
         const auto result = co_await std::get<I>(transports_)->transfer(std::move(*connection), group);
         count(counters_[I], group, result.has_value());
         co_return result;
+    }
+
+    template <std::size_t I>
+    bool transfer_now_by(State& state, SliceGroup group) {
+        if constexpr (!TransportAt<I>::capabilities.immediate) {
+            return false;
+        } else {
+            const auto& path = state.paths[I];
+            if (path.dispatch || path.failures.load(std::memory_order_relaxed) != 0) return false;
+            auto link = typename TransportAt<I>::Link();
+            {
+                const auto lock = std::lock_guard(state.mutex);
+                if ((path.connected & 1) == 0) return false;
+                link = std::get<I>(state.links).front();
+            }
+            if (!std::get<I>(transports_)->transfer_now(link, group)) return false;
+            count(counters_[I], group, true);
+            return true;
+        }
     }
 
     template <std::size_t I>

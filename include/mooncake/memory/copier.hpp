@@ -163,12 +163,56 @@ struct NonTemporalCopier {
 #endif
 };
 
-/// Choose this when: in doubt. memcpy up to a size that fits the caches, past the caches above it.
+/// Choose this when: in doubt. memcpy up to a size that fits the caches; above it past the caches, unless the same target was
+/// copied to a moment ago and is in them still.
 struct AutoCopier {
     static constexpr std::size_t non_temporal_from = 256 * KiB;
 
     static void copy(std::byte* to, const std::byte* from, std::size_t n) noexcept {
-        n < non_temporal_from ? MemcpyCopier::copy(to, from, n) : NonTemporalCopier::copy(to, from, n);
+        n < non_temporal_from || recent().again(to, n) ? MemcpyCopier::copy(to, from, n) : copy_large(to, from, n);
+    }
+
+  private:
+    /// Intel's `rep movsb` does not read large targets before it writes them, and is faster than stores past the caches (1 MiB out of
+    /// 1 GiB on a Xeon with AVX-512: 6.5 against 5.6 GB/s); on AMD EPYC 9005 it is the other way round.
+    static void copy_large(std::byte* to, const std::byte* from, std::size_t n) noexcept {
+#if defined(__x86_64__)
+        static const auto intel = __builtin_cpu_is("intel") != 0;
+        if (intel) return RepMovsbCopier::copy(to, from, n);
+#endif
+        NonTemporalCopier::copy(to, from, n);
+    }
+
+    /// The large targets that a thread copied to last, as long as what was copied since fits beside them in a second cache.
+    class Recent {
+      public:
+        /// Whether `to` was one of them; it is one now.
+        bool again(const std::byte* to, std::size_t n) noexcept {
+            copied_ += n;
+            auto oldest = std::size_t{0};
+            for (std::size_t i = 0; i < places; ++i) {
+                if (to_[i] == to) {
+                    const auto since = copied_ - at_[i];
+                    at_[i] = copied_;
+                    return since <= near;
+                }
+                if (at_[i] < at_[oldest]) oldest = i;
+            }
+            to_[oldest] = to, at_[oldest] = copied_;
+            return false;
+        }
+
+      private:
+        static constexpr std::size_t places = 4;
+        static constexpr std::uint64_t near = 2 * MiB;
+
+        const std::byte* to_[places] = {};
+        std::uint64_t at_[places] = {}; ///< how much had been copied
+        std::uint64_t copied_ = 0;
+    };
+    static Recent& recent() noexcept {
+        static thread_local auto recent = Recent();
+        return recent;
     }
 };
 

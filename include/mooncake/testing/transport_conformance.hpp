@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/testing/transport_faults_conformance.hpp>
+#include <mooncake/testing/transport_memory_conformance.hpp>
 #include <mooncake/testing/transport_pair.hpp>
 
 #include <algorithm>
@@ -11,9 +12,6 @@
 namespace mooncake::testing {
 
 namespace detail {
-
-constexpr auto mark = std::byte{0xA5};
-constexpr auto other_mark = std::byte{0x5A};
 
 /// Writes `size` bytes a little into the region and reads them back; what lies beside them stays what it was.
 template <Transport T>
@@ -282,41 +280,6 @@ void shared_key() {
     CHECK(pair.move_one(Direction::read, memory, first->offset + 2 * MiB - 32, key) == Errc::out_of_range);
 }
 
-template <Transport T>
-void mapping() {
-    auto pair = TransportPair<T>();
-    const auto region = pair.add(1 * MiB, Rights::read_write, mark), readable = pair.add(4096, Rights::read, mark);
-    const auto map = [&](std::uint64_t offset, std::uint64_t length, std::uint64_t key, Direction direction) {
-        return pair.runtime.run(pair.client.map(pair.link, offset, length, key, direction, Deadline(10s)));
-    };
-    auto window = map(region->offset + 100, 1000, region->keys.write, Direction::write);
-    REQUIRE(window.has_value());
-    CHECK(untouched({window->bytes, 1000}, mark));
-    fill(region->bytes, 3);
-    CHECK(same({window->bytes, 1000}, region->bytes.subspan(100, 1000)));
-    fill({window->bytes, 1000}, 4);
-    CHECK(same({window->bytes, 1000}, region->bytes.subspan(100, 1000)));
-    const auto end = region->offset + region->bytes.size();
-    CHECK(map(end - 10, 11, region->keys.read, Direction::read).error() == Errc::out_of_range);
-    CHECK(map(~0ULL - 3, 8, region->keys.read, Direction::read).error() == Errc::out_of_range);
-    CHECK(map(region->offset, 8, region->keys.read ^ 1, Direction::read).error() == Errc::access_denied);
-    CHECK(map(region->offset, 8, region->keys.read, Direction::write).error() == Errc::access_denied);
-    CHECK(map(readable->offset, 8, readable->keys.read, Direction::write).error() == Errc::access_denied);
-    CHECK(map(readable->offset, 8, readable->keys.read, Direction::read).has_value());
-
-    // A window is a use of its region: it ends with its holder.
-    pair.regions->remove(readable);
-    auto pinned = std::weak_ptr<const Region>(region);
-    pair.regions->remove(region);
-    CHECK(untouched(readable->bytes, mark));
-    CHECK(pinned.use_count() > 1);
-    CHECK(same({window->bytes, 1000}, region->bytes.subspan(100, 1000)));
-    window->hold.reset();
-    const auto until = Deadline(10s);
-    while (pinned.use_count() > 1 && !until.passed()) std::this_thread::yield();
-    CHECK(pinned.use_count() == 1);
-}
-
 } // namespace detail
 
 /// What every `Transport` must do, as its concept says. Call it from a `TEST_CASE`.
@@ -344,6 +307,9 @@ void transport_conformance() {
     SUBCASE("regions side by side may have one key") { detail::shared_key<T>(); }
     if constexpr (MappingTransport<T>) {
         SUBCASE("memory of the peer is mapped as its keys allow") { detail::mapping<T>(); }
+    }
+    if constexpr (ImmediateTransport<T>) {
+        SUBCASE("a small group is moved at once, or not at all") { detail::immediate<T>(); }
     }
     transport_faults_conformance<T>();
 }

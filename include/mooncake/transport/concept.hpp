@@ -32,6 +32,7 @@ struct PeerDescription {
 /// What a transport declares of itself. Nothing is decided by its name.
 struct TransportCapabilities {
     bool maps = false;           ///< a peer's memory can be this process's memory: `MappingTransport`
+    bool immediate = false;      ///< a small group can be moved without a wait: `ImmediateTransport`
     bool one_sided = false;      ///< bytes are moved by this process alone; the peer's need not run
     bool several_paths = false;  ///< peers reach it over several devices: `SeveralPathsTransport`
     bool self_verifying = false; ///< what arrives is what the memory held: nothing on the way could change it
@@ -77,7 +78,7 @@ concept Transport =
 namespace transport::detail {
 /// Of a transport around another that passes on its slices and not its windows.
 [[nodiscard]] constexpr TransportCapabilities without_maps(TransportCapabilities of) noexcept {
-    of.maps = false;
+    of.maps = of.immediate = false;
     return of;
 }
 } // namespace transport::detail
@@ -97,6 +98,16 @@ template <class T>
 concept MappingTransport = Transport<T> && requires(T& transport, const typename T::Link& link, std::uint64_t number,
                                                     Direction direction, Deadline deadline) {
     { transport.map(link, number, number, number, direction, deadline) } -> std::same_as<Task<MappedWindow>>;
+};
+
+/// What a transport can do whose links lead to memory that is at hand: small requests then cost little more than their bytes.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.transfer_now(link, group)` | moves all slices, asking nobody for no digest, and sets their outcomes to `ok`; or gives false, where it would have to wait, ask the peer or refuse one: then `transfer` is called for the same group | none | any; until `close` has returned |
+template <class T>
+concept ImmediateTransport = Transport<T> && requires(T& transport, const typename T::Link& link, SliceGroup group) {
+    { transport.transfer_now(link, group) } -> std::same_as<bool>;
 };
 
 /// What a transport says of its other devices. The engine connects to each of them, and moves one request over all at once.

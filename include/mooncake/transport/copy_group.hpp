@@ -27,6 +27,11 @@ void copy_slice(Slice& slice, std::byte* remote, Direction direction, Digest dig
     slice.outcome = Errc::ok;
 }
 
+/// Whether a group is small enough, and asks for nothing else, to be copied in one go.
+[[nodiscard]] inline bool is_immediate(const SliceGroup& group) noexcept {
+    return group.digest == Digest::none && total_bytes(group.slices) <= inline_bytes;
+}
+
 /// Moves the slices of `group` whose remote end `remotes` names (null: refused before, its outcome stands).
 /// Cancellation: partial, between slices.
 template <Copier C>

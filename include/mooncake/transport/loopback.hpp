@@ -55,7 +55,8 @@ class BasicLoopbackTransport {
   public:
     static constexpr std::string_view name = "loopback";
     static constexpr unsigned cost = 1;
-    static constexpr auto capabilities = TransportCapabilities{.maps = true, .one_sided = true, .self_verifying = true};
+    static constexpr auto capabilities =
+        TransportCapabilities{.maps = true, .immediate = true, .one_sided = true, .self_verifying = true};
 
     using Config = LoopbackTransportConfig;
     struct Link {
@@ -115,6 +116,28 @@ class BasicLoopbackTransport {
         }
         co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         co_return ok;
+    }
+
+    /// See `ImmediateTransport`.
+    [[nodiscard]] bool transfer_now(const Link& link, SliceGroup group) {
+        if (!transport::detail::is_immediate(group)) return false;
+        const auto table = Directory::instance().find(link.id);
+        if (!table || table->generation() != link.generation) return false;
+        const auto regions = table->snapshot();
+        auto passages = std::vector<WriteFence::Passage>();
+        const auto needed = group.direction == Direction::read ? Rights::read : Rights::write;
+        for (const auto& slice : group.slices) {
+            if (regions.resolve(slice.remote, slice.length, slice.key, needed).error != Errc::ok) return false;
+            if (group.direction != Direction::write || slice.epoch == 0) continue;
+            auto passage = table->fence().enter(slice.remote, slice.length, slice.epoch);
+            if (!passage) return false;
+            passages.push_back(std::move(*passage));
+        }
+        for (auto& slice : group.slices) {
+            const auto found = regions.resolve(slice.remote, slice.length, slice.key, needed);
+            transport::detail::copy_slice<C>(slice, found.bytes, group.direction, Digest::none);
+        }
+        return true;
     }
 
     Task<MappedWindow> map(Link link, std::uint64_t offset, std::uint64_t length, std::uint64_t key,

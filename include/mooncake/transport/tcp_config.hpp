@@ -19,7 +19,7 @@ struct BasicTcpTransportConfig {
                                          ///< peers reach the same port: each is a path of its own; at most 15
     unsigned lanes = 2;                  ///< connections to each address of a peer, 1 … 64, on different threads
     std::uint64_t frame_bytes = 1 * MiB; ///< most bytes in a frame; more go out as several, over all lanes
-    std::chrono::milliseconds connect_within{5'000}; ///< connection and hello
+    std::chrono::milliseconds connect_within{3'000}; ///< connection and hello
     ConnectionConfig connection = {};                ///< limits towards peers that connect here
     P stream = {};                                   ///< the network, and its security
 };
