@@ -72,6 +72,7 @@ static_assert(!Transport<LacksTransfer>);
 static_assert(!Transport<LacksClose>);
 static_assert(!MappingTransport<Whole>);
 static_assert(!ImmediateTransport<Whole>);
+static_assert(!NotifyingTransport<Whole>);
 
 } // namespace
 

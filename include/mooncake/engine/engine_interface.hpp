@@ -10,6 +10,7 @@
 #include <mooncake/engine/spread_config.hpp>
 #include <mooncake/engine/traits.hpp>
 #include <mooncake/memory/region_table.hpp>
+#include <mooncake/transport/notification.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -123,6 +124,22 @@ class TransferEngine {
     /// Errors: `invalid_argument` (no segment), `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
     Task<MappedWindow> map(Segment segment, std::uint64_t offset, std::uint64_t length, Direction direction,
                            std::uint64_t key = 0, Deadline deadline = Deadline::usual());
+
+    /// Tells the segment's owner about `length` of its bytes from `offset` on, after what this task's caller has seen done: whoever
+    /// takes the notification finds the bytes there. `key`: 0 for the one that the segment's record shows; it may be for any
+    /// right. It is said at most once.
+    /// Errors: `no_space` (nobody takes what is in the inbox: try again later), `too_large` (above 4 KiB), `not_supported`,
+    /// `access_denied`, `out_of_range`, `stale_generation`, `connection_lost` (it may have come), `timed_out`, `cancelled`.
+    Task<void> notify(Segment segment, std::uint64_t offset, std::uint64_t length, std::string text,
+                      std::uint64_t key = 0, Deadline deadline = Deadline::usual());
+
+    /// `write`, and when all of it is there `notify` with `text`.
+    Task<TransferReport> write_and_notify(ConstBytes local, Segment segment, std::uint64_t offset, std::string text,
+                                          TransferOptions options = {});
+
+    /// The next of what peers said to this segment, in the order in which it came.
+    /// Errors: `timed_out`, `cancelled`, `closed`. Cancellation: total.
+    Task<Notification> next_notification(Deadline deadline);
 
     /// What the cheapest way to the segment costs, for choosing between replicas. Requires: it was opened.
     [[nodiscard]] unsigned cost(const Segment& segment) const;

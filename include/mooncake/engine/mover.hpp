@@ -108,6 +108,22 @@ class Mover {
         co_return why;
     }
 
+    /// Says it once, over the cheapest path that carries words: a second attempt might say it twice.
+    /// Errors: `not_supported` (no transport of both sides carries words), those of `NotifyingTransport`.
+    Task<void> notify(std::shared_ptr<State> state, Notification notification, std::uint64_t key, Deadline deadline) {
+        auto choice = choose(*state);
+        for (auto path = choice.next(); path; path = choice.next()) {
+            if (!Pool::notifies[*path]) continue;
+            begin_attempt(*state, *path);
+            auto said = co_await pool_.notify(*path, state, std::move(notification), key, deadline);
+            if (said) worked(*state, *path);
+            else if (said.error() == Errc::connection_lost || said.error() == Errc::unreachable) failed(*state, *path);
+            co_return said;
+        }
+        co_return Error(Errc::not_supported, "no transport that reaches the segment carries notifications; tcp and "
+                                             "loopback do");
+    }
+
     /// What the cheapest path costs.
     [[nodiscard]] unsigned cost(const State& state) const {
         auto best = std::numeric_limits<unsigned>::max();

@@ -4,6 +4,7 @@
 #include <mooncake/engine/segment_state.hpp>
 #include <mooncake/engine/spread.hpp>
 #include <mooncake/engine/traits.hpp>
+#include <mooncake/transport/inbox.hpp>
 
 #include <algorithm>
 #include <array>
@@ -106,10 +107,9 @@ class TransportPool<TransportSet<Ts...>> {
     /// number, or `State::none` where nothing was done. See `ImmediateTransport`.
     [[nodiscard]] std::size_t transfer_now(State& state, SliceGroup group) {
         auto by = State::none;
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            ((state.cheapest == I && (by = this->template transfer_now_by<I>(state, group) ? I : State::none, true)) ||
-             ...);
-        }(std::make_index_sequence<size>());
+        for_each([&]<std::size_t I>(const auto&) {
+            if (state.cheapest == I && this->template transfer_now_by<I>(state, group)) by = I;
+        });
         return by;
     }
 
@@ -146,6 +146,18 @@ class TransportPool<TransportSet<Ts...>> {
             return std::array{&TransportPool::map_over<I>...};
         }(std::make_index_sequence<size>());
         return (this->*table[index])(std::move(state), request);
+    }
+
+    static constexpr std::array<bool, size> notifies{Ts::capabilities.notifies...};
+    static_assert(((!Ts::capabilities.notifies || NotifyingTransport<Ts>) && ...),
+                  "a transport claims `notifies` and has no `notify`");
+
+    Task<void> notify(std::size_t index, std::shared_ptr<State> state, Notification notification, std::uint64_t key,
+                      Deadline deadline) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::notify_over<I>...};
+        }(std::make_index_sequence<size>());
+        return (this->*table[index])(std::move(state), std::move(notification), key, deadline);
     }
 
     /// Counts bytes that moved through a window rather than in a group.
@@ -257,6 +269,19 @@ class TransportPool<TransportSet<Ts...>> {
                       request.deadline);
         } else {
             co_return Errc::not_mapped;
+        }
+    }
+
+    template <std::size_t I>
+    Task<void> notify_over(std::shared_ptr<State> state, Notification notification, std::uint64_t key,
+                           Deadline deadline) {
+        if constexpr (notifies[I]) {
+            auto connection = co_await link<I>(0, std::move(state), deadline);
+            if (!connection) co_return connection.error();
+            co_return co_await std::get<I>(transports_)
+                ->notify(std::move(*connection), std::move(notification), key, deadline);
+        } else {
+            co_return Errc::not_supported;
         }
     }
 

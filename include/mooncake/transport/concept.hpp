@@ -3,6 +3,7 @@
 #include <mooncake/core/log.hpp>
 #include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/core/task_fwd.hpp>
+#include <mooncake/transport/notification.hpp>
 #include <mooncake/transport/slice.hpp>
 
 #include <concepts>
@@ -14,6 +15,7 @@
 
 namespace mooncake {
 
+class Inbox;
 class RegionTable;
 
 /// What the engine makes a transport from.
@@ -21,6 +23,7 @@ struct TransportContext {
     Runtime& runtime;
     std::shared_ptr<RegionTable> regions; ///< this process's segment: what peers may reach
     Log log;
+    std::shared_ptr<Inbox> inbox = {}; ///< what peers say to this process; none: nobody listens
 };
 
 /// What an engine knows of a peer's end of a transport: from the segment's record.
@@ -34,6 +37,7 @@ struct TransportCapabilities {
     bool maps = false;           ///< a peer's memory can be this process's memory: `MappingTransport`
     bool immediate = false;      ///< a small group can be moved without a wait: `ImmediateTransport`
     bool one_sided = false;      ///< bytes are moved by this process alone; the peer's need not run
+    bool notifies = false;       ///< it carries words as well as bytes: `NotifyingTransport`
     bool several_paths = false;  ///< peers reach it over several devices: `SeveralPathsTransport`
     bool self_verifying = false; ///< what arrives is what the memory held: nothing on the way could change it
 };
@@ -76,9 +80,9 @@ concept Transport =
     };
 
 namespace transport::detail {
-/// Of a transport around another that passes on its slices and not its windows.
+/// Of a transport around another that passes on its slices and nothing else.
 [[nodiscard]] constexpr TransportCapabilities without_maps(TransportCapabilities of) noexcept {
-    of.maps = of.immediate = false;
+    of.maps = of.immediate = of.notifies = false;
     return of;
 }
 } // namespace transport::detail
@@ -108,6 +112,17 @@ concept MappingTransport = Transport<T> && requires(T& transport, const typename
 template <class T>
 concept ImmediateTransport = Transport<T> && requires(T& transport, const typename T::Link& link, SliceGroup group) {
     { transport.transfer_now(link, group) } -> std::same_as<bool>;
+};
+
+/// What a transport can do that carries words as well.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.notify(link, notification, key, deadline)` | it is in the peer's inbox; `key` is that of the region it speaks of, for whatever rights | `no_space` (the inbox is full), `access_denied`, `out_of_range`, `stale_generation`, `not_supported` (the peer does not listen), `connection_lost` (it may be there), `timed_out`, `cancelled` | any executor |
+template <class T>
+concept NotifyingTransport = Transport<T> && requires(T& transport, const typename T::Link& link,
+                                                      Notification notification, std::uint64_t key, Deadline deadline) {
+    { transport.notify(link, notification, key, deadline) } -> std::same_as<Task<void>>;
 };
 
 /// What a transport says of its other devices. The engine connects to each of them, and moves one request over all at once.

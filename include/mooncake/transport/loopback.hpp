@@ -5,6 +5,7 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/copy_group.hpp>
+#include <mooncake/transport/inbox.hpp>
 #include <mooncake/transport/loopback_config.hpp>
 
 #include <charconv>
@@ -26,9 +27,9 @@ class LoopbackDirectory {
         static auto directory = LoopbackDirectory();
         return directory;
     }
-    void add(std::uint64_t id, std::weak_ptr<RegionTable> table) {
+    void add(std::uint64_t id, std::weak_ptr<RegionTable> table, std::weak_ptr<Inbox> inbox) {
         const auto lock = std::lock_guard(mutex_);
-        tables_.emplace(id, std::move(table));
+        tables_.emplace(id, Served{std::move(table), std::move(inbox)});
     }
     void remove(std::uint64_t id) {
         const auto lock = std::lock_guard(mutex_);
@@ -37,12 +38,22 @@ class LoopbackDirectory {
     [[nodiscard]] std::shared_ptr<RegionTable> find(std::uint64_t id) const {
         const auto lock = std::lock_guard(mutex_);
         const auto found = tables_.find(id);
-        return found == tables_.end() ? nullptr : found->second.lock();
+        return found == tables_.end() ? nullptr : found->second.table.lock();
+    }
+    [[nodiscard]] std::shared_ptr<Inbox> inbox(std::uint64_t id) const {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = tables_.find(id);
+        return found == tables_.end() ? nullptr : found->second.inbox.lock();
     }
 
   private:
+    struct Served {
+        std::weak_ptr<RegionTable> table;
+        std::weak_ptr<Inbox> inbox;
+    };
+
     mutable std::mutex mutex_;
-    std::map<std::uint64_t, std::weak_ptr<RegionTable>> tables_;
+    std::map<std::uint64_t, Served> tables_;
 };
 
 } // namespace transport::detail
@@ -55,8 +66,8 @@ class BasicLoopbackTransport {
   public:
     static constexpr std::string_view name = "loopback";
     static constexpr unsigned cost = 1;
-    static constexpr auto capabilities =
-        TransportCapabilities{.maps = true, .immediate = true, .one_sided = true, .self_verifying = true};
+    static constexpr auto capabilities = TransportCapabilities{
+        .maps = true, .immediate = true, .one_sided = true, .notifies = true, .self_verifying = true};
 
     using Config = LoopbackTransportConfig;
     struct Link {
@@ -70,7 +81,7 @@ class BasicLoopbackTransport {
     BasicLoopbackTransport& operator=(const BasicLoopbackTransport&) = delete;
     ~BasicLoopbackTransport() { Directory::instance().remove(id_); }
 
-    void start() { Directory::instance().add(id_, context_.regions); }
+    void start() { Directory::instance().add(id_, context_.regions, context_.inbox); }
 
     [[nodiscard]] std::string describe() const { return std::to_string(id_); }
 
@@ -150,6 +161,17 @@ class BasicLoopbackTransport {
             regions.resolve(offset, length, key, direction == Direction::read ? Rights::read : Rights::write);
         if (found.error != Errc::ok) co_return found.error;
         co_return MappedWindow{.bytes = found.bytes, .hold = *found.region};
+    }
+
+    /// See `NotifyingTransport`.
+    Task<void> notify(Link link, Notification notification, std::uint64_t key, Deadline) {
+        const auto table = Directory::instance().find(link.id);
+        if (!table) co_return Error(Errc::connection_lost, "the segment in this process was closed");
+        if (table->generation() != link.generation) co_return Errc::stale_generation;
+        const auto inbox = Directory::instance().inbox(link.id);
+        const auto outcome = transport::detail::put_in(inbox.get(), *table, std::move(notification), key);
+        if (outcome != Errc::ok) co_return outcome;
+        co_return ok;
     }
 
     asio::awaitable<void> close() {

@@ -108,13 +108,13 @@ class TcpTransport {
   public:
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;
-    static constexpr auto capabilities = TransportCapabilities{.several_paths = true};
+    static constexpr auto capabilities = TransportCapabilities{.notifies = true, .several_paths = true};
 
     using Config = BasicTcpTransportConfig<P>;
     using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;
 
     explicit TcpTransport(TransportContext context, Config config = {})
-        : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions),
+        : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions, context_.inbox),
           server_(context_.runtime, service_, server_config(), config_.stream),
           links_(context_.runtime.next_executor(), 0) {}
 
@@ -174,6 +174,35 @@ class TcpTransport {
         }
         if (group.direction == Direction::read && group.digest == Digest::xxh3) digest(group);
         if (!(failure == Errc::ok)) co_return failure;
+        co_return ok;
+    }
+
+    /// See `NotifyingTransport`.
+    Task<void> notify(Link link, Notification notification, std::uint64_t key, Deadline deadline) {
+        using Lane = mooncake::Lane<P>;
+        const auto notice = transport::detail::TcpNotice{.generation = link->generation,
+                                                         .offset = notification.offset,
+                                                         .length = notification.length,
+                                                         .key = key,
+                                                         .from = std::move(notification.from),
+                                                         .text = std::move(notification.text)};
+        auto latch = net::detail::Latch(1);
+        auto operation = LaneOperation();
+        operation.method = static_cast<std::uint32_t>(transport::detail::TcpMethod::notify);
+        encode(notice, operation.meta);
+        operation.latch = &latch;
+        auto lane = idlest(*link);
+        if (!lane) co_return lane.error();
+        auto tickets = std::vector<typename Lane::Ticket>();
+        tickets.push_back((*lane)->submit(operation));
+        co_await Lane::wait_all(tickets, latch, deadline);
+        if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
+        if (operation.status != 0) co_return errc_from_wire(operation.status);
+        const auto reply = decode<transport::detail::TcpReply>(operation.reply);
+        if (!reply || reply->outcomes.size() != 1)
+            co_return Error(Errc::protocol_error, "the answer to a notification could not be decoded");
+        const auto outcome = errc_from_wire(reply->outcomes.front());
+        if (outcome != Errc::ok) co_return outcome;
         co_return ok;
     }
 

@@ -3,6 +3,7 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/service.hpp>
+#include <mooncake/transport/inbox.hpp>
 #include <mooncake/transport/slice.hpp>
 
 #include <algorithm>
@@ -16,7 +17,7 @@
 namespace mooncake::transport::detail {
 
 /// The calls of the tcp transport. A write's payload is its slices' bytes one after another; so is a read's reply.
-enum class TcpMethod : std::uint32_t { write = 1, read = 2 };
+enum class TcpMethod : std::uint32_t { write = 1, read = 2, notify = 3 };
 
 struct TcpSlice {
     std::uint64_t offset = 0;
@@ -35,6 +36,17 @@ struct TcpReply {
     std::vector<std::uint16_t> outcomes;
 };
 
+/// Words about the bytes of one region, whose key shows that the sender may know of it. The reply's one outcome says whether
+/// they are in the inbox.
+struct TcpNotice {
+    std::uint64_t generation = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::uint64_t key = 0;
+    std::string from;
+    std::string text;
+};
+
 /// Serves this process's regions: checks every slice, then receives into, or sends from, the registered memory itself.
 /// `Void`: a template, so that a translation unit without the tcp transport does not pay for its codec.
 template <class Void = void>
@@ -42,15 +54,17 @@ class BasicTcpService final : public FrameService {
   public:
     static constexpr std::size_t most_slices = 65'536; ///< of one frame
 
-    explicit BasicTcpService(std::shared_ptr<RegionTable> regions) : regions_(std::move(regions)) {}
+    explicit BasicTcpService(std::shared_ptr<RegionTable> regions, std::shared_ptr<Inbox> inbox = {})
+        : regions_(std::move(regions)), inbox_(std::move(inbox)) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "transfer"; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return regions_->generation(); }
 
     Result<void> accept(Exchange& exchange) override {
+        if (exchange.request.method == static_cast<std::uint32_t>(TcpMethod::notify)) return take_notice(exchange);
         const auto write = exchange.request.method == static_cast<std::uint32_t>(TcpMethod::write);
         if (!write && exchange.request.method != static_cast<std::uint32_t>(TcpMethod::read))
-            return Error(Errc::unknown_method, "the transfer service reads and writes, and knows no method " +
+            return Error(Errc::unknown_method, "the transfer service reads, writes and notifies, and knows no method " +
                                                    std::to_string(exchange.request.method));
         const auto request = decode<TcpRequest>(exchange.message);
         if (!request || request->slices.size() > most_slices)
@@ -73,6 +87,22 @@ class BasicTcpService final : public FrameService {
     }
 
   private:
+    Result<void> take_notice(Exchange& exchange) const {
+        auto notice = decode<TcpNotice>(exchange.message);
+        if (!notice || exchange.request.payload_bytes != 0)
+            return Error(Errc::protocol_error, "a notification could not be decoded");
+        encode(TcpReply{.outcomes = {static_cast<std::uint16_t>(deliver(*notice))}}, exchange.reply);
+        return ok;
+    }
+    Errc deliver(TcpNotice& notice) const {
+        if (notice.generation != regions_->generation()) return Errc::stale_generation;
+        auto notification = Notification{.from = std::move(notice.from),
+                                         .offset = notice.offset,
+                                         .length = notice.length,
+                                         .text = std::move(notice.text)};
+        return put_in(inbox_.get(), *regions_, std::move(notification), notice.key);
+    }
+
     using Scratch = std::array<std::byte, 64 * KiB>;
 
     /// Fills in sinks or payload, and the reply.
@@ -136,6 +166,7 @@ class BasicTcpService final : public FrameService {
     }
 
     const std::shared_ptr<RegionTable> regions_;
+    const std::shared_ptr<Inbox> inbox_;
 };
 
 using TcpService = BasicTcpService<>;
