@@ -77,3 +77,28 @@ TEST_CASE("send queue: what is half sent, and too large to be copied, is stuck")
     CHECK(queue.advance(40, nothing, nothing));
     CHECK(queue.drop(large) == SendQueue::Drop::stuck);
 }
+
+TEST_CASE("send queue: the urgent goes first, but not before what is begun or in hand") {
+    auto queue = SendQueue();
+    const auto come = [](std::string text, Priority priority, Duration since) {
+        auto made = operation(std::move(text));
+        made.standing = {.priority = priority, .deadline = Deadline::never(), .since = TimePoint(Duration(1) + since)};
+        return made;
+    };
+    const auto head = std::string(32, 'h');
+    auto first = come("first", Priority::background, {}), second = come("second", Priority::normal, {}),
+         third = come("third", Priority::background, {});
+    queue.push(first);
+    CHECK(gathered(queue) == head + "first"); // in hand now
+    queue.push(third);
+    queue.push(second);
+    CHECK(queue.advance(10, nothing, nothing)); // and begun
+    auto urgent = come("urgent", Priority::urgent, {}), late = come("late", Priority::urgent, 3 * core::detail::aging);
+    queue.push(urgent);
+    queue.push(late); // the others have waited for too long
+    CHECK(gathered(queue) ==
+          std::string(22, 'h') + "first" + head + "urgent" + head + "second" + head + "third" + head + "late");
+    CHECK(queue.advance(27, nothing, nothing));
+    CHECK(queue.drop(urgent) == SendQueue::Drop::released);
+    CHECK(gathered(queue) == head + "second" + head + "third" + head + "late");
+}

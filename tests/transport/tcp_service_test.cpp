@@ -59,7 +59,7 @@ TEST_CASE("tcp service: slices that do not fit their payload, and payloads of re
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     CHECK(f.accept(TcpMethod::write, {7, {f.slice(100), f.slice(most)}}, 100) == Errc::protocol_error);
     CHECK(f.accept(TcpMethod::read, {7, {f.slice(100), f.slice(most)}}, 0) == Errc::protocol_error);
-    CHECK(f.accept(static_cast<TcpMethod>(3), {7, {f.slice(100)}}, 0) == Errc::unknown_method);
+    CHECK(f.accept(static_cast<TcpMethod>(4), {7, {f.slice(100)}}, 0) == Errc::unknown_method);
     auto many = TcpRequest{7, std::vector<TcpSlice>(TcpService::most_slices, f.slice(0))};
     CHECK(f.accept(TcpMethod::read, many, 0) == Errc::ok);
     many.slices.push_back(f.slice(0));

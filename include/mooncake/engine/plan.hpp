@@ -46,7 +46,8 @@ struct Plan {
         return {.slices = {.direction = group.direction,
                            .digest = options.digest,
                            .slices = std::span(slices).subspan(group.first, group.count),
-                           .deadline = options.deadline},
+                           .deadline = options.deadline,
+                           .priority = options.priority},
                 .moved_by = std::span(moved_by).subspan(group.first, group.count)};
     }
 };

@@ -15,6 +15,9 @@ namespace mooncake {
 struct TransferOptions {
     Deadline deadline = Deadline::usual(); ///< for the whole batch
     Digest digest = Digest::none;          ///< whether the reports carry checksums of the bytes that moved
+    /// Of those that wait for one connection. Within a priority the earliest deadline comes first; who waits counts as more urgent
+    /// after a while, so that nobody waits for ever.
+    Priority priority = Priority::normal;
 };
 static_assert(std::is_trivially_destructible_v<TransferOptions>);
 

@@ -9,12 +9,12 @@
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/greeting.hpp>
 #include <mooncake/net/message_budget.hpp>
+#include <mooncake/net/reply_queue.hpp>
 #include <mooncake/net/service.hpp>
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,8 +25,8 @@ namespace mooncake {
 
 namespace net::detail {
 
-/// The server's end of a lane: reads requests one after another, hands them to the service, and writes replies in the
-/// order in which they are ready. A peer that breaks the protocol is cut off, and harms no other.
+/// The server's end of a lane: reads requests one after another, hands them to the service, and writes replies by
+/// priority and deadline as they are ready. A peer that breaks the protocol is cut off, and harms no other.
 template <StreamPolicy P>
 class Connection final : public ReplyChannel, public std::enable_shared_from_this<Connection<P>> {
   public:
@@ -100,11 +100,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         exchange->share.reset();
         exchange->sinks = {};
         if (exchange->payload.empty()) exchange->keep.clear();
-        auto& reply = replies_.emplace_back();
-        encode_header(header, reply.header);
-        queued_bytes_ += FrameHeader::size + header.meta_bytes + header.payload_bytes;
-        reply.exchange = std::move(exchange);
-        reply.payload = SpanCursor<const std::byte>(reply.exchange->payload);
+        encode_header(header, exchange->reply_header);
+        replies_.push(std::move(exchange), SteadyClock{}.now());
         if (!answering_) ready_.set();
     }
 
@@ -114,13 +111,6 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     [[nodiscard]] TaskScope& scope() noexcept override { return scope_; }
 
   private:
-    struct Reply {
-        std::array<std::byte, FrameHeader::size> header;
-        std::unique_ptr<Exchange> exchange;
-        SpanCursor<const std::byte> payload;
-        std::uint64_t head_sent = 0; ///< of header and message
-    };
-
     static Task<void> run(std::shared_ptr<Connection> self, Incoming incoming) {
         const auto greeted = co_await with_deadline(self->greet(std::move(incoming)), self->config_.hello_within);
         auto outcome = greeted ? Error() : greeted.error();
@@ -205,7 +195,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     asio::awaitable<Error> read_one() {
         if (reader_->buffered() < FrameHeader::size) write_at_once(); // else others come with them
         if (!replies_.empty()) ready_.set();
-        while (queued_bytes_ > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
+        while (replies_.bytes() > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
                held_bytes_ > config_.most_request_bytes) {
             if (over()) co_return Errc::closed;
             const auto wake = co_await drained_.wait();
@@ -250,50 +240,21 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         co_return ok;
     }
 
-    /// What to write next.
-    std::size_t gather(std::array<asio::const_buffer, most_buffers>& buffers) const {
-        auto count = std::size_t{0};
-        for (const auto& reply : replies_) {
-            if (count + 3 > buffers.size()) break;
-            const auto& message = reply.exchange->reply;
-            const auto header_sent = std::min<std::uint64_t>(reply.head_sent, FrameHeader::size);
-            const auto message_sent = reply.head_sent - header_sent;
-            if (header_sent < FrameHeader::size)
-                buffers[count++] = {reply.header.data() + header_sent, FrameHeader::size - header_sent};
-            if (message_sent < message.size())
-                buffers[count++] = {message.data() + message_sent, message.size() - message_sent};
-            count = reply.payload.gather(buffers, count, buffers.size());
-        }
-        return count;
-    }
-    /// `sent` bytes of that are out.
-    void advance(std::size_t sent) {
-        queued_bytes_ -= sent;
-        while (!replies_.empty()) {
-            auto& reply = replies_.front();
-            const auto head_bytes = FrameHeader::size + reply.exchange->reply.size();
-            const auto head = std::min<std::uint64_t>(sent, head_bytes - reply.head_sent);
-            reply.head_sent += head;
-            sent = reply.payload.advance(sent - head);
-            if (reply.head_sent < head_bytes || !reply.payload.done()) break;
-            replies_.pop_front();
-        }
-    }
-
     asio::awaitable<boost::system::error_code> write_some() {
         auto buffers = std::array<asio::const_buffer, most_buffers>();
-        const auto all = std::span(buffers).first(gather(buffers));
+        const auto all = std::span(buffers).first(replies_.gather(buffers));
         const auto [error, sent] = co_await stream_->async_write_some(all, as_result);
-        advance(sent);
+        replies_.advance(sent);
         co_return error;
     }
 
     /// Replies that are little leave before the next request is waited for, without the writer being woken.
     void write_at_once() {
         if constexpr (ImmediateStreamPolicy<P>) {
-            if (!may_write_ || replies_.empty() || queued_bytes_ > most_at_once || over()) return;
+            if (!may_write_ || replies_.empty() || replies_.bytes() > most_at_once || over()) return;
             auto error = boost::system::error_code();
-            advance(write_gathered_now(policy_, *stream_, [this](auto& buffers) { return gather(buffers); }, error));
+            const auto gather = [this](auto& buffers) { return replies_.gather(buffers); };
+            replies_.advance(write_gathered_now(policy_, *stream_, gather, error));
             if (error) end();
         }
     }
@@ -380,11 +341,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::optional<FrameReader<typename P::Stream>> reader_;
     static constexpr std::uint64_t most_at_once = 64 * KiB; ///< bytes of replies
 
-    std::deque<Reply> replies_;
-    bool may_write_ = false; ///< greeted, and the writer has no write under way
-    bool answering_ = false; ///< the service has a request in hand, and what it answers at once leaves after that
-    std::uint64_t queued_bytes_ = 0; ///< of replies
-    std::uint64_t held_bytes_ = 0;   ///< of messages that are being served
+    ReplyQueue replies_;
+    bool may_write_ = false;       ///< greeted, and the writer has no write under way
+    bool answering_ = false;       ///< the service has a request in hand, and what it answers at once leaves after that
+    std::uint64_t held_bytes_ = 0; ///< of messages that are being served
     std::size_t serving_ = 0;
     std::unordered_map<std::uint64_t, std::function<void()>> on_cancel_; ///< by request
     Event ready_, drained_;

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
 #include <mooncake/core/in_quotes.hpp>
+#include <mooncake/core/priority.hpp>
 #include <mooncake/core/result.hpp>
 
 #include <algorithm>
@@ -34,7 +35,7 @@ struct FrameHeader {
 
     std::uint32_t magic = magic_number;
     FrameKind kind = FrameKind::request;
-    std::uint8_t reserved = 0;
+    Priority priority = Priority::normal; ///< of a request: when its reply has its turn
     std::uint16_t status = 0; ///< of a reply: an `Errc`; of a request: for how many ms it is waited for, 0: no limit
     std::uint32_t method = 0; ///< which call; 0 is the hello
     std::uint32_t meta_bytes = 0; ///< limited by `FrameLimits`

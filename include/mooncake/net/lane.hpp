@@ -79,7 +79,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         operation.unsent = net::detail::SpanCursor<const std::byte>(operation.payload);
         auto header = FrameHeader();
         header.method = operation.method;
-        header.status = wait_on_wire(operation.deadline, SteadyClock{}.now());
+        operation.standing = {operation.priority, operation.deadline, SteadyClock{}.now()};
+        header.status = wait_on_wire(operation.deadline, operation.standing.since);
+        header.priority = operation.priority;
         header.meta_bytes = static_cast<std::uint32_t>(operation.meta.size());
         header.id = operation.id;
         header.payload_bytes = net::detail::total_bytes(operation.payload);

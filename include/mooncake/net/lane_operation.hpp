@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
+#include <mooncake/core/priority.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/net/endpoint.hpp>
 #include <mooncake/net/frame.hpp>
@@ -24,6 +25,7 @@ struct LaneOperation {
     std::string meta;
     std::span<const ConstBytes> payload;
     Deadline deadline; ///< told to the server, which need not answer later
+    Priority priority = Priority::normal;
 
     // what came back
     Error error;                               ///< `ok`, or why there is no reply
@@ -38,6 +40,7 @@ struct LaneOperation {
     // the lane's own
     std::uint64_t id = 0;
     std::uint64_t weight = 0;
+    core::detail::Standing standing = {}; ///< in the queue
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
     net::detail::SpanCursor<const std::byte> unsent;

@@ -17,7 +17,7 @@
 
 namespace mooncake::net::detail {
 
-/// Requests on their way out of a lane, in order: pure, without I/O. One that is given up gives its memory back as soon as no
+/// Requests on their way out of a lane, by priority and deadline: pure, without I/O. One that is given up gives its memory back as soon as no
 /// write points to it: if nothing of it is out yet it is forgotten; if some is, the rest is copied, so that the frame can be
 /// finished without its owner, and nobody else's request suffers.
 class SendQueue {
@@ -27,7 +27,15 @@ class SendQueue {
 
     [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
 
-    void push(LaneOperation& operation) { queue_.push_back({&operation, nullptr}); }
+    /// What is begun, or in hand, stays first.
+    void push(LaneOperation& operation) {
+        const auto begun = !queue_.empty() && is_begun(queue_.front()) ? std::size_t{1} : std::size_t{0};
+        const auto standing_of = [](const Entry& entry) {
+            return entry.operation != nullptr ? &entry.operation->standing : nullptr;
+        };
+        const auto place = core::detail::place_in(queue_, std::max(in_hand_, begun), operation.standing, standing_of);
+        queue_.insert(place, Entry{&operation, nullptr});
+    }
     /// A frame of the lane's own.
     void push(std::string frame) {
         queue_.push_back({nullptr, std::make_unique<Rest>(Rest{std::move(frame), 0, false})});
@@ -135,6 +143,10 @@ class SendQueue {
         LaneOperation* operation; ///< or
         std::unique_ptr<Rest> rest;
     };
+
+    static bool is_begun(const Entry& entry) noexcept {
+        return entry.rest ? entry.rest->sent != 0 : entry.operation->head_sent != 0;
+    }
 
     /// What is left of header and message.
     static std::pair<ConstBytes, ConstBytes> head(const LaneOperation& operation) noexcept {

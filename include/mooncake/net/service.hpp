@@ -4,6 +4,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/net/frame.hpp>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,6 +27,8 @@ struct Exchange {
     std::string reply;
     std::vector<ConstBytes> payload;               ///< what is sent behind the reply
     std::vector<std::shared_ptr<const void>> keep; ///< holds the memory that `sinks` and `payload` name
+
+    std::array<std::byte, FrameHeader::size> reply_header; ///< the connection's own
 };
 
 /// The way back to the peer. May be kept beyond `serve`; what is sent to a connection that is gone is dropped.

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
 #include <mooncake/core/errc.hpp>
+#include <mooncake/core/priority.hpp>
 
 #include <cstdint>
 #include <span>
@@ -35,6 +36,7 @@ struct SliceGroup {
     Digest digest = Digest::none;
     std::span<Slice> slices;
     Deadline deadline;
+    Priority priority = Priority::normal;
 };
 
 /// Gives every slice the same outcome.

@@ -154,6 +154,8 @@ class TcpTransport {
         tickets.reserve(frames.size());
         for (auto& frame : frames) {
             frame.operation.latch = &latch;
+            frame.operation.deadline = group.deadline;
+            frame.operation.priority = group.priority;
             auto lane = idlest(*link);
             if (lane) {
                 tickets.push_back((*lane)->submit(frame.operation));
@@ -191,6 +193,7 @@ class TcpTransport {
         operation.method = static_cast<std::uint32_t>(transport::detail::TcpMethod::notify);
         encode(notice, operation.meta);
         operation.latch = &latch;
+        operation.deadline = deadline;
         auto lane = idlest(*link);
         if (!lane) co_return lane.error();
         auto tickets = std::vector<typename Lane::Ticket>();
