@@ -30,6 +30,7 @@ class Inbox {
     }
 
     /// Takes the next one. Errors: `timed_out`, `cancelled`, `closed`. Cancellation: total.
+    template <class = void> // only who waits pays for compiling it
     Task<Notification> next(Deadline deadline) {
         auto came = Event();
         for (;;) {
