@@ -85,7 +85,7 @@ Fates fates(PeerProcess& peer, Deadline deadline, Happens happens) {
 
 } // namespace
 
-// lessons.md T: a peer that dies, or is frozen, with requests in flight.
+// lessons.md, T16: links that go silent, and hosts that vanish.
 TEST_CASE("dying peer: kill -9 with 1,000 requests in flight ends them all at once, and says who it was") {
     if (sanitized) return; // processes that fork, and times
     auto peer = PeerProcess(lent);
@@ -129,5 +129,5 @@ TEST_CASE("dying peer: without a deadline, one that is frozen is given up after 
     }
     MESSAGE("the slowest was told after ",
             std::chrono::duration_cast<std::chrono::milliseconds>(ends.slowest()).count(), " ms");
-    CHECK(ends.slowest() < 7s); // measured in quiet: below 5 s
+    CHECK(ends.slowest() < 6'500ms); // measured in quiet: below 5 s
 }

@@ -2,6 +2,7 @@
 #include <mooncake/engine/transfer_engine.hpp>
 #include <mooncake/metadata/http.hpp>
 #include <mooncake/metadata/http_server.hpp>
+#include <mooncake/metadata/memory.hpp>
 
 #include "support/sanitized.hpp"
 
@@ -53,7 +54,65 @@ bool soon(Condition condition) {
     return false;
 }
 
+/// A server that outlives engines, whose time the test has in hand, and whose answers it can take away.
+struct Shared : BasicMemoryMetadata<ManualClock> {
+    static constexpr auto capabilities =
+        MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true, .outlives = true};
+
+    explicit Shared(ManualClock hand) : BasicMemoryMetadata(hand) {}
+
+    using BasicMemoryMetadata::compare_and_swap;
+    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, std::uint64_t lease,
+                                         Deadline deadline) {
+        auto done =
+            co_await BasicMemoryMetadata::compare_and_swap(std::move(key), version, std::move(value), lease, deadline);
+        if (lost.fetch_sub(1) > 0) co_return Errc::connection_lost;
+        co_return done;
+    }
+    std::atomic<int> lost = 0; ///< answers that do not arrive, of what was done all the same
+};
+struct SharedTraits : Traits {
+    using Metadata = Shared;
+};
+
 } // namespace
+
+TEST_CASE("kept record: an owner that was stopped for longer than his record lives takes nothing from his heir") {
+    auto runtime = Runtime({.threads = 2});
+    auto hand = ManualClock();
+    const auto metadata = std::make_shared<Shared>(hand);
+    auto memory = std::array<std::byte, 4096>();
+    auto owner = TransferEngine<SharedTraits>(runtime, {.name = "owner", .metadata = metadata});
+    auto heir = TransferEngine<SharedTraits>(runtime, {.name = "owner", .metadata = metadata});
+    REQUIRE(runtime.run(owner.register_memory(memory, Rights::read)).has_value());
+    CHECK(runtime.run(heir.register_memory(memory, Rights::read)).error() == Errc::conflict);
+    hand.advance(1min); // for the server; the owner's keeper has yet to look again
+    REQUIRE(runtime.run(heir.register_memory(memory, Rights::read)).has_value());
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).error() == Errc::conflict);
+    runtime.run(owner.close());
+    const auto segment = runtime.run(heir.open("owner", 5s));
+    REQUIRE(segment.has_value());
+    CHECK(segment->record().generation == heir.generation());
+    runtime.run(heir.close());
+    CHECK(runtime.run(metadata->get("owner", 5s)).error() == Errc::not_found);
+}
+
+TEST_CASE("kept record: an owner who is not told that he has the name finds out") {
+    auto runtime = Runtime({.threads = 2});
+    const auto metadata = std::make_shared<Shared>(ManualClock());
+    auto memory = std::array<std::byte, 4096>();
+    auto owner = TransferEngine<SharedTraits>(runtime, {.name = "owner", .metadata = metadata});
+    metadata->lost = 1;
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).error() == Errc::connection_lost);
+    REQUIRE(runtime.run(metadata->get("owner", 5s)).has_value()); // it was done
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).has_value());
+    metadata->lost = 1;
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).error() == Errc::connection_lost);
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).has_value());
+    CHECK(runtime.run(owner.open("owner", 5s)).value().record().buffers.size() == 2);
+    runtime.run(owner.close());
+    CHECK(runtime.run(metadata->get("owner", 5s)).error() == Errc::not_found);
+}
 
 TEST_CASE("kept record: engines find each other through a server, and a name has one owner") {
     auto runtime = Runtime({.threads = 2});

@@ -79,6 +79,9 @@ TEST_CASE("http: what no client of ours would ask is refused with a sentence, an
     CHECK(asked("PUT /metadata?key=a&lease=7").starts_with("HTTP/1.1 404"));
     CHECK(asked("PUT /metadata?key=a", "If-Match: 7\r\n").starts_with("HTTP/1.1 400"));
     CHECK(asked("PUT /metadata?key=a", "If-Match: \"7\"\r\n").starts_with("HTTP/1.1 412"));
+    CHECK(asked("DELETE /metadata?key=a", "If-Match: \"7\"\r\n").starts_with("HTTP/1.1 412"));
+    CHECK(asked("DELETE /metadata?key=a", "If-Match: *\r\n").starts_with("HTTP/1.1 400"));
+    CHECK(asked("DELETE /metadata?key=a").starts_with("HTTP/1.1 200"));
     CHECK(asked("GET /metadata?key=a").starts_with("HTTP/1.1 404"));
     CHECK(asked("GET /metadata?key=" + std::string(20'000, 'a')).starts_with("HTTP/1.1 413"));
     CHECK(asked("PUT /metadata?key=a", "Content-Length: 99999999999\r\n").starts_with("HTTP/1.1 413"));
@@ -92,6 +95,45 @@ TEST_CASE("http: what no client of ours would ask is refused with a sentence, an
     for (int i = 0; i < 10; ++i) silent.emplace_back(server.endpoint());
     for (auto& peer : silent) CHECK(peer.is_cut_off());
     CHECK(runtime.run(metadata.get("a", 5s)).value().value == "b");
+    runtime.run(metadata.close());
+    runtime.run(server.close());
+}
+
+TEST_CASE("http: what a server holds, and what it has in hand, is bounded") {
+    auto runtime = Runtime({.threads = 2});
+    auto server = HttpMetadataServer<>(
+        runtime,
+        {.most_bytes = 256 * KiB, .most_body_bytes = 100 * KiB, .most_in_hand_bytes = 150 * KiB, .idle = 500ms});
+    server.start();
+    auto metadata = HttpMetadata(runtime, {.server = server.endpoint()});
+    const auto put = [&](std::string key, std::size_t bytes) {
+        return runtime.run(metadata.put(std::move(key), std::string(bytes, 'x'), 5s));
+    };
+    CHECK(put("large", 101 * KiB).error() == Errc::too_large);
+    CHECK(put("a", 100 * KiB).has_value());
+    CHECK(put("b", 100 * KiB).has_value());
+    CHECK(put("c", 100 * KiB).error() == Errc::no_space);
+    CHECK(put("b", 90 * KiB).has_value()); // in the place of what was there
+    CHECK(runtime.run(metadata.remove("a", 5s)).has_value());
+    CHECK(put("c", 100 * KiB).has_value());
+    auto leases = 0;
+    while (leases < 10'000 && runtime.run(metadata.grant(200ms, 5s))) ++leases;
+    CHECK(leases < 1'000);
+    CHECK(runtime.run(metadata.grant(1h, 5s)).error() == Errc::no_space);
+    std::this_thread::sleep_for(250ms);
+    CHECK(runtime.run(metadata.grant(1h, 5s)).has_value());
+    {
+        // One that promises much, and one that does not say how much, and send nothing: others are told to try again.
+        auto slow = RawPeer(server.endpoint());
+        slow.say("PUT /metadata?key=s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        auto refused = Result<std::uint64_t>();
+        for (const auto until = Deadline(400ms); !until.passed() && !refused.has_error();) refused = put("d", 90 * KiB);
+        CHECK(refused.error() == Errc::no_space);
+        CHECK(refused.error().message().find("try again") != std::string::npos);
+        CHECK(slow.is_cut_off());
+    }
+    CHECK(runtime.run(metadata.remove("c", 5s)).has_value());
+    CHECK(put("d", 90 * KiB).has_value());
     runtime.run(metadata.close());
     runtime.run(server.close());
 }

@@ -91,3 +91,21 @@ TEST_CASE("redis: answers that are none are errors, and never more") {
         runtime.run(metadata.close());
     }
 }
+
+TEST_CASE("redis: an answer that does not end is not kept for ever") {
+    auto runtime = Runtime({.threads = 2});
+    auto server = SilentServer();
+    auto config = RedisMetadataConfig{.server = server.endpoint()};
+    auto metadata = RedisMetadata<>(runtime, std::move(config));
+    auto got = Result<Document>();
+    {
+        auto waiting = std::jthread([&] { got = runtime.run(metadata.get("a", 10s)); });
+        auto peer = RawPeer(server.acceptor);
+        peer.say("*2\r\n$500000000\r\n");
+        const auto more = std::string(1'000'000, 'x');
+        for (auto i = 0; i < 80; ++i) peer.say(more); // until it hangs up
+        waiting.join();
+    }
+    CHECK(got.error() == Errc::too_large);
+    runtime.run(metadata.close());
+}

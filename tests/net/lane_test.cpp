@@ -441,13 +441,13 @@ TEST_CASE("lane: a slot makes a new lane when the server comes back, and pauses 
                                    {.first = 20ms, .most = 40ms});
     const auto ask = [&] {
         auto operation = call(1, "x");
-        const auto lane = slot.lane();
+        const auto lane = slot.lane(10s);
         if (!lane) return lane.error().code();
         (void)runtime.run(run(lane->get(), &operation, 10s));
         return operation.error.code();
     };
     CHECK(ask() == Errc::ok);
-    CHECK(slot.lane().value() == slot.lane().value()); // one for all who ask
+    CHECK(slot.lane(10s).value() == slot.lane(10s).value()); // one for all who ask
     server.reset();
     auto failures = 0;
     for (int i = 0; i < 50; ++i) failures += ask() != Errc::ok;
@@ -480,7 +480,7 @@ TEST_CASE("lane slot: a server that hangs up after its hello is not asked again 
                                    {.first = 50ms, .most = 200ms});
     for (const auto until = Deadline(1s); !until.passed();) {
         auto operation = call(1, "x");
-        const auto lane = slot.lane();
+        const auto lane = slot.lane(10s);
         if (lane) (void)runtime.run(run(lane->get(), &operation, 1s));
     }
     CHECK(connections < 30);

@@ -7,6 +7,7 @@
 #include <mooncake/transport/tcp.hpp>
 
 #include "echo.hpp"
+#include "repeat_service.hpp"
 
 #include <doctest/doctest.h>
 
@@ -31,15 +32,6 @@ struct TestPsk : PskTcp {
     TestPsk() : PskTcp({.key = key}) {}
 };
 
-struct Text {
-    std::string text;
-};
-struct Repeat {
-    static constexpr std::uint32_t method = 1;
-    using Reply = Text;
-    std::string text;
-};
-
 struct Parrot {
     explicit Parrot(ConnectionConfig connection = {})
         : server(runtime, *service, {.connection = connection, .log = book.log()}, PskTcp({.key = key})) {
@@ -47,11 +39,6 @@ struct Parrot {
     }
     ~Parrot() { runtime.run(server.close()); }
 
-    static std::unique_ptr<RpcService> make_service() {
-        auto made = std::make_unique<RpcService>();
-        made->on<Repeat>([](const Repeat& request) -> Result<Text> { return Text{request.text}; });
-        return made;
-    }
     template <StreamPolicy P>
     Error ask(P policy) {
         return ask_at(server.endpoint(), std::move(policy));
@@ -68,7 +55,7 @@ struct Parrot {
 
     LogBook book;
     Runtime runtime{{.threads = 2}};
-    std::unique_ptr<RpcService> service = make_service();
+    std::unique_ptr<RpcService> service = make_repeat_service();
     Server<PskTcp> server;
 };
 

@@ -10,6 +10,7 @@
 
 #include "certificates.hpp"
 #include "echo.hpp"
+#include "repeat_service.hpp"
 
 #include <doctest/doctest.h>
 
@@ -32,15 +33,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Text {
-    std::string text;
-};
-struct Repeat {
-    static constexpr std::uint32_t method = 1;
-    using Reply = Text;
-    std::string text;
-};
-
 /// A server that repeats what it is told, over TLS.
 struct Parrot {
     explicit Parrot(TlsConfig config, ConnectionConfig connection = {})
@@ -48,12 +40,6 @@ struct Parrot {
         server.start();
     }
     ~Parrot() { runtime.run(server.close()); }
-
-    static std::unique_ptr<RpcService> make_service() {
-        auto made = std::make_unique<RpcService>();
-        made->on<Repeat>([](const Repeat& request) -> Result<Text> { return Text{request.text}; });
-        return made;
-    }
 
     /// What a client of these credentials gets, and `Errc::ok` if it is `text`.
     Error ask(const TlsConfig& config, const std::string& text = "hello", std::string host = "127.0.0.1") {
@@ -67,7 +53,7 @@ struct Parrot {
 
     LogBook book;
     Runtime runtime{{.threads = 2}};
-    std::unique_ptr<RpcService> service = make_service();
+    std::unique_ptr<RpcService> service = make_repeat_service();
     Server<TlsTcp> server;
 };
 

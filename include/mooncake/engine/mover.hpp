@@ -47,16 +47,12 @@ class Mover {
             for (auto path = choice.next(); path && !current.slices.empty(); path = choice.next()) {
                 const auto deadline = group.slices.deadline;
                 const auto patience = patience_within(deadline);
-                current.deadline = deadline;
-                if (choice.more()) current.deadline = attempt_until(current, patience, deadline);
-                else if (deadline.is_never() && !(failure == Errc::ok)) // nobody else says when it is over
-                    current.deadline = attempt_until(current, patience_after_failure, deadline);
+                current.deadline = choice.more() ? attempt_until(current, patience, deadline) : deadline;
                 begin_attempt(*state, *path);
                 const auto moved = co_await pool_.transfer(*path, state, current);
                 const auto silent = pass_on_what_was_not_answered(current, deadline);
                 if (!moved || silent) {
-                    if (!moved) failure = moved.error();
-                    else if (failure == Errc::ok) failure = silence(*path);
+                    failure = moved ? silence(*path) : moved.error();
                     choice.failed(*path);
                     if (!moved || says_something(patience)) failed(*state, *path);
                 } else if (answered(current)) {
@@ -136,7 +132,6 @@ class Mover {
   private:
     static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
     static constexpr unsigned most_doublings = 6;
-    static constexpr Duration patience_after_failure = std::chrono::milliseconds{1'000};
 
     /// The others are left some time as well.
     [[nodiscard]] Duration patience_within(Deadline deadline) const {

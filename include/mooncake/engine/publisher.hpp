@@ -94,13 +94,19 @@ class Publisher {
     asio::awaitable<void> forget() {
         co_await keeping_.close();
         auto name = std::string();
+        auto version = std::uint64_t{0};
         {
             const auto lock = std::lock_guard(mutex_);
-            if (std::exchange(version_, 0) == 0) co_return;
+            version = std::exchange(version_, 0);
+            if (version == 0) co_return;
             name = record_.name;
         }
-        const auto forgotten = co_await metadata_->remove(name, Deadline(std::chrono::seconds(1)));
-        if (!forgotten)
+        const auto within = Deadline(std::chrono::seconds(1));
+        auto forgotten = Result<void>();
+        // By its version: while this process was stopped it may have lapsed, and somebody else may have the name.
+        if constexpr (M::capabilities.compare_and_swap) forgotten = co_await metadata_->remove(name, version, within);
+        else forgotten = co_await metadata_->remove(name, within);
+        if (!forgotten && forgotten.error() != Errc::conflict)
             log_(Severity::warning,
                  "the record of " + in_quotes(name, 256) + " could not be removed: " + forgotten.error().message());
     }
@@ -151,11 +157,12 @@ class Publisher {
             known = version_;
             written_ = changes_;
         }
-        auto stored = Result<std::uint64_t>();
-        if constexpr (leased) stored = co_await swap_leased(name, known, std::move(document));
-        else if constexpr (M::capabilities.compare_and_swap)
-            stored = co_await metadata_->compare_and_swap(name, known, std::move(document), Deadline());
-        else stored = co_await metadata_->put(name, std::move(document), Deadline());
+        auto stored = co_await store(name, known, document);
+        if (!stored && stored.error() == Errc::conflict) {
+            // It may be our own, of which we were not told: the answer was lost.
+            const auto mine = co_await version_of_mine(name);
+            if (mine != 0) stored = co_await store(name, mine, std::move(document));
+        }
         if (!stored && stored.error() == Errc::conflict)
             co_return Error(Errc::conflict, "another process holds the name " + in_quotes(name, 256) + " (" +
                                                 std::string(stored.error().context()) +
@@ -164,6 +171,21 @@ class Publisher {
         const auto lock = std::lock_guard(mutex_);
         version_ = *stored;
         co_return ok;
+    }
+
+    Task<std::uint64_t> store(std::string name, std::uint64_t known, std::string document) {
+        if constexpr (leased) return swap_leased(std::move(name), known, std::move(document));
+        else if constexpr (M::capabilities.compare_and_swap)
+            return metadata_->compare_and_swap(std::move(name), known, std::move(document), Deadline());
+        else return metadata_->put(std::move(name), std::move(document), Deadline());
+    }
+
+    /// The version of the record that is there, if it is of this incarnation of this segment; else 0.
+    asio::awaitable<std::uint64_t> version_of_mine(std::string name) {
+        const auto there = co_await metadata_->get(std::move(name), Deadline());
+        if (!there) co_return 0;
+        const auto record = decode_record(there->value);
+        co_return record && record->generation == record_.generation ? there->version : 0;
     }
 
     /// The record goes with its lease, and that with this process, which keeps it alive. One that is over, since nothing was

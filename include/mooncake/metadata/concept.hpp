@@ -40,6 +40,7 @@ template <class M>
 concept SwappingMetadata =
     requires(M& metadata, std::string key, std::string value, std::uint64_t version, Deadline deadline) {
         { metadata.compare_and_swap(key, version, value, deadline) } -> std::same_as<Task<std::uint64_t>>;
+        { metadata.remove(key, version, deadline) } -> std::same_as<Task<void>>;
     };
 template <class M>
 concept OnDemandMetadata =
@@ -78,6 +79,7 @@ concept OwningMetadata = requires(M& metadata, std::string key, std::string valu
 /// | `m.locator(key)` | the key under which *others* get what was put under `key` here | |
 /// | `m.start()`, `m.close()` | begins, ends what serves others; `close` is idempotent | |
 /// | compare_and_swap: `m.compare_and_swap(key, version, value, deadline)` | puts if the version is still that (0: none); gives the new one | `conflict` |
+/// | compare_and_swap: `m.remove(key, version, deadline)` | it is gone, if the version was still that | `conflict` |
 /// | on_demand: `m.offer(key, make, deadline)` | as `put` of what `make()` gives whenever somebody asks, at that time, until the next `put`, `offer` or `remove` of the key has returned; gives a version | as `put` |
 /// | list: `m.list(prefix, deadline)` | what there is, by key | |
 /// | watch: `m.watch(prefix, version, deadline)` | the latest changes after `version`, by version; waits for one | `timed_out`, `cancelled`, `conflict` (too old: list again) |

@@ -2,9 +2,9 @@
 
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/metadata/base64.hpp>
-#include <mooncake/metadata/concept.hpp>
 #include <mooncake/metadata/fwd.hpp>
 #include <mooncake/metadata/http_client.hpp>
+#include <mooncake/metadata/remote_metadata.hpp>
 #include <mooncake/net/plain_tcp.hpp>
 
 #include <nlohmann/json.hpp>
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,69 +100,31 @@ enum class Presence : std::uint8_t { there, removed };
 } // namespace metadata::detail
 
 /// Choose this when: there is an etcd, as many clusters have. Through its JSON gateway (v3); versions are its revisions. Watches
-/// resume where they were after a reconnect; leases live at least as long as etcd's least time to live, some seconds.
+/// resume where they were after a reconnect; leases live at least as long as etcd's least time to live, some seconds. In the clear:
+/// `TlsTcp` is for processes of this library among themselves.
 ///
 /// Errors: those of `MetadataBackend`, and `connection_lost` (a change may have been made), `protocol_error`, `too_large`
 /// (more than etcd's `--max-request-bytes`), `closed`.
 template <class P>
-class EtcdMetadata {
-    static_assert(StreamPolicy<P>);
+class EtcdMetadata : public metadata::detail::RemoteMetadata<EtcdMetadata<P>, P> {
+    using Base = metadata::detail::RemoteMetadata<EtcdMetadata, P>;
 
   public:
     static constexpr auto capabilities =
         MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true, .outlives = true};
 
     explicit EtcdMetadata(Runtime& runtime, EtcdMetadataConfig config = {}, P policy = {})
-        : config_(std::move(config)), connections_(runtime, config_.server, config_.answer_within, std::move(policy)) {}
-
-    Task<std::uint64_t> put(std::string key, std::string value, Deadline deadline) {
-        return connections_.run(put_now(put_of(key, value, 0)), deadline);
-    }
-    Task<Document> get(std::string key, Deadline deadline) {
-        return connections_.run(get_now(std::move(key)), deadline);
-    }
-    Task<void> remove(std::string key, Deadline deadline) {
-        return connections_.run(remove_now(std::move(key)), deadline);
-    }
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline deadline) {
-        return compare_and_swap(std::move(key), version, std::move(value), 0, deadline);
-    }
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, std::uint64_t lease,
-                                         Deadline deadline) {
-        return connections_.run(swap_now(key, version, put_of(key, value, lease)), deadline);
-    }
-    Task<std::vector<DocumentChange>> list(std::string prefix, Deadline deadline) {
-        return connections_.run(list_now(std::move(prefix)), deadline);
-    }
-    Task<std::vector<DocumentChange>> watch(std::string prefix, std::uint64_t version, Deadline deadline) {
-        if (deadline.is_never()) deadline = Deadline(metadata::detail::long_time);
-        return connections_.run(watch_now(std::move(prefix), version), deadline);
-    }
-    Task<std::uint64_t> grant(std::chrono::milliseconds ttl, Deadline deadline) {
-        return connections_.run(grant_now(ttl), deadline);
-    }
-    Task<void> keep_alive(std::uint64_t lease, Deadline deadline) {
-        return connections_.run(keep_alive_now(lease), deadline);
-    }
-    Task<std::uint64_t> put_leased(std::string key, std::string value, std::uint64_t lease, Deadline deadline) {
-        return connections_.run(put_now(put_of(key, value, lease)), deadline);
-    }
-
-    [[nodiscard]] std::string locator(std::string key) const { return key; }
-    void start() noexcept {}
-    asio::awaitable<void> close() { return connections_.close(); }
+        : Base(runtime, config.server, config.answer_within, std::move(policy)), config_(std::move(config)) {}
 
   private:
+    friend Base;
+    using Base::connections_;
     using Json = metadata::detail::Json;
+    using Putting = metadata::detail::Putting;
     using Question = metadata::detail::HttpQuestion;
 
     [[nodiscard]] std::string full(std::string_view key) const {
         return metadata::detail::base64_encoded(config_.prefix + std::string(key));
-    }
-    [[nodiscard]] Json put_of(const std::string& key, const std::string& value, std::uint64_t lease) const {
-        auto put = Json{{"key", full(key)}, {"value", metadata::detail::base64_encoded(value)}};
-        if (lease != 0) put["lease"] = std::to_string(lease);
-        return put;
     }
     /// All keys with that prefix.
     [[nodiscard]] Json range_of(std::string_view prefix) const {
@@ -206,8 +169,30 @@ class EtcdMetadata {
         return revision;
     }
 
-    Task<std::uint64_t> put_now(Json put) {
-        const auto answer = co_await call("/v3/kv/put", std::move(put));
+    /// A request, or the same as part of a transaction that does it only if the key is at a version.
+    /// Errors: those of `call`, `conflict`.
+    Task<Json> change(std::string key, std::optional<std::uint64_t> version, std::string_view kind, Json request) {
+        if (!version) return call(kind == "request_put" ? "/v3/kv/put" : "/v3/kv/deleterange", std::move(request));
+        auto transaction = Json{{"compare", Json::array({Json{{"key", full(key)},
+                                                              {"target", "MOD"},
+                                                              {"result", "EQUAL"},
+                                                              {"mod_revision", std::to_string(*version)}}})},
+                                {"success", Json::array({Json{{kind, std::move(request)}}})}};
+        return transact(std::move(key), *version, std::move(transaction));
+    }
+    Task<Json> transact(std::string key, std::uint64_t version, Json transaction) {
+        auto answer = co_await call("/v3/kv/txn", std::move(transaction));
+        if (!answer) co_return answer;
+        const auto* const succeeded = metadata::detail::member(&*answer, "succeeded");
+        if (succeeded == nullptr || !succeeded->is_boolean() || !succeeded->template get<bool>())
+            co_return Base::conflict(key, version);
+        co_return answer;
+    }
+
+    Task<std::uint64_t> put_now(std::string key, std::string value, Putting putting) {
+        auto put = Json{{"key", full(key)}, {"value", metadata::detail::base64_encoded(value)}};
+        if (putting.lease != 0) put["lease"] = std::to_string(putting.lease);
+        const auto answer = co_await change(std::move(key), putting.over, "request_put", std::move(put));
         if (!answer) co_return answer.error();
         co_return revision_in(*answer);
     }
@@ -218,30 +203,15 @@ class EtcdMetadata {
         if (!answer) co_return answer.error();
         auto found = changes_in(*answer);
         if (!found) co_return found.error();
-        if (found->empty())
-            co_return Error(Errc::not_found, to_string(config_.server) + " has no record of " + in_quotes(key, 256));
+        if (found->empty()) co_return this->no_record_of(key);
         co_return std::move(found->front().document);
     }
 
-    Task<void> remove_now(std::string key) {
+    Task<void> remove_now(std::string key, std::optional<std::uint64_t> version) {
         auto range = Json{{"key", full(key)}};
-        const auto answer = co_await call("/v3/kv/deleterange", std::move(range));
+        const auto answer = co_await change(std::move(key), version, "request_delete_range", std::move(range));
         if (!answer) co_return answer.error();
         co_return ok;
-    }
-
-    Task<std::uint64_t> swap_now(std::string key, std::uint64_t version, Json put) {
-        auto compare =
-            Json{{"key", full(key)}, {"target", "MOD"}, {"result", "EQUAL"}, {"mod_revision", std::to_string(version)}};
-        auto request = Json{{"compare", Json::array({std::move(compare)})},
-                            {"success", Json::array({Json{{"request_put", std::move(put)}}})}};
-        const auto answer = co_await call("/v3/kv/txn", std::move(request));
-        if (!answer) co_return answer.error();
-        const auto* const succeeded = metadata::detail::member(&*answer, "succeeded");
-        if (succeeded == nullptr || !succeeded->is_boolean() || !succeeded->template get<bool>())
-            co_return Error(Errc::conflict,
-                            in_quotes(key, 256) + " is at another version than " + std::to_string(version));
-        co_return revision_in(*answer);
     }
 
     [[nodiscard]] Result<std::vector<DocumentChange>> changes_in(const Json& answer) const {
@@ -263,7 +233,7 @@ class EtcdMetadata {
         co_return changes_in(*answer);
     }
 
-    Task<std::vector<DocumentChange>> watch_now(std::string prefix, std::uint64_t version) {
+    Task<std::vector<DocumentChange>> watch_now(std::string prefix, std::uint64_t version, Deadline) {
         auto create = range_of(prefix);
         create["start_revision"] = std::to_string(version + 1);
         auto asked = question("/v3/watch", Json{{"create_request", std::move(create)}});
@@ -295,13 +265,11 @@ class EtcdMetadata {
         const auto answer = co_await call("/v3/lease/keepalive", std::move(request));
         if (!answer) co_return answer.error();
         const auto* const result = metadata::detail::member(&*answer, "result");
-        if (metadata::detail::number_of(metadata::detail::member(result, "TTL")) == 0)
-            co_return Error(Errc::not_found, "the lease is over; grant another and put again");
+        if (metadata::detail::number_of(metadata::detail::member(result, "TTL")) == 0) co_return Base::lease_over();
         co_return ok;
     }
 
     const EtcdMetadataConfig config_;
-    metadata::detail::ServerConnections<P> connections_;
 };
 
 static_assert(MetadataBackend<EtcdMetadata<>>);

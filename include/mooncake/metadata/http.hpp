@@ -1,9 +1,9 @@
 #pragma once
 
 #include <mooncake/core/in_quotes.hpp>
-#include <mooncake/metadata/concept.hpp>
 #include <mooncake/metadata/fwd.hpp>
 #include <mooncake/metadata/http_client.hpp>
+#include <mooncake/metadata/remote_metadata.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/plain_tcp.hpp>
 
@@ -32,8 +32,8 @@ struct HttpMetadataConfig {
 ///
 /// Errors: those of `MetadataBackend`, and `connection_lost` (a change may have been made), `protocol_error`, `closed`.
 template <HttpDialect Dialect, class P>
-class BasicHttpMetadata {
-    static_assert(StreamPolicy<P>);
+class BasicHttpMetadata : public metadata::detail::RemoteMetadata<BasicHttpMetadata<Dialect, P>, P> {
+    using Base = metadata::detail::RemoteMetadata<BasicHttpMetadata, P>;
     static constexpr bool versioned = Dialect == HttpDialect::versioned;
 
   public:
@@ -41,65 +41,11 @@ class BasicHttpMetadata {
         .compare_and_swap = versioned, .list = versioned, .watch = versioned, .lease = versioned, .outlives = true};
 
     BasicHttpMetadata(Runtime& runtime, HttpMetadataConfig config, P policy = {})
-        : config_(std::move(config)), connections_(runtime, config_.server, config_.answer_within, std::move(policy)) {}
-
-    Task<std::uint64_t> put(std::string key, std::string value, Deadline deadline) {
-        return connections_.run(change(verb::put, of_key(key), std::move(value)), deadline);
-    }
-    Task<Document> get(std::string key, Deadline deadline) {
-        return connections_.run(get_now(std::move(key)), deadline);
-    }
-    Task<void> remove(std::string key, Deadline deadline) {
-        return connections_.run(remove_now(std::move(key)), deadline);
-    }
-
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline deadline)
-        requires versioned
-    {
-        return compare_and_swap(std::move(key), version, std::move(value), 0, deadline);
-    }
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, std::uint64_t lease,
-                                         Deadline deadline)
-        requires versioned
-    {
-        auto query = of_key(key);
-        if (lease != 0) query += "&lease=" + std::to_string(lease);
-        return connections_.run(change(verb::put, std::move(query), std::move(value), version), deadline);
-    }
-    Task<std::vector<DocumentChange>> list(std::string prefix, Deadline deadline)
-        requires versioned
-    {
-        return connections_.run(list_now(std::move(prefix)), deadline);
-    }
-    Task<std::vector<DocumentChange>> watch(std::string prefix, std::uint64_t version, Deadline deadline)
-        requires versioned
-    {
-        if (deadline.is_never()) deadline = Deadline(metadata::detail::long_time);
-        return connections_.run(watch_now(std::move(prefix), version, deadline), deadline);
-    }
-
-    Task<std::uint64_t> grant(std::chrono::milliseconds ttl, Deadline deadline)
-        requires versioned
-    {
-        return connections_.run(grant_now(ttl), deadline);
-    }
-    Task<void> keep_alive(std::uint64_t lease, Deadline deadline)
-        requires versioned
-    {
-        return connections_.run(keep_alive_now(lease), deadline);
-    }
-    Task<std::uint64_t> put_leased(std::string key, std::string value, std::uint64_t lease, Deadline deadline)
-        requires versioned
-    {
-        auto query = of_key(key) + "&lease=" + std::to_string(lease);
-        return connections_.run(change(verb::put, std::move(query), std::move(value)), deadline);
-    }
-
-    [[nodiscard]] std::string locator(std::string key) const { return key; }
-    void start() noexcept {}
-    asio::awaitable<void> close() { return connections_.close(); }
+        : Base(runtime, config.server, config.answer_within, std::move(policy)), config_(std::move(config)) {}
 
   private:
+    friend Base;
+    using Base::connections_;
     using Question = metadata::detail::HttpQuestion;
     using Answer = metadata::detail::HttpAnswer;
     using verb = metadata::detail::http::verb;
@@ -117,6 +63,7 @@ class BasicHttpMetadata {
         if (answer.status == 404) return {Errc::not_found, says};
         if (answer.status == 410 || answer.status == 412) return {Errc::conflict, says};
         if (answer.status == 413) return {Errc::too_large, says};
+        if (answer.status == 507) return {Errc::no_space, says};
         return {Errc::protocol_error, to_string(config_.server) + " answers with status " +
                                           std::to_string(answer.status) + ", and says: " + in_quotes(answer.body, 256) +
                                           "; is it a metadata server, and is " + in_quotes(config_.path) +
@@ -134,13 +81,18 @@ class BasicHttpMetadata {
         return version;
     }
 
-    /// `expected`: the version that is there, 0 for none; nothing: whatever is.
-    Task<std::uint64_t> change(verb method, std::string query, std::string body,
-                               std::optional<std::uint64_t> expected = std::nullopt) {
-        auto asked = question(method, query);
-        asked.body = std::move(body);
-        if (expected == 0U) asked.if_none_match = "*";
-        else if (expected) asked.if_match = metadata::detail::etag_of(*expected);
+    /// Says which version has to be there. Without one: whatever is.
+    static void expect(Question& question, std::optional<std::uint64_t> version) {
+        if (version == 0U) question.if_none_match = "*";
+        else if (version) question.if_match = metadata::detail::etag_of(*version);
+    }
+
+    Task<std::uint64_t> put_now(std::string key, std::string value, metadata::detail::Putting putting) {
+        auto query = of_key(key);
+        if (putting.lease != 0) query += "&lease=" + std::to_string(putting.lease);
+        auto asked = question(verb::put, query);
+        asked.body = std::move(value);
+        expect(asked, putting.over);
         const auto answer = co_await metadata::detail::ask(connections_, std::move(asked));
         if (!answer) co_return answer.error();
         if (answer->status != 200) co_return error_of(*answer);
@@ -151,8 +103,7 @@ class BasicHttpMetadata {
         auto asked = question(verb::get, of_key(key));
         auto answer = co_await metadata::detail::ask(connections_, std::move(asked));
         if (!answer) co_return answer.error();
-        if (answer->status == 404)
-            co_return Error(Errc::not_found, to_string(config_.server) + " has no record of " + in_quotes(key, 256));
+        if (answer->status == 404) co_return this->no_record_of(key);
         if (answer->status != 200) co_return error_of(*answer);
         auto version = std::uint64_t{1};
         if constexpr (versioned) {
@@ -163,8 +114,9 @@ class BasicHttpMetadata {
         co_return Document{.value = std::move(answer->body), .version = version};
     }
 
-    Task<void> remove_now(std::string key) {
+    Task<void> remove_now(std::string key, std::optional<std::uint64_t> version) {
         auto asked = question(verb::delete_, of_key(key));
+        expect(asked, version);
         const auto answer = co_await metadata::detail::ask(connections_, std::move(asked));
         if (!answer) co_return answer.error();
         if (answer->status != 200 && answer->status != 204 && answer->status != 404) co_return error_of(*answer);
@@ -223,7 +175,6 @@ class BasicHttpMetadata {
     }
 
     const HttpMetadataConfig config_;
-    metadata::detail::ServerConnections<P> connections_;
     std::atomic<std::uint64_t> changes_ = 0; ///< made here: what a plain server's versions are
 };
 

@@ -45,11 +45,10 @@ Task<HttpAnswer> ask(ServerConnections<P>& connections, HttpQuestion question) {
     const auto name = to_string(connections.server());
     const auto failed = [&name](const boost::system::error_code& error) {
         if (error == asio::error::operation_aborted) return Error(Errc::cancelled);
-        if (error == http::error::body_limit || error == http::error::header_limit)
+        if (is_too_large(error))
             return Error(Errc::too_large,
                          "the answer of " + name + " is larger than " + std::to_string(most_http_body) + " bytes");
-        if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-            error != http::error::end_of_stream && error != http::error::partial_message)
+        if (is_no_http(error))
             return Error(Errc::protocol_error, name + " does not answer as an HTTP server does: " + error.message());
         return Error(Errc::connection_lost,
                      name + " closed the connection before it had answered; what was asked of it may have been done");

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/closing.hpp>
 #include <mooncake/core/log.hpp>
+#include <mooncake/core/repeats.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/core/scope.hpp>
 #include <mooncake/core/with_deadline.hpp>
@@ -30,8 +31,12 @@ namespace mooncake {
 
 struct HttpMetadataServerConfig {
     ListenConfig listen = {};
-    std::string path = "/metadata";  ///< begins with a slash
-    std::size_t connections = 1'024; ///< at once; those beyond are closed as they come
+    std::string path = "/metadata";           ///< begins with a slash
+    std::size_t connections = 1'024;          ///< at once; those beyond are closed as they come
+    std::uint64_t most_bytes = 1 * GiB;       ///< of records and leases that are held; what would be beyond is refused
+    std::uint64_t most_body_bytes = 16 * MiB; ///< of one request
+    std::uint64_t most_in_hand_bytes =
+        512 * MiB; ///< of bodies that come in or go out; who would need more is told to try again
     std::chrono::milliseconds idle{
         60'000}; ///< after which a connection that asks nothing, or takes no answer, is closed
     Log log = {};
@@ -48,9 +53,9 @@ class HttpMetadataServer {
 
   public:
     explicit HttpMetadataServer(Runtime& runtime, HttpMetadataServerConfig config = {}, P policy = {})
-        : config_(std::move(config)), policy_(std::move(policy)), tenant_(std::in_place, runtime),
-          scope_(runtime.next_executor()), listener_(policy_.listen(scope_.executor(), config_.listen)),
-          endpoint_(listener_.endpoint()) {}
+        : config_(std::move(config)), policy_(std::move(policy)), log_(config_.log), records_({}, config_.most_bytes),
+          tenant_(std::in_place, runtime), scope_(runtime.next_executor()),
+          listener_(policy_.listen(scope_.executor(), config_.listen)), endpoint_(listener_.endpoint()) {}
 
     /// Where clients reach it.
     [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
@@ -86,13 +91,14 @@ class HttpMetadataServer {
             if (accepted) {
                 if (connections_ < config_.connections) (void)scope_.spawn(serve(std::move(*accepted->stream)));
                 else
-                    config_.log(Severity::warning, "a client of the metadata server was turned away: it serves " +
-                                                       std::to_string(connections_) + " already");
+                    log_(Severity::warning, "full",
+                         "a client of the metadata server was turned away: it serves " + std::to_string(connections_) +
+                             " already");
                 continue;
             }
             if (accepted.error() != Errc::system) co_return ok;
-            config_.log(Severity::warning,
-                        "accepting a client on " + to_string(endpoint_) + " failed: " + accepted.error().message());
+            log_(Severity::warning, "accept",
+                 "accepting a client on " + to_string(endpoint_) + " failed: " + accepted.error().message());
             auto pause = Event();
             const auto wake = co_await pause.wait(pause_of_accepting);
             if (wake == Wake::cancelled) co_return ok;
@@ -108,17 +114,18 @@ class HttpMetadataServer {
         auto buffer = Buffer(metadata::detail::most_http_header + 64 * KiB);
         for (auto keep = true; keep;) {
             auto request = Request();
-            const auto read = co_await with_deadline(read_request(stream, buffer, request), Deadline(config_.idle));
-            if (!read && read.error() != Errc::invalid_argument && read.error() != Errc::too_large)
-                co_return read.error();
+            auto in_hand = InHand(*this);
+            const auto read =
+                co_await with_deadline(read_request(stream, buffer, in_hand, request), Deadline(config_.idle));
+            if (!read && !is_answered(read.error())) co_return read.error();
             auto reply = Reply();
             if (read) {
                 auto answer = co_await answer_to(request);
                 if (!answer) co_return answer.error(); // it is being closed
                 reply = std::move(*answer);
+                if (!in_hand.add(reply.body.size())) reply = refused(too_much_in_hand());
             } else {
-                reply = {.status = read.error() == Errc::too_large ? 413U : 400U,
-                         .body = std::string(read.error().context())};
+                reply = refused(read.error());
             }
             keep = read && request.keep_alive();
             auto response = Response(static_cast<boost::beast::http::status>(reply.status), 11);
@@ -133,22 +140,60 @@ class HttpMetadataServer {
         co_return ok;
     }
 
-    /// Errors: `invalid_argument`, `too_large`: what came is answered with a sentence; `connection_lost`.
-    static Task<void> read_request(typename P::Stream& stream, Buffer& buffer, Request& request) {
+    /// Bytes of bodies that somebody has in hand, on the scope's executor.
+    class InHand {
+      public:
+        explicit InHand(HttpMetadataServer& server) noexcept : server_(server) {}
+        InHand(const InHand&) = delete;
+        InHand& operator=(const InHand&) = delete;
+        ~InHand() { server_.in_hand_ -= bytes_; }
+
+        /// False: all have too many.
+        [[nodiscard]] bool add(std::uint64_t bytes) noexcept {
+            if (bytes > server_.config_.most_in_hand_bytes - server_.in_hand_) return false;
+            server_.in_hand_ += bytes;
+            bytes_ += bytes;
+            return true;
+        }
+
+      private:
+        HttpMetadataServer& server_;
+        std::uint64_t bytes_ = 0;
+    };
+
+    [[nodiscard]] Error too_much_in_hand() const {
+        return {Errc::no_space,
+                "the bodies of other requests, " + std::to_string(in_hand_) + " bytes, leave no room; try again"};
+    }
+    /// Whether that is a request after all, though a wrong one, and not the end of a connection.
+    [[nodiscard]] static bool is_answered(const Error& error) noexcept {
+        return error == Errc::invalid_argument || error == Errc::too_large || error == Errc::no_space;
+    }
+
+    /// Errors: those that `is_answered` names; `connection_lost`.
+    Task<void> read_request(typename P::Stream& stream, Buffer& buffer, InHand& in_hand, Request& request) const {
         namespace http = boost::beast::http;
         auto parser = http::request_parser<http::string_body>();
         parser.header_limit(metadata::detail::most_http_header);
-        parser.body_limit(metadata::detail::most_http_body);
+        parser.body_limit(config_.most_body_bytes);
+        const auto [header_error, header_bytes] = co_await http::async_read_header(stream, buffer, parser, as_result);
+        if (header_error) co_return wrong(header_error);
+        const auto length = parser.content_length();
+        // One that does not say how long it is may be as long as it may be.
+        if (!in_hand.add(length ? *length : parser.chunked() ? config_.most_body_bytes : 0))
+            co_return too_much_in_hand();
         const auto [error, bytes] = co_await http::async_read(stream, buffer, parser, as_result);
-        if (error == http::error::body_limit || error == http::error::header_limit)
-            co_return Error(Errc::too_large, "a header may have " + std::to_string(metadata::detail::most_http_header) +
-                                                 " bytes, a body " + std::to_string(metadata::detail::most_http_body));
-        const auto malformed = error.category() == http::make_error_code(http::error::bad_method).category() &&
-                               error != http::error::end_of_stream && error != http::error::partial_message;
-        if (malformed) co_return Error(Errc::invalid_argument, "this is no HTTP/1.1 request: " + error.message());
-        if (error) co_return Errc::connection_lost;
+        if (error) co_return wrong(error);
         request = parser.release();
         co_return ok;
+    }
+    [[nodiscard]] Error wrong(const boost::system::error_code& error) const {
+        if (metadata::detail::is_too_large(error))
+            return {Errc::too_large, "a header may have " + std::to_string(metadata::detail::most_http_header) +
+                                         " bytes, a body " + std::to_string(config_.most_body_bytes)};
+        if (metadata::detail::is_no_http(error))
+            return {Errc::invalid_argument, "this is no HTTP/1.1 request: " + error.message()};
+        return Errc::connection_lost;
     }
 
     static Task<void> write_response(typename P::Stream& stream, Response& response) {
@@ -167,7 +212,7 @@ class HttpMetadataServer {
         const auto method = request.method();
         if (method == http_verb::get && target->has("key")) co_return co_await get(*target);
         if (method == http_verb::put && target->has("key")) co_return co_await put(*target, request);
-        if (method == http_verb::delete_ && target->has("key")) co_return co_await remove(*target);
+        if (method == http_verb::delete_ && target->has("key")) co_return co_await remove(*target, request);
         if (method == http_verb::get && target->has("prefix")) co_return co_await changes(*target);
         if (method == http_verb::post && target->has("ttl_ms")) co_return co_await grant(*target);
         if (method == http_verb::post && target->has("lease")) co_return co_await keep_alive(*target);
@@ -179,43 +224,61 @@ class HttpMetadataServer {
         return {.status = status, .body = std::string(why)};
     }
     [[nodiscard]] static Reply refused(const Error& why) {
-        const auto status = why == Errc::not_found ? 404U : why == Errc::conflict ? 412U : 400U;
-        return refused(status, why.context().empty() ? std::string_view("there is no such thing") : why.context());
+        return refused(status_of(why.code()),
+                       why.context().empty() ? std::string_view("there is no such thing") : why.context());
     }
-    [[nodiscard]] static Reply changed(const Result<std::uint64_t>& version) {
-        if (!version) return refused(version.error());
-        return {.version = *version};
+    [[nodiscard]] static unsigned status_of(Errc why) noexcept {
+        switch (why) {
+        case Errc::not_found: return 404;
+        case Errc::conflict: return 412;
+        case Errc::too_large: return 413;
+        case Errc::no_space: return 507;
+        default: return 400;
+        }
     }
-
     Task<Reply> get(const Target& target) {
         auto document = co_await records_.get(target.text("key"), Deadline());
         if (!document) co_return refused(document.error());
         co_return Reply{.body = std::move(document->value), .version = document->version};
     }
 
-    Task<Reply> put(const Target& target, Request& request) {
-        const auto& key = target.text("key");
+    /// The version that has to be there, 0 for none; nothing: whatever is. Errors: `invalid_argument`.
+    static Result<std::optional<std::uint64_t>> expected_by(const Request& request) {
         const auto if_match = std::string(request[boost::beast::http::field::if_match]);
         const auto if_none_match = std::string(request[boost::beast::http::field::if_none_match]);
-        if (!if_none_match.empty() && if_none_match != "*")
-            co_return refused(400, "If-None-Match may be * and nothing else");
-        const auto lease = target.has("lease") ? target.number("lease") : Result<std::uint64_t>(0);
-        if (!lease) co_return refused(lease.error());
-        if (if_match.empty() && if_none_match.empty()) {
-            auto putting = *lease == 0 ? records_.put(key, std::move(request.body()), Deadline())
-                                       : records_.put_leased(key, std::move(request.body()), *lease, Deadline());
-            const auto put = co_await std::move(putting);
-            co_return changed(put);
-        }
-        const auto expected = if_match.empty() ? Result<std::uint64_t>(0) : metadata::detail::version_of(if_match);
-        if (!expected) co_return refused(expected.error());
-        const auto swapped =
-            co_await records_.compare_and_swap(key, *expected, std::move(request.body()), *lease, Deadline());
-        co_return changed(swapped);
+        if (!if_none_match.empty() && (if_none_match != "*" || !if_match.empty()))
+            return Error(Errc::invalid_argument, "If-None-Match may be * and nothing else, and not beside If-Match");
+        if (!if_none_match.empty()) return std::optional<std::uint64_t>(0);
+        if (if_match.empty()) return std::optional<std::uint64_t>();
+        const auto version = metadata::detail::version_of(if_match);
+        if (!version) return version.error();
+        return std::optional(*version);
     }
 
-    Task<Reply> remove(const Target& target) {
-        const auto removed = co_await records_.remove(target.text("key"), Deadline());
+    Task<Reply> put(const Target& target, Request& request) {
+        const auto& key = target.text("key");
+        const auto expected = expected_by(request);
+        if (!expected) co_return refused(expected.error());
+        const auto lease = target.has("lease") ? target.number("lease") : Result<std::uint64_t>(0);
+        if (!lease) co_return refused(lease.error());
+        auto putting = Task<std::uint64_t>();
+        if (*expected)
+            putting = records_.compare_and_swap(key, **expected, std::move(request.body()), *lease, Deadline());
+        else if (*lease != 0) putting = records_.put_leased(key, std::move(request.body()), *lease, Deadline());
+        else putting = records_.put(key, std::move(request.body()), Deadline());
+        const auto put = co_await std::move(putting);
+        if (!put) co_return refused(put.error());
+        co_return Reply{.version = *put};
+    }
+
+    Task<Reply> remove(const Target& target, const Request& request) {
+        const auto& key = target.text("key");
+        const auto expected = expected_by(request);
+        if (!expected) co_return refused(expected.error());
+        auto removing = Task<void>();
+        if (*expected) removing = records_.remove(key, **expected, Deadline());
+        else removing = records_.remove(key, Deadline());
+        const auto removed = co_await std::move(removing);
         if (!removed) co_return refused(removed.error());
         co_return Reply();
     }
@@ -270,10 +333,12 @@ class HttpMetadataServer {
 
     const HttpMetadataServerConfig config_;
     const P policy_;
+    Repeats log_;
     MemoryMetadata records_;
     std::optional<Runtime::Tenant> tenant_; ///< until it is closed
     Closing closing_;
     std::size_t connections_ = 0;
+    std::uint64_t in_hand_ = 0; ///< bytes of bodies
     TaskScope scope_;
     typename P::Listener listener_;
     Endpoint endpoint_;

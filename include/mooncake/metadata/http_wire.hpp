@@ -6,6 +6,8 @@
 #include <mooncake/metadata/concept.hpp>
 #include <mooncake/metadata/parse_number.hpp>
 
+#include <boost/beast/http/error.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -24,16 +26,26 @@
 /// |---|---|
 /// | `GET <path>?key=K` | 200, the value, its version as `ETag`; 404 |
 /// | `PUT <path>?key=K`, optionally `&lease=L`, `If-Match: "version"` or `If-None-Match: *` | 200, `ETag`; 412: somebody else changed it; 404: the lease is over |
-/// | `DELETE <path>?key=K` | 200, also where there was none |
+/// | `DELETE <path>?key=K`, optionally `If-Match: "version"` | 200, also where there was none; 412 |
 /// | `GET <path>?prefix=P` | 200, `DocumentChanges` as the codec writes them |
 /// | `GET <path>?prefix=P&after=V&wait_ms=N` | the same, once there are changes; 204: none came in that time; 410: list again |
 /// | `POST <path>?ttl_ms=N` | 200, a lease's number |
 /// | `POST <path>?lease=L` | 200: it is kept alive; 404: it is over |
 namespace mooncake::metadata::detail {
 
-/// Larger bodies are refused, whoever sends them.
+/// Larger answers are refused by clients; what servers take they are told (`HttpMetadataServerConfig`).
 inline constexpr std::uint64_t most_http_body = 64 * MiB;
 inline constexpr std::uint32_t most_http_header = 16 * KiB;
+
+/// Whether what came is no HTTP at all, rather than too little of it.
+[[nodiscard]] inline bool is_no_http(const boost::system::error_code& error) noexcept {
+    namespace http = boost::beast::http;
+    return error.category() == http::make_error_code(http::error::bad_method).category() &&
+           error != http::error::end_of_stream && error != http::error::partial_message;
+}
+[[nodiscard]] inline bool is_too_large(const boost::system::error_code& error) noexcept {
+    return error == boost::beast::http::error::body_limit || error == boost::beast::http::error::header_limit;
+}
 
 struct DocumentChanges {
     std::vector<DocumentChange> changes;

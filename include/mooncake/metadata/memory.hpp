@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <list>
 #include <map>
 #include <mutex>
@@ -23,7 +24,9 @@ class BasicMemoryMetadata {
     static constexpr auto capabilities =
         MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true};
 
-    explicit BasicMemoryMetadata(C clock = {}) : clock_(std::move(clock)) {}
+    /// `most_bytes`: of keys, values and leases; what would be beyond is refused with `no_space`.
+    explicit BasicMemoryMetadata(C clock = {}, std::uint64_t most_bytes = std::numeric_limits<std::uint64_t>::max())
+        : clock_(std::move(clock)), most_bytes_(most_bytes) {}
 
     Task<std::uint64_t> put(std::string key, std::string value, Deadline) {
         const auto lock = std::lock_guard(mutex_);
@@ -46,6 +49,16 @@ class BasicMemoryMetadata {
         co_return ok;
     }
 
+    Task<void> remove(std::string key, std::uint64_t version, Deadline) {
+        const auto lock = std::lock_guard(mutex_);
+        expire();
+        const auto found = entries_.find(key);
+        const auto current = version_of(found);
+        if (current != version) co_return conflict(key, current, version);
+        if (current != 0) erase(found);
+        co_return ok;
+    }
+
     Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline deadline) {
         return compare_and_swap(std::move(key), version, std::move(value), 0, deadline);
     }
@@ -54,11 +67,8 @@ class BasicMemoryMetadata {
         const auto lock = std::lock_guard(mutex_);
         expire();
         if (lease != 0 && !leases_.contains(lease)) co_return lease_over();
-        const auto found = entries_.find(key);
-        const auto current = found == entries_.end() ? 0 : found->second.document.version;
-        if (current != version)
-            co_return Error(Errc::conflict, in_quotes(key, 256) + " is at version " + std::to_string(current) +
-                                                ", not " + std::to_string(version));
+        const auto current = version_of(entries_.find(key));
+        if (current != version) co_return conflict(key, current, version);
         co_return store(std::move(key), std::move(value), lease);
     }
 
@@ -96,7 +106,12 @@ class BasicMemoryMetadata {
 
     Task<std::uint64_t> grant(std::chrono::milliseconds ttl, Deadline) {
         const auto lock = std::lock_guard(mutex_);
-        leases_.emplace(++last_lease_, Lease{.ttl = ttl, .until = clock_.now() + ttl});
+        expire();
+        if (overhead > most_bytes_ - bytes_) co_return no_space();
+        bytes_ += overhead;
+        const auto until = clock_.now() + ttl;
+        leases_.emplace(++last_lease_, Lease{.ttl = ttl, .until = until});
+        first_end_ = std::min(first_end_, until);
         co_return last_lease_;
     }
 
@@ -145,18 +160,43 @@ class BasicMemoryMetadata {
         }
     };
 
+    using Entries = std::map<std::string, Entry>;
+
+    [[nodiscard]] std::uint64_t version_of(typename Entries::const_iterator entry) const {
+        return entry == entries_.end() ? 0 : entry->second.document.version;
+    }
+    [[nodiscard]] static Error conflict(const std::string& key, std::uint64_t current, std::uint64_t expected) {
+        return {Errc::conflict, in_quotes(key, 256) + " is at version " + std::to_string(current) + ", not " +
+                                    std::to_string(expected)};
+    }
     [[nodiscard]] static Error lease_over() {
         return {Errc::not_found, "the lease is over; grant another and put again"};
     }
 
-    std::uint64_t store(std::string key, std::string value, std::uint64_t lease) {
+    Result<std::uint64_t> store(std::string key, std::string value, std::uint64_t lease) {
+        const auto found = entries_.find(key);
+        const auto freed = found == entries_.end() ? 0 : bytes_of(*found);
+        const auto wanted = overhead + key.size() + value.size();
+        if (wanted > most_bytes_ - (bytes_ - freed)) return no_space();
+        bytes_ += wanted - freed;
         entries_.insert_or_assign(
             std::move(key), Entry{.document = {.value = std::move(value), .version = ++version_}, .lease = lease});
         notify();
         return version_;
     }
 
-    typename std::map<std::string, Entry>::iterator erase(typename std::map<std::string, Entry>::iterator entry) {
+    static constexpr std::uint64_t overhead = 128; ///< of an entry, or a lease, about
+
+    [[nodiscard]] static std::uint64_t bytes_of(const typename Entries::value_type& entry) noexcept {
+        return overhead + entry.first.size() + entry.second.document.value.size();
+    }
+    [[nodiscard]] Error no_space() const {
+        return {Errc::no_space,
+                "the metadata holds " + std::to_string(bytes_) + " bytes, and may hold " + std::to_string(most_bytes_)};
+    }
+
+    typename Entries::iterator erase(typename Entries::iterator entry) {
+        bytes_ -= bytes_of(*entry);
         removals_.push_back({entry->first, ++version_});
         if (removals_.size() > remembered_removals) {
             forgotten_ = removals_.front().version;
@@ -169,7 +209,11 @@ class BasicMemoryMetadata {
 
     void expire() {
         const auto now = clock_.now();
-        if (std::erase_if(leases_, [now](const auto& lease) { return lease.second.until <= now; }) == 0) return;
+        if (now < first_end_) return;
+        const auto ended = std::erase_if(leases_, [now](const auto& lease) { return lease.second.until <= now; });
+        first_end_ = next_expiry().value_or(TimePoint::max());
+        if (ended == 0) return;
+        bytes_ -= ended * overhead;
         for (auto at = entries_.begin(); at != entries_.end();)
             at = at->second.lease != 0 && !leases_.contains(at->second.lease) ? erase(at) : std::next(at);
     }
@@ -201,11 +245,14 @@ class BasicMemoryMetadata {
     }
 
     const C clock_;
+    const std::uint64_t most_bytes_;
     std::mutex mutex_;
-    std::map<std::string, Entry> entries_;
+    Entries entries_;
     std::map<std::uint64_t, Lease> leases_;
     std::deque<Removal> removals_;
     Watchers watchers_;
+    std::uint64_t bytes_ = 0;
+    TimePoint first_end_ = TimePoint::max(); ///< no lease ends sooner
     std::uint64_t version_ = 0, forgotten_ = 0, last_lease_ = 0;
 };
 

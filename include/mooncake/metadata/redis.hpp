@@ -1,11 +1,10 @@
 #pragma once
 
 #include <mooncake/core/in_quotes.hpp>
-#include <mooncake/metadata/concept.hpp>
 #include <mooncake/metadata/fwd.hpp>
 #include <mooncake/metadata/parse_number.hpp>
 #include <mooncake/metadata/redis_scripts.hpp>
-#include <mooncake/metadata/server_connections.hpp>
+#include <mooncake/metadata/remote_metadata.hpp>
 #include <mooncake/net/plain_tcp.hpp>
 
 #include <boost/asio/write.hpp>
@@ -19,6 +18,7 @@
 #include <iterator>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,64 +86,26 @@ struct FreeReader {
 } // namespace metadata::detail
 
 /// Choose this when: there is a Redis. Changes are compared, made and numbered by scripts that the server runs whole; watchers
-/// are told over its channels and read what changed by version, so that a reconnect loses nothing; leases are keys that expire.
-/// Records are as durable as that Redis is.
+/// are told over its channels and read what changed by version, so that a reconnect loses nothing; leases end by the server's clock.
+/// Records are as durable as that Redis is. In the clear, password and all: `TlsTcp` is for processes of this library among themselves.
 ///
 /// Errors: those of `MetadataBackend`, and `connection_lost` (a change may have been made), `access_denied` (the password),
 /// `protocol_error`, `closed`.
 template <class P>
-class RedisMetadata {
-    static_assert(StreamPolicy<P>);
+class RedisMetadata : public metadata::detail::RemoteMetadata<RedisMetadata<P>, P> {
+    using Base = metadata::detail::RemoteMetadata<RedisMetadata, P>;
 
   public:
     static constexpr auto capabilities =
         MetadataCapabilities{.compare_and_swap = true, .list = true, .watch = true, .lease = true, .outlives = true};
 
     explicit RedisMetadata(Runtime& runtime, RedisMetadataConfig config = {}, P policy = {})
-        : config_(std::move(config)), connections_(runtime, config_.server, config_.answer_within, std::move(policy)) {}
-
-    Task<std::uint64_t> put(std::string key, std::string value, Deadline deadline) {
-        return connections_.run(put_now(std::move(key), std::move(value), {}, {}), deadline);
-    }
-    Task<Document> get(std::string key, Deadline deadline) {
-        return connections_.run(get_now(std::move(key)), deadline);
-    }
-    Task<void> remove(std::string key, Deadline deadline) {
-        return connections_.run(remove_now(std::move(key)), deadline);
-    }
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, Deadline deadline) {
-        return compare_and_swap(std::move(key), version, std::move(value), 0, deadline);
-    }
-    Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value, std::uint64_t lease,
-                                         Deadline deadline) {
-        auto held_by = lease == 0 ? std::string() : std::to_string(lease);
-        return connections_.run(put_now(std::move(key), std::move(value), std::to_string(version), std::move(held_by)),
-                                deadline);
-    }
-    Task<std::vector<DocumentChange>> list(std::string prefix, Deadline deadline) {
-        return connections_.run(list_now(std::move(prefix)), deadline);
-    }
-    Task<std::vector<DocumentChange>> watch(std::string prefix, std::uint64_t version, Deadline deadline) {
-        if (deadline.is_never()) deadline = Deadline(metadata::detail::long_time);
-        return connections_.run(watch_now(std::move(prefix), version), deadline);
-    }
-    Task<std::uint64_t> grant(std::chrono::milliseconds ttl, Deadline deadline) {
-        return connections_.run(grant_now(ttl), deadline);
-    }
-    Task<void> keep_alive(std::uint64_t lease, Deadline deadline) {
-        return connections_.run(keep_alive_now(lease), deadline);
-    }
-    Task<std::uint64_t> put_leased(std::string key, std::string value, std::uint64_t lease, Deadline deadline) {
-        return connections_.run(put_now(std::move(key), std::move(value), {}, std::to_string(lease)), deadline);
-    }
-
-    [[nodiscard]] std::string locator(std::string key) const { return key; }
-    void start() noexcept {}
-    asio::awaitable<void> close() { return connections_.close(); }
+        : Base(runtime, config.server, config.answer_within, std::move(policy)), config_(std::move(config)) {}
 
   private:
-    using Connections = metadata::detail::ServerConnections<P>;
-    using Connection = typename Connections::Connection;
+    friend Base;
+    using Base::connections_;
+    using Connection = typename metadata::detail::ServerConnections<P>::Connection;
     using Reply = metadata::detail::RedisReply;
     using Words = std::vector<std::string>;
 
@@ -154,9 +116,10 @@ class RedisMetadata {
             if (!reader_) throw std::bad_alloc();
         }
 
-        /// Errors: `connection_lost`, `protocol_error`, `cancelled`.
+        /// Errors: `connection_lost`, `protocol_error`, `too_large`, `cancelled`.
         Task<Reply> next(const Endpoint& server) {
             auto bytes = std::array<char, 16 * KiB>();
+            auto total = std::uint64_t{0};
             for (;;) {
                 auto* found = static_cast<void*>(nullptr);
                 if (redisReaderGetReply(reader_.get(), &found) != REDIS_OK)
@@ -169,6 +132,10 @@ class RedisMetadata {
                     co_return Error(Errc::connection_lost,
                                     to_string(server) + " closed the connection before it had answered; what was "
                                                         "asked of it may have been done");
+                total += count;
+                if (total > most_answer)
+                    co_return Error(Errc::too_large, "the answer of " + to_string(server) + " is larger than " +
+                                                         std::to_string(most_answer) + " bytes");
                 if (redisReaderFeed(reader_.get(), bytes.data(), count) != REDIS_OK)
                     co_return Error(Errc::protocol_error,
                                     to_string(server) + " does not answer as a redis-server does");
@@ -176,6 +143,8 @@ class RedisMetadata {
         }
 
       private:
+        static constexpr std::uint64_t most_answer = 64 * MiB;
+
         Connection& connection_;
         std::unique_ptr<redisReader, metadata::detail::FreeReader> reader_;
     };
@@ -239,29 +208,27 @@ class RedisMetadata {
         if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) return unexpected();
         return static_cast<std::uint64_t>(reply->integer);
     }
-    [[nodiscard]] static Error lease_over() {
-        return {Errc::not_found, "the lease is over; grant another and put again"};
+    /// A version or a lease as the scripts have it: empty for none.
+    [[nodiscard]] static std::string word(std::optional<std::uint64_t> number) {
+        return number ? std::to_string(*number) : std::string();
     }
 
-    Task<std::uint64_t> put_now(std::string key, std::string value, std::string version, std::string lease) {
-        auto arguments = Words{key, std::move(value), std::move(version), std::move(lease)};
-        const auto expected = arguments[2];
+    Task<std::uint64_t> put_now(std::string key, std::string value, metadata::detail::Putting putting) {
+        auto lease = putting.lease == 0 ? std::string() : std::to_string(putting.lease);
+        auto arguments = Words{key, std::move(value), word(putting.over), std::move(lease)};
         const auto reply = co_await run(metadata::detail::redis_scripts::put, std::move(arguments));
         if (!reply) co_return reply.error();
-        const auto refused = metadata::detail::elements_of(reply->get());
-        if (refused.empty()) co_return number_in(*reply);
-        if (metadata::detail::text_of(refused[0]) == "lease") co_return lease_over();
-        if (metadata::detail::text_of(refused[0]) != "conflict" || refused.size() != 2) co_return unexpected();
-        co_return Error(Errc::conflict, in_quotes(key, 256) + " is at version " +
-                                            std::string(metadata::detail::text_of(refused[1])) + ", not " + expected);
+        const auto said = metadata::detail::text_of(reply->get());
+        if (said == "lease") co_return Base::lease_over();
+        if (said == "conflict") co_return Base::conflict(key, putting.over.value_or(0));
+        co_return number_in(*reply);
     }
 
     Task<Document> get_now(std::string key) {
         auto arguments = Words{key};
         const auto reply = co_await run(metadata::detail::redis_scripts::get, std::move(arguments));
         if (!reply) co_return reply.error();
-        if ((*reply)->type == REDIS_REPLY_NIL)
-            co_return Error(Errc::not_found, to_string(config_.server) + " has no record of " + in_quotes(key, 256));
+        if ((*reply)->type == REDIS_REPLY_NIL) co_return this->no_record_of(key);
         const auto found = metadata::detail::elements_of(reply->get());
         if (found.size() != 2 || !metadata::detail::is_text(found[0])) co_return unexpected();
         const auto version = metadata::detail::parse_number(metadata::detail::text_of(found[1]));
@@ -269,10 +236,11 @@ class RedisMetadata {
         co_return Document{.value = std::string(metadata::detail::text_of(found[0])), .version = *version};
     }
 
-    Task<void> remove_now(std::string key) {
-        auto arguments = Words{std::move(key)};
+    Task<void> remove_now(std::string key, std::optional<std::uint64_t> version) {
+        auto arguments = Words{key, word(version)};
         const auto reply = co_await run(metadata::detail::redis_scripts::remove, std::move(arguments));
         if (!reply) co_return reply.error();
+        if (metadata::detail::text_of(reply->get()) == "conflict") co_return Base::conflict(key, version.value_or(0));
         co_return ok;
     }
 
@@ -287,7 +255,7 @@ class RedisMetadata {
     }
 
     /// Listens first and looks then: what changes in between is heard.
-    Task<std::vector<DocumentChange>> watch_now(std::string prefix, std::uint64_t version) {
+    Task<std::vector<DocumentChange>> watch_now(std::string prefix, std::uint64_t version, Deadline) {
         auto connection = co_await take();
         if (!connection) co_return connection.error();
         auto reader = Reader(**connection);
@@ -330,12 +298,11 @@ class RedisMetadata {
         if (!reply) co_return reply.error();
         const auto kept = number_in(*reply);
         if (!kept) co_return kept.error();
-        if (*kept == 0) co_return lease_over();
+        if (*kept == 0) co_return Base::lease_over();
         co_return ok;
     }
 
     const RedisMetadataConfig config_;
-    Connections connections_;
 };
 
 static_assert(MetadataBackend<RedisMetadata<>>);

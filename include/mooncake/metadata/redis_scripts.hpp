@@ -12,9 +12,9 @@
 /// | `<prefix>changes` | sorted set: each key at the version of its latest change, removals too |
 /// | `<prefix>removed` | sorted set: the keys that were removed, at that version; the latest 1,024 |
 /// | `<prefix>forgotten` | the version of the newest removal that is remembered no more |
-/// | `<prefix>lease:<id>` | a lease: Redis lets it expire; `<prefix>leases`: those that were granted; `<prefix>held:<id>`: its keys |
+/// | `<prefix>leases` | sorted set of leases, by when they end, in ms of the server's clock; `<prefix>ttls`: hash of what each was granted for; `<prefix>held:<id>`: its keys |
 ///
-/// Each change is published on the channel `<prefix>changed`. Whatever runs first puts away the documents of leases that expired.
+/// Each change is published on the channel `<prefix>changed`. Whatever runs first puts away the documents of leases that ended.
 namespace mooncake::metadata::detail::redis_scripts {
 
 inline constexpr std::string_view common = R"lua(
@@ -50,26 +50,20 @@ local function store(key, value, lease)
   if lease ~= '' then call('SADD', p .. 'held:' .. lease, key) end
   return n
 end
-local soonest = -1
-for _, id in ipairs(call('SMEMBERS', p .. 'leases')) do
-  local left = call('PTTL', p .. 'lease:' .. id)
-  if left < 0 then
-    for _, key in ipairs(call('SMEMBERS', p .. 'held:' .. id)) do remove(key) end
-    call('DEL', p .. 'held:' .. id)
-    call('SREM', p .. 'leases', id)
-  elseif soonest < 0 or left < soonest then
-    soonest = left
-  end
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'leases', '-inf', now)) do
+  for _, key in ipairs(call('SMEMBERS', p .. 'held:' .. id)) do remove(key) end
+  call('DEL', p .. 'held:' .. id)
+  call('ZREM', p .. 'leases', id)
+  call('HDEL', p .. 'ttls', id)
 end
 )lua";
 
-/// key, value, version (empty: whatever there is), lease (empty: none) → the version, or `conflict`, the version there; or `lease`
+/// key, value, version (empty: whatever there is), lease (empty: none) → the version, or `conflict`, or `lease`: it is over
 inline constexpr std::string_view put = R"lua(
-if ARGV[4] ~= '' then
-  local there = call('HGET', p .. 'doc:' .. ARGV[2], 'n') or '0'
-  if there ~= ARGV[4] then return {'conflict', there} end
-end
-if ARGV[5] ~= '' and call('EXISTS', p .. 'lease:' .. ARGV[5]) == 0 then return {'lease'} end
+if ARGV[4] ~= '' and (call('HGET', p .. 'doc:' .. ARGV[2], 'n') or '0') ~= ARGV[4] then return 'conflict' end
+if ARGV[5] ~= '' and call('HEXISTS', p .. 'ttls', ARGV[5]) == 0 then return 'lease' end
 return store(ARGV[2], ARGV[3], ARGV[5])
 )lua";
 
@@ -80,8 +74,9 @@ if not found[1] then return false end
 return found
 )lua";
 
-/// key
+/// key, version (empty: whatever there is) → 1, or `conflict`
 inline constexpr std::string_view remove = R"lua(
+if ARGV[3] ~= '' and (call('HGET', p .. 'doc:' .. ARGV[2], 'n') or '0') ~= ARGV[3] then return 'conflict' end
 if call('EXISTS', p .. 'doc:' .. ARGV[2]) == 1 then remove(ARGV[2]) end
 return 1
 )lua";
@@ -102,7 +97,8 @@ return all
 inline constexpr std::string_view changes = R"lua(
 local forgotten = call('GET', p .. 'forgotten')
 if forgotten and tonumber(ARGV[3]) < tonumber(forgotten) then return {'forgotten'} end
-local all = {soonest}
+local soonest = call('ZRANGE', p .. 'leases', 0, 0, 'WITHSCORES')[2]
+local all = {soonest and math.max(0, soonest - now) or -1}
 local changed_keys = call('ZRANGEBYSCORE', p .. 'changes', '(' .. ARGV[3], '+inf', 'WITHSCORES')
 for i = 1, #changed_keys, 2 do
   local key = changed_keys[i]
@@ -118,16 +114,16 @@ return all
 /// ms → the lease's number
 inline constexpr std::string_view grant = R"lua(
 local id = call('INCR', p .. 'last_lease')
-call('SET', p .. 'lease:' .. id, ARGV[2], 'PX', ARGV[2])
-call('SADD', p .. 'leases', id)
+call('HSET', p .. 'ttls', id, ARGV[2])
+call('ZADD', p .. 'leases', now + ARGV[2], id)
 return id
 )lua";
 
 /// lease → 1, or 0: it is over
 inline constexpr std::string_view keep_alive = R"lua(
-local ttl = call('GET', p .. 'lease:' .. ARGV[2])
+local ttl = call('HGET', p .. 'ttls', ARGV[2])
 if not ttl then return 0 end
-call('PEXPIRE', p .. 'lease:' .. ARGV[2], ttl)
+call('ZADD', p .. 'leases', now + ttl, ARGV[2])
 return 1
 )lua";
 

@@ -22,7 +22,6 @@
 namespace mooncake::metadata::detail {
 
 inline constexpr auto longest_poll = std::chrono::milliseconds{20'000}; ///< that a server is asked to wait for changes
-inline constexpr auto long_time = std::chrono::hours{24 * 365};         ///< of a wait that has no end
 
 /// Connections to a server that answers one question after the other. Each serves one call at a time; an idle one waits for the
 /// next call, and one whose call failed is closed: what it would say next may be an answer to somebody else.

@@ -42,6 +42,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     void start() { (void)scope_.spawn(core::detail::guarded(run(this->shared_from_this()), breakdown())); }
 
     [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+    /// Whether that is since the server gave no sign of life, or none any more.
+    [[nodiscard]] bool fell_silent() const noexcept { return silent_.load(std::memory_order_acquire); }
     /// Whether a request was ever answered: a server that hangs up after its hello is none to come back to at once.
     [[nodiscard]] bool has_served() const noexcept { return served_.load(std::memory_order_acquire); }
     /// Bytes submitted and not yet answered: what to choose the idlest of several lanes by.
@@ -130,6 +132,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         const auto connected = co_await with_deadline(self->connect(), within);
         if (!connected) {
             auto error = connected.error();
+            self->silent_.store(error == Errc::timed_out, std::memory_order_release);
             if (error == Errc::timed_out)
                 error = Error(Errc::unreachable, to_string(self->config_.peer) + " did not answer within " +
                                                      std::to_string(self->config_.connect_within.count()) + " ms");
@@ -277,9 +280,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                                                 .asked = lane.sending_.question_sent(),
                                                 .due = lane.unanswered_ || !lane.sent_.empty()});
             if (verdict == Liveness::Verdict::ask) lane.ask_for_life();
-            if (verdict == Liveness::Verdict::gone)
-                lane.fail(Error(Errc::connection_lost, to_string(lane.config_.peer) + " gave no sign of life for " +
-                                                           std::to_string(lane.config_.silence.count()) + " ms"));
+            if (verdict != Liveness::Verdict::gone) continue;
+            lane.silent_.store(true, std::memory_order_release);
+            lane.fail(Error(Errc::connection_lost, to_string(lane.config_.peer) + " gave no sign of life for " +
+                                                       std::to_string(lane.config_.silence.count()) + " ms"));
         }
         co_return ok;
     }
@@ -412,7 +416,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     mutable std::mutex mutex_; // of `inbox_` and `failure_`
     std::vector<Operation*> inbox_;
     Error failure_;
-    std::atomic<bool> failed_ = false, served_ = false;
+    std::atomic<bool> failed_ = false, served_ = false, silent_ = false;
     std::atomic<std::uint64_t> next_id_ = 1;
     std::atomic<std::uint64_t> in_flight_ = 0;
     Event wake_;

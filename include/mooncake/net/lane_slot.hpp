@@ -5,6 +5,8 @@
 #include <mooncake/health/backoff.hpp>
 #include <mooncake/net/lane.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -21,19 +23,24 @@ class LaneSlot {
         : config_(std::move(config)), policy_(std::move(policy)), backoff_(backoff, random_secret()),
           retired_(std::move(executor)) {}
 
-    /// The lane to use now. Errors: `closed`; the last lane's failure while it is too early to try again.
-    Result<std::shared_ptr<Lane<P>>> lane() {
+    /// The lane to use now. `deadline`: of who asks. Where it never passes, and the last lane's peer fell silent, a new one is
+    /// given up soon: nobody else says when it is over.
+    /// Errors: `closed`; the last lane's failure while it is too early to try again.
+    Result<std::shared_ptr<Lane<P>>> lane(Deadline deadline) {
         const auto lock = std::lock_guard(mutex_);
         if (closed_) return Errc::closed;
         if (lane_ && !lane_->failed()) return lane_;
         const auto now = SteadyClock{}.now();
         if (lane_) {
             failure_ = lane_->failure();
+            silent_ = lane_->fell_silent();
             lane_->has_served() ? backoff_.succeeded() : backoff_.failed(now);
             (void)retired_.spawn(retire(std::move(lane_)));
         }
         if (!backoff_.may_try(now)) return failure_;
-        lane_ = std::make_shared<Lane<P>>(retired_.executor(), config_, policy_);
+        auto config = config_;
+        if (silent_ && deadline.is_never()) config.connect_within = std::min(config.connect_within, soon);
+        lane_ = std::make_shared<Lane<P>>(retired_.executor(), std::move(config), policy_);
         lane_->start();
         return lane_;
     }
@@ -67,11 +74,14 @@ class LaneSlot {
         co_return ok;
     }
 
+    static constexpr auto soon = std::chrono::milliseconds{1'000};
+
     const LaneConfig config_;
     const P policy_;
     mutable std::mutex mutex_;
     std::shared_ptr<Lane<P>> lane_;
     Error failure_;
+    bool silent_ = false; ///< the last lane's peer was
     Backoff backoff_;
     bool closed_ = false;
     TaskScope retired_;

@@ -41,7 +41,7 @@ class RpcClient {
   private:
     template <class Reply>
     Task<Reply> exchange(std::uint32_t method, std::string message, Deadline deadline) {
-        auto lane = slot_.lane();
+        auto lane = slot_.lane(deadline);
         if (!lane) co_return lane.error();
         if (deadline.passed()) co_return Errc::timed_out;
         auto operation = LaneOperation();

@@ -135,7 +135,21 @@ void swapping(MetadataUse<M> use) {
     CHECK(use.get("a").value().value == "two");
     CHECK(use.remove("a").has_value());
     CHECK(use.swap("a", *second, "four").error() == Errc::conflict);
-    CHECK(use.swap("a", 0, "five").has_value());
+    const auto fifth = use.swap("a", 0, "five");
+    REQUIRE(fifth.has_value());
+
+    // Nothing is removed unseen, either.
+    const auto remove_at = [&](std::string key, std::uint64_t version) {
+        return use.runtime.run(use.metadata.remove(std::move(key), version, 10s));
+    };
+    CHECK(remove_at("a", *second).error() == Errc::conflict);
+    CHECK(remove_at("a", 0).error() == Errc::conflict);
+    CHECK(remove_at("none", *second).error() == Errc::conflict);
+    CHECK(remove_at("none", 0).has_value());
+    CHECK(use.get("a").value().value == "five");
+    CHECK(remove_at("a", *fifth).has_value());
+    CHECK(use.get("a").error() == Errc::not_found);
+    CHECK(remove_at("a", *fifth).error() == Errc::conflict);
 
     // Of many who want to be next, one is at each step.
     auto won = std::atomic<int>{0};

@@ -156,7 +156,7 @@ class TcpTransport {
             frame.operation.latch = &latch;
             frame.operation.deadline = group.deadline;
             frame.operation.priority = group.priority;
-            auto lane = idlest(*link);
+            auto lane = idlest(*link, group.deadline);
             if (lane) {
                 tickets.push_back((*lane)->submit(frame.operation));
             } else {
@@ -194,7 +194,7 @@ class TcpTransport {
         encode(notice, operation.meta);
         operation.latch = &latch;
         operation.deadline = deadline;
-        auto lane = idlest(*link);
+        auto lane = idlest(*link, deadline);
         if (!lane) co_return lane.error();
         auto tickets = std::vector<typename Lane::Ticket>();
         tickets.push_back((*lane)->submit(operation));
@@ -236,15 +236,15 @@ class TcpTransport {
         return {.listen = config_.listen, .connection = config_.connection, .log = context_.log};
     }
 
-    static Result<std::shared_ptr<Lane<P>>> idlest(transport::detail::TcpPeer<P>& peer) {
+    static Result<std::shared_ptr<Lane<P>>> idlest(transport::detail::TcpPeer<P>& peer, Deadline deadline) {
         auto* best = &peer.slots.front();
         auto least = std::numeric_limits<std::uint64_t>::max();
         for (auto& slot : peer.slots) {
             const auto bytes = slot.bytes_in_flight();
-            if (bytes == 0 && slot.runs_here()) return slot.lane(); // no other thread has to be woken
+            if (bytes == 0 && slot.runs_here()) return slot.lane(deadline); // no other thread has to be woken
             if (bytes < least) best = &slot, least = bytes;
         }
-        return best->lane();
+        return best->lane(deadline);
     }
 
     static void digest(const SliceGroup& group) noexcept {
