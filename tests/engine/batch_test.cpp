@@ -79,3 +79,102 @@ TEST_CASE("batch: a deadline ends what a faulty network keeps, and the memory is
     CHECK(pair.runtime.run(pair.user.read(memory, segment, region->offset, {.deadline = 10s})).has_value());
     CHECK(testing::same(memory, region->bytes));
 }
+
+TEST_CASE("batch: one that is prepared is submitted again and again, and moves what is there each time") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(2 * MiB);
+    const auto segment = pair.open();
+    auto got = std::vector<std::byte>(400'000), put = std::vector<std::byte>(100'000);
+    auto batch = pair.user.batch();
+    batch.read(MutableBytes(got).first(200'000), segment, region->offset);
+    batch.write(put, segment, region->offset + 1 * MiB);
+    batch.read(MutableBytes(got).last(200'000), segment, region->offset + 300'000);
+    auto prepared = pair.user.prepare(std::move(batch));
+    CHECK(prepared.batch().size() == 3);
+    for (auto round = 0U; round < 5; ++round) {
+        CAPTURE(round);
+        testing::fill(region->bytes.first(1 * MiB), round);
+        testing::fill(put, 100 + round);
+        const auto digest = round == 3 ? Digest::xxh3 : Digest::none; // planned anew, and once more after it
+        const auto report = pair.runtime.run(prepared.submit({.deadline = 20s, .digest = digest})).value();
+        REQUIRE(report.all_ok());
+        CHECK(testing::same(ConstBytes(got).first(200'000), region->bytes.first(200'000)));
+        CHECK(testing::same(ConstBytes(got).last(200'000), region->bytes.subspan(300'000, 200'000)));
+        CHECK(testing::same(put, region->bytes.subspan(1 * MiB, put.size())));
+        CHECK(report.requests[0].attempts == 1);
+        CHECK(report.requests[0].checksums.size() == (round == 3 ? 1 : 0));
+    }
+    // What became of one submission says nothing of the next.
+    const auto failed = pair.runtime.run(prepared.submit({.deadline = Deadline(0ns)})).value();
+    CHECK(failed.requests[0].outcome == Errc::timed_out);
+    CHECK(pair.runtime.run(prepared.submit({.deadline = 20s})).value().all_ok());
+}
+
+TEST_CASE("batch: one that is prepared is submitted once at a time") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    pair.shm.set({.delay = 200ms});
+    pair.loopback.set({.delay = 200ms});
+    auto got = std::vector<std::byte>(1000);
+    auto batch = pair.user.batch();
+    batch.read(got, segment, region->offset);
+    auto prepared = pair.user.prepare(std::move(batch));
+    const auto twice = [&]() -> Task<int> {
+        auto tasks = std::vector<Task<BatchReport>>();
+        for (auto i = 0; i < 2; ++i) tasks.push_back(prepared.submit({.deadline = 20s}));
+        const auto reports = co_await all_settled(std::move(tasks));
+        auto worked = 0;
+        for (const auto& report : reports) worked += report ? 1 : report.error() == Errc::conflict ? 10 : 1'000;
+        co_return worked;
+    };
+    CHECK(pair.runtime.run(twice()).value() == 11);
+    CHECK(pair.runtime.run(prepared.submit({.deadline = 20s})).value().all_ok());
+}
+
+TEST_CASE("batch: a report tells what a request took, and over what") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    auto got = std::vector<std::byte>(1 * MiB);
+    auto read = [&] {
+        return pair.runtime.run(pair.user.read(got, segment, region->offset, {.deadline = 20s})).value();
+    };
+    CHECK_FALSE(pair.user.expected_time(segment, 1 * MiB).has_value());
+    const auto first = read();
+    CHECK(first.transport == "loopback");
+    CHECK(first.attempts == 1);
+    CHECK(first.devices == 1);
+    pair.loopback.set({.fail_from_nth = 1});
+    pair.shm.set({.fail_from_nth = 1});
+    const auto third = read();
+    CHECK(third.transport == "tcp");
+    CHECK(third.attempts == 3);
+    CHECK(third.moving > Duration::zero());
+    CHECK(third.queued < third.moving + 1s);
+    const auto expected = pair.user.expected_time(segment, 1 * MiB);
+    REQUIRE(expected.has_value()); // of tcp: the others rest
+    CHECK(*expected > Duration::zero());
+    CHECK(pair.user.expected_time(segment, 1 * GiB).value() > 10 * *expected);
+}
+
+TEST_CASE("batch: a probe says of each way whether it works, and why not") {
+    auto pair = EnginePair();
+    const auto region = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    pair.shm.set({.fail_from_nth = 1});
+    pair.tcp.set({.delay = 10s});
+    const auto probes = pair.runtime.run(pair.user.probe(segment, 300ms)).value();
+    REQUIRE(probes.size() == 3);
+    CHECK(probes[0].transport == "loopback");
+    CHECK(probes[0].outcome == Errc::ok);
+    CHECK(probes[1].transport == "shm");
+    CHECK(probes[1].outcome == Errc::injected_fault);
+    CHECK(probes[2].transport == "tcp");
+    CHECK(probes[2].outcome == Errc::timed_out);
+    CHECK(probes[2].round_trip >= 300ms);
+    CHECK(probes[2].description.find(':') != std::string::npos);
+    pair.shm.set({});
+    CHECK(pair.runtime.run(pair.user.probe(segment, 5s)).value()[1].outcome == Errc::ok);
+    CHECK(pair.runtime.run(pair.user.probe(Engine::Segment(), 5s)).error() == Errc::invalid_argument);
+}

@@ -4,11 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
 
 using namespace mooncake;
+using namespace std::chrono_literals;
 using engine::detail::make_plan;
 using engine::detail::make_reports;
 
@@ -102,6 +104,12 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
         plan.slices[i].digest = i;
         plan.moved_by[i] = static_cast<std::uint8_t>(plan.owners[i] % 2);
     }
+    plan.slices[0].attempts = 1;
+    plan.slices[1].attempts = 3;
+    plan.slices[1].device = 2;
+    plan.slices[1].queued_us = 7;
+    plan.slices[2].queued_us = 5;
+    plan.slices[2].moving_us = 9;
     plan.slices[1].outcome = Errc::timed_out;
     plan.slices[2].outcome = Errc::out_of_range;
     const auto reports = make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false});
@@ -110,6 +118,11 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
     CHECK(reports[0].bytes == 40'000);
     CHECK(reports[0].checksums.empty());
     CHECK(reports[0].transport == "first");
+    CHECK(reports[0].attempts == 3);
+    CHECK(reports[0].devices == 0b101);
+    CHECK(reports[0].queued == 7us);
+    CHECK(reports[0].moving == 9us);
+    CHECK(reports[1].devices == 1);
     CHECK(reports[1].outcome == Errc::ok);
     CHECK(reports[1].bytes == 10);
     CHECK(reports[1].transport == "second");
@@ -119,7 +132,16 @@ TEST_CASE("plan: reports give each request its bytes, its first failure, its tra
     const auto unsettled = make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false});
     CHECK((!unsettled[0].settled && unsettled[1].settled && unsettled[2].settled));
     plan.moved_by[0] = 1; // a piece of it went another way
-    CHECK_FALSE(make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false})[0].self_verifying);
+    const auto two_ways = make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false});
+    CHECK_FALSE(two_ways[0].self_verifying);
+    CHECK(two_ways[0].devices == 0b101);
+    plan.reset();
+    for (const auto& report : make_reports(f.batch, plan, Digest::xxh3, names, std::array{true, false})) {
+        CHECK(report.outcome == Errc::no_path);
+        CHECK(report.settled);
+        CHECK(report.transport.empty());
+        CHECK((report.attempts == 0 && report.devices == 0 && report.queued == 0s && report.moving == 0s));
+    }
     CHECK(reports[2].bytes == 60'000);
     CHECK(reports[2].checksums.size() == 2);
 }

@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 using namespace mooncake;
+using namespace std::chrono_literals;
 using net::detail::SendQueue;
 
 namespace {
@@ -14,10 +16,10 @@ namespace {
 const auto nothing = [](LaneOperation&) {};
 
 /// Bytes that are gathered.
-std::string gathered(SendQueue& queue) {
+std::string gathered(SendQueue& queue, TimePoint now = {}) {
     auto buffers = std::array<asio::const_buffer, net::detail::most_buffers>();
     auto text = std::string();
-    for (std::size_t i = 0, count = queue.gather(buffers); i < count; ++i)
+    for (std::size_t i = 0, count = queue.gather(buffers, now); i < count; ++i)
         text.append(static_cast<const char*>(buffers[i].data()), buffers[i].size());
     return text;
 }
@@ -31,6 +33,19 @@ LaneOperation operation(std::string meta) {
 }
 
 } // namespace
+
+TEST_CASE("send queue: an operation has left when its first byte was gathered first") {
+    auto queue = SendQueue();
+    auto first = operation("first"), second = operation("second");
+    queue.push(first);
+    (void)gathered(queue, TimePoint(1s));
+    CHECK(first.left_at == TimePoint(1s));
+    CHECK(queue.advance(3, nothing, nothing));
+    queue.push(second);
+    (void)gathered(queue, TimePoint(2s));
+    CHECK(first.left_at == TimePoint(1s));
+    CHECK(second.left_at == TimePoint(2s));
+}
 
 TEST_CASE("send queue: a question has gone out when all of it has, and the next one has not") {
     auto queue = SendQueue();

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -163,16 +164,33 @@ Task<TransferReport> TransferEngine<Traits>::write(ConstBytes local, Segment seg
 
 template <class Traits>
 Task<BatchReport> TransferEngine<Traits>::submit(const Batch& batch, TransferOptions options) {
+    return carry_out(batch, options, nullptr);
+}
+
+template <class Traits>
+Task<BatchReport> TransferEngine<Traits>::submit(PreparedBatch& prepared, TransferOptions options) {
+    return carry_out(prepared.parts_->batch, options, &prepared);
+}
+
+template <class Traits>
+Task<BatchReport> TransferEngine<Traits>::carry_out(const Batch& batch, TransferOptions options,
+                                                    PreparedBatch* prepared) {
     const auto pass = parts_->gate.enter();
     if (!pass) co_return closed();
     const auto start = SteadyClock{}.now();
-    auto planned = engine::detail::make_plan(batch, options.digest, parts_->config.slice_bytes);
-    if (planned && planned->keyless) {
-        co_await parts_->refresh_keys(batch, options.deadline);
-        planned = engine::detail::make_plan(batch, options.digest, parts_->config.slice_bytes);
+    auto here = typename Parts::PlanInUse(prepared);
+    if (here.is_taken())
+        co_return Error(Errc::conflict, "the prepared batch is under way already; wait for its report");
+    if (!here.is_ready(options.digest)) {
+        auto planned = engine::detail::make_plan(batch, options.digest, parts_->config.slice_bytes);
+        if (planned && planned->keyless) {
+            co_await parts_->refresh_keys(batch, options.deadline);
+            planned = engine::detail::make_plan(batch, options.digest, parts_->config.slice_bytes);
+        }
+        if (!planned) co_return planned.error();
+        here.take(std::move(*planned));
     }
-    if (!planned) co_return planned.error();
-    auto& plan = *planned;
+    auto& plan = here.plan();
     auto failure = Error();
     const auto at_once = parts_->move_now(plan, options);
     if (plan.groups.size() == 1 && !at_once) {
@@ -241,6 +259,22 @@ template <class Traits>
 Task<Notification> TransferEngine<Traits>::next_notification(Deadline deadline) {
     const auto inbox = parts_->inbox;
     co_return co_await inbox->next(deadline);
+}
+
+template <class Traits>
+std::optional<Duration> TransferEngine<Traits>::expected_time(const Segment& segment, std::uint64_t bytes) const {
+    return parts_->mover.expected(*segment.state(), bytes);
+}
+
+template <class Traits>
+Task<std::vector<PathProbe>> TransferEngine<Traits>::probe(Segment segment, Deadline deadline) {
+    const auto pass = parts_->gate.enter();
+    if (!pass) co_return closed();
+    if (!segment) co_return Error(Errc::invalid_argument, "the segment is empty; open one first");
+    auto tried = co_await all_settled(parts_->mover.probes(segment.state(), deadline));
+    auto reports = std::vector<PathProbe>();
+    for (auto& one : tried) reports.push_back(std::move(*one));
+    co_return reports;
 }
 
 template <class Traits>

@@ -5,6 +5,7 @@
 #include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/engine/batch.hpp>
 #include <mooncake/engine/fwd.hpp>
+#include <mooncake/engine/prepared_batch.hpp>
 #include <mooncake/engine/report.hpp>
 #include <mooncake/engine/segment.hpp>
 #include <mooncake/engine/spread_config.hpp>
@@ -15,8 +16,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace mooncake {
@@ -65,6 +68,7 @@ class TransferEngine {
     using Config = EngineConfig<Traits>;
     using Segment = BasicSegment<typename Traits::Transports>;
     using Batch = mooncake::Batch<TransferEngine>;
+    using PreparedBatch = mooncake::PreparedBatch<TransferEngine>;
 
     /// Binds what the transports need, and serves from then on. Throws `boost::system::system_error`: `address_in_use`, …
     TransferEngine(Runtime& runtime, Config config);
@@ -119,6 +123,11 @@ class TransferEngine {
     /// that memory after it.
     Task<BatchReport> submit(const Batch& batch, TransferOptions options);
 
+    /// A batch that is to be submitted many times; it is planned once.
+    [[nodiscard]] PreparedBatch prepare(Batch batch) { return PreparedBatch(*this, std::move(batch)); }
+    /// As `submit`. Errors: also `conflict`: it is under way already.
+    Task<BatchReport> submit(PreparedBatch& prepared, TransferOptions options);
+
     /// `length` bytes of the segment from `offset` on as memory of this process, where a transport can do that: no copy.
     /// `key`: 0 for the one that the segment's record shows. The owner may change the bytes at any time.
     /// Errors: `invalid_argument` (no segment), `not_mapped` (no transport can), `out_of_range`, `access_denied`, `stale_generation`, `timed_out`, `cancelled`.
@@ -144,6 +153,15 @@ class TransferEngine {
     /// What the cheapest way to the segment costs, for choosing between replicas. Requires: it was opened.
     [[nodiscard]] unsigned cost(const Segment& segment) const;
 
+    /// How long `bytes` to or from the segment would take, by what transfers took of late over the way that is tried first; those
+    /// beside others, and behind them, count as they were. Nothing where none has gone that way yet, or all were copied at once.
+    /// Requires: it was opened.
+    [[nodiscard]] std::optional<Duration> expected_time(const Segment& segment, std::uint64_t bytes) const;
+
+    /// Tries all ways to the segment, whatever is known of them, at the same time: who cannot reach a peer finds out why.
+    /// Errors: `invalid_argument` (no segment), `closed`. What became of each way is in its report.
+    Task<std::vector<PathProbe>> probe(Segment segment, Deadline deadline = Deadline::usual());
+
     /// Stops serving, ends transfers in progress and waits for them, closes links. Idempotent, and over when it is closed,
     /// whoever else closes it.
     asio::awaitable<void> close();
@@ -152,6 +170,7 @@ class TransferEngine {
     struct Parts;
 
     static Error closed() { return {Errc::closed, "the transfer engine was closed"}; }
+    Task<BatchReport> carry_out(const Batch& batch, TransferOptions options, PreparedBatch* prepared);
     Task<TransferReport> submit_one(Batch one, TransferOptions options);
 
     const std::unique_ptr<Parts> parts_;

@@ -112,6 +112,37 @@ struct TransferEngine<Traits>::Parts {
         co_return engine::detail::RegionHandle::make(pin);
     }
 
+    /// The plan that one submission uses: its own, or that of a prepared batch, for itself alone.
+    class PlanInUse {
+      public:
+        explicit PlanInUse(PreparedBatch* prepared) noexcept : of_(prepared ? prepared->parts_.get() : nullptr) {
+            if (of_ != nullptr && of_->under_way.exchange(true)) of_ = nullptr, taken_ = true;
+        }
+        PlanInUse(const PlanInUse&) = delete;
+        PlanInUse& operator=(const PlanInUse&) = delete;
+        ~PlanInUse() {
+            if (of_ != nullptr) of_->under_way = false;
+        }
+
+        [[nodiscard]] bool is_taken() const noexcept { return taken_; }
+        /// Whether it is there; then it is as when it was made.
+        [[nodiscard]] bool is_ready(Digest digest) const noexcept {
+            if (of_ == nullptr || !of_->planned || of_->plan.keyless || of_->plan.digest != digest) return false;
+            of_->plan.reset();
+            return true;
+        }
+        void take(engine::detail::Plan<Segment> plan) {
+            this->plan() = std::move(plan);
+            if (of_ != nullptr) of_->planned = true;
+        }
+        [[nodiscard]] engine::detail::Plan<Segment>& plan() noexcept { return of_ != nullptr ? of_->plan : own_; }
+
+      private:
+        typename PreparedBatch::Parts* of_;
+        bool taken_ = false;
+        engine::detail::Plan<Segment> own_;
+    };
+
     /// Keys come with the segment's record. A region that was registered after it was read has none in it: it is read again,
     /// once for a batch.
     asio::awaitable<void> refresh_keys(const Batch& batch, Deadline deadline) {
@@ -141,8 +172,11 @@ struct TransferEngine<Traits>::Parts {
         const auto group = SliceGroup{.direction = direction, .slices = std::span(&slice, 1)};
         const auto by = transports.transfer_now(*segment.state(), group);
         if (by == State::none) return std::nullopt;
-        return TransferReport{
-            .bytes = slice.length, .transport = Pool::names[by], .self_verifying = Pool::self_verifying[by]};
+        return TransferReport{.bytes = slice.length,
+                              .transport = Pool::names[by],
+                              .devices = 1,
+                              .attempts = 1,
+                              .self_verifying = Pool::self_verifying[by]};
     }
 
     /// The same for a batch for one segment and one way.

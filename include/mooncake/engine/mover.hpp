@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -127,6 +129,37 @@ class Mover {
         for (std::size_t i = 0; i < Pool::size; ++i)
             if (state.paths[i].reachable) best = std::min(best, Pool::costs[i]);
         return best;
+    }
+
+    /// How long `bytes` would take over the way that is tried first, if any moved over it before.
+    [[nodiscard]] std::optional<Duration> expected(const State& state, std::uint64_t bytes) const {
+        const auto first = choose(state).next();
+        return first ? state.paths[*first].pace.expected(bytes) : std::nullopt;
+    }
+
+    /// Reads a byte over one device of one transport, and says what came of it. Nothing is charged to the path.
+    Task<PathProbe> probe(std::size_t path, std::size_t device, std::shared_ptr<State> state, Deadline deadline) {
+        auto byte = std::byte();
+        auto slice = Slice{.local = &byte, .length = 1};
+        if (const auto& buffers = state->record().buffers; !buffers.empty())
+            slice.remote = buffers.front().offset, slice.key = buffers.front().read_key;
+        const auto group =
+            SliceGroup{.slices = std::span(&slice, 1), .deadline = deadline, .priority = Priority::urgent};
+        auto report = PathProbe{.transport = Pool::names[path], .description = state->paths[path].descriptions[device]};
+        const auto began = SteadyClock{}.now();
+        const auto moved = co_await pool_.transfer_over(path, device, std::move(state), group);
+        report.round_trip = SteadyClock{}.now() - began;
+        report.outcome = moved ? Error(slice.outcome) : moved.error();
+        co_return report;
+    }
+
+    /// Of all ways to the segment.
+    [[nodiscard]] std::vector<Task<PathProbe>> probes(const std::shared_ptr<State>& state, Deadline deadline) {
+        auto all = std::vector<Task<PathProbe>>();
+        for (std::size_t path = 0; path < Pool::size; ++path)
+            for (std::size_t device = 0; device < state->paths[path].descriptions.size(); ++device)
+                all.push_back(probe(path, device, state, deadline));
+        return all;
     }
 
   private:

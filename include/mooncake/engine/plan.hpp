@@ -6,6 +6,7 @@
 #include <mooncake/transport/slice.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -38,8 +39,20 @@ struct Plan {
     std::vector<std::uint32_t> owners;  ///< the request of each slice
     std::vector<std::uint8_t> moved_by; ///< the transport that had each slice last
     std::vector<Group> groups;
-    std::vector<Errc> refused; ///< of each request, before anything is sent
-    bool keyless = false;      ///< whether the record of a segment shows no key for a request that brings none
+    std::vector<Errc> refused;    ///< of each request, before anything is sent
+    bool keyless = false;         ///< whether the record of a segment shows no key for a request that brings none
+    Digest digest = Digest::none; ///< that it was made for
+
+    /// As it was made: nothing has moved.
+    void reset() noexcept {
+        for (auto& slice : slices) {
+            slice.outcome = Errc::no_path;
+            slice.settled = true;
+            slice.attempts = 0;
+            slice.digest = slice.queued_us = slice.moving_us = 0;
+        }
+        std::fill(moved_by.begin(), moved_by.end(), moved_by_none);
+    }
 
     [[nodiscard]] PlannedGroup group(std::size_t i, const TransferOptions& options) noexcept {
         const auto& group = groups[i];
@@ -87,6 +100,7 @@ void merge(Plan<Segment>& plan) {
 template <class Batch>
 Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest digest, std::uint64_t slice_bytes) {
     auto plan = Plan<typename Batch::Segment>();
+    plan.digest = digest;
     const auto& requests = batch.requests();
     const auto cut = digest == Digest::xxh3 ? checksum_chunk : slice_bytes;
     plan.refused.resize(requests.size());
@@ -131,6 +145,13 @@ Result<Plan<typename Batch::Segment>> make_plan(const Batch& batch, Digest diges
     return plan;
 }
 
+/// How a slice went, in the report of its request.
+inline void note(TransferReport& report, const Slice& slice) noexcept {
+    report.attempts = std::max<unsigned>(report.attempts, slice.attempts);
+    report.queued = std::max<Duration>(report.queued, std::chrono::microseconds{slice.queued_us});
+    report.moving = std::max<Duration>(report.moving, std::chrono::microseconds{slice.moving_us});
+}
+
 template <class Batch, class Names, class Verifying>
 std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename Batch::Segment>& plan, Digest digest,
                                          const Names& names, const Verifying& self_verifying) {
@@ -149,6 +170,12 @@ std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename
         if (plan.moved_by[i] == moved_by_none) continue;
         report.transport = names[plan.moved_by[i]];
         report.self_verifying &= self_verifying[plan.moved_by[i]];
+        note(report, slice);
+    }
+    for (std::size_t i = 0; i < plan.slices.size(); ++i) {
+        auto& report = reports[plan.owners[i]];
+        if (plan.moved_by[i] != moved_by_none && names[plan.moved_by[i]] == report.transport)
+            report.devices |= std::uint32_t{1} << plan.slices[i].device % 32;
     }
     for (auto& report : reports)
         if (report.outcome != Errc::ok) report.checksums.clear();

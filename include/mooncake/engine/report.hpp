@@ -1,11 +1,13 @@
 #pragma once
 
+#include <mooncake/core/clock.hpp>
 #include <mooncake/core/deadline.hpp>
 #include <mooncake/core/hash.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/transport/slice.hpp>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -26,6 +28,10 @@ struct TransferReport {
     std::uint64_t bytes = 0;    ///< that arrived
     Errc outcome = Errc::ok;    ///< of the request; the first slice that failed decides
     std::string_view transport; ///< the one that moved the last of them; empty: none
+    std::uint32_t devices = 0;  ///< of that transport, over which bytes went: bit i is the i-th that the peer describes
+    unsigned attempts = 0;      ///< that the most stubborn of its slices took; one is the rule
+    Duration queued{};          ///< the longest that a slice waited for its connection, in the attempt that decided
+    Duration moving{}; ///< the longest that one took from then on; both are zero where bytes were copied at once
     bool self_verifying = true; ///< only transports moved it that cannot change a byte on the way
     bool settled = true;        ///< of a write: nothing of it can arrive any more, whatever the outcome
     Checksums checksums;        ///< XXH3-64 per 256 KiB chunk, when asked for and the outcome is `ok`
@@ -42,6 +48,14 @@ struct BatchReport {
             if (request.outcome != Errc::ok) return false;
         return true;
     }
+};
+
+/// A way to a segment, tried.
+struct PathProbe {
+    std::string_view transport;
+    std::string description; ///< the peer's, of its device: for tcp the address
+    Error outcome;           ///< of reading a byte; `access_denied` and `out_of_range` are answers, too
+    Duration round_trip{};   ///< until then, a connection that had to be made included
 };
 
 /// What one transport of an engine has done so far.

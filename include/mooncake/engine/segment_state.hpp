@@ -4,6 +4,7 @@
 #include <mooncake/engine/dispatch.hpp>
 #include <mooncake/engine/segment.hpp>
 #include <mooncake/engine/traits.hpp>
+#include <mooncake/engine/transfer_pace.hpp>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,7 @@ struct SegmentState {
         std::unique_ptr<Dispatcher> dispatch;  ///< where there are several
         TimePoint retry_at{};                  ///< a path that failed rests until then
         std::atomic<unsigned> failures = 0;    ///< since it worked last
+        TransferPace pace;                     ///< what transfers over it took of late
     };
 
     SegmentState(SegmentRecord record, std::string where) : locator(std::move(where)) { refresh(std::move(record)); }

@@ -13,7 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -202,40 +204,56 @@ class TransportPool<TransportSet<Ts...>> {
         auto send = [this, index, &state](std::size_t device, SliceGroup chunk) {
             return this->transfer_over(index, device, state, chunk);
         };
+        const auto began = SteadyClock{}.now();
         auto spreading = Spreading<decltype(send)>(dispatch, state->dispatch_mutex, group, std::move(send));
-        co_return co_await spreading.run();
+        const auto result = co_await spreading.run();
+        if (result) learn(state->paths[index].pace, group.slices, SteadyClock{}.now() - began);
+        co_return result;
     }
 
     template <std::size_t I>
     using TransportAt = std::tuple_element_t<I, std::tuple<Ts...>>;
 
+    /// The link that is there.
+    template <std::size_t I>
+    static std::optional<typename TransportAt<I>::Link> connected(State& state, std::size_t device) {
+        const auto lock = std::lock_guard(state.mutex);
+        if ((state.paths[I].connected >> device & 1) == 0) return std::nullopt;
+        return std::get<I>(state.links)[device];
+    }
+
     /// The link that is there, or a new one.
     template <std::size_t I>
     Task<typename TransportAt<I>::Link> link(std::size_t device, std::shared_ptr<State> state, Deadline deadline) {
-        const auto bit = std::uint64_t{1} << device;
-        {
-            const auto lock = std::lock_guard(state->mutex);
-            if ((state->paths[I].connected & bit) != 0) co_return std::get<I>(state->links)[device];
-        }
+        if (auto there = connected<I>(*state, device)) co_return std::move(*there);
         auto peer = PeerDescription{.description = state->paths[I].descriptions[device],
                                     .generation = state->record().generation};
         auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
         if (!made) co_return made.error();
         const auto lock = std::lock_guard(state->mutex);
         std::get<I>(state->links)[device] = *made;
-        state->paths[I].connected |= bit;
+        state->paths[I].connected |= std::uint64_t{1} << device;
         co_return std::move(*made);
     }
 
     template <std::size_t I>
     Task<void> transfer_by(std::size_t device, std::shared_ptr<State> state, SliceGroup group) {
-        auto connection = co_await link<I>(device, std::move(state), group.deadline);
+        begin_attempt(group.slices, device);
+        auto connection = connected<I>(*state, device);
         if (!connection) {
-            counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
-            set_outcome(group.slices, connection.error().code());
-            co_return connection.error();
+            auto made = co_await link<I>(device, state, group.deadline);
+            if (!made) {
+                counters_[I].failures.fetch_add(1, std::memory_order_relaxed);
+                set_outcome(group.slices, made.error().code());
+                co_return made.error();
+            }
+            connection = std::move(*made);
         }
+        const auto began = SteadyClock{}.now();
         const auto result = co_await std::get<I>(transports_)->transfer(std::move(*connection), group);
+        const auto took = SteadyClock{}.now() - began;
+        end_attempt(group.slices, took);
+        if (auto& path = state->paths[I]; result && !path.dispatch) learn(path.pace, group.slices, took);
         count(counters_[I], group, result.has_value());
         co_return result;
     }
@@ -247,13 +265,9 @@ class TransportPool<TransportSet<Ts...>> {
         } else {
             const auto& path = state.paths[I];
             if (path.dispatch || path.failures.load(std::memory_order_relaxed) != 0) return false;
-            auto link = typename TransportAt<I>::Link();
-            {
-                const auto lock = std::lock_guard(state.mutex);
-                if ((path.connected & 1) == 0) return false;
-                link = std::get<I>(state.links).front();
-            }
-            if (!std::get<I>(transports_)->transfer_now(link, group)) return false;
+            const auto link = connected<I>(state, 0);
+            if (!link || !std::get<I>(transports_)->transfer_now(*link, group)) return false;
+            begin_attempt(group.slices, 0);
             count(counters_[I], group, true);
             return true;
         }
@@ -293,6 +307,23 @@ class TransportPool<TransportSet<Ts...>> {
             .fetch_add(bytes, std::memory_order_relaxed);
         counters.groups.fetch_add(1, std::memory_order_relaxed);
         if (!success) counters.failures.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    static void begin_attempt(std::span<Slice> slices, std::size_t device) noexcept {
+        for (auto& slice : slices) {
+            if (slice.attempts != std::numeric_limits<std::uint8_t>::max()) ++slice.attempts;
+            slice.device = static_cast<std::uint8_t>(device);
+            slice.queued_us = slice.moving_us = 0;
+        }
+    }
+    /// What of the attempt's time was not spent in a queue.
+    static void end_attempt(std::span<Slice> slices, Duration took) noexcept {
+        const auto all = in_microseconds(took);
+        for (auto& slice : slices) slice.moving_us = all - std::min(slice.queued_us, all);
+    }
+    static void learn(TransferPace& pace, std::span<const Slice> slices, Duration took) noexcept {
+        const auto came = [](const Slice& slice) { return slice.outcome == Errc::ok; };
+        if (std::all_of(slices.begin(), slices.end(), came)) pace.learn(total_bytes(slices), took);
     }
 
     template <std::size_t I>

@@ -212,6 +212,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
         }
+        if (left == 0) co_return Error();
         const auto error = co_await skip(left);
         co_return error ? lost(error) : Error();
     }
@@ -229,7 +230,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             if (operation.weight > most_at_once || !core::detail::runs_here(scope_.executor())) return false;
             if (!may_write_ || !sent_.empty() || !sending_.empty() || failed()) return false;
             take_inbox();
-            const auto gather = [this](auto& buffers) { return sending_.gather(buffers); };
+            const auto gather = [this](auto& buffers) { return sending_.gather(buffers, SteadyClock{}.now()); };
             auto error = boost::system::error_code();
             const auto sent = net::detail::write_gathered_now(policy_, *stream_, gather, error);
             sent_bytes_ += sent;
@@ -250,7 +251,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
                 continue;
             }
             auto buffers = std::array<asio::const_buffer, net::detail::most_buffers>();
-            const auto count = lane.sending_.gather(buffers);
+            const auto count = lane.sending_.gather(buffers, SteadyClock{}.now());
             const auto all = std::span(buffers).first(count);
             auto token = asio::bind_cancellation_slot(lane.stop_writing_.slot(), as_result);
             lane.may_write_ = false;

@@ -44,6 +44,7 @@ struct LaneOperation {
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
     net::detail::SpanCursor<const std::byte> unsent;
+    TimePoint left_at{};     ///< out, once it is `maybe_sent`: when
     bool maybe_sent = false; ///< out: some of it may have gone out, and arrive even if there is an error
     bool answered = false;   ///< before the lane knew that all of it was sent
     bool given_up = false;   ///< its owner waits to have its memory back, and `error` says why

@@ -48,7 +48,7 @@ class SendQueue {
     [[nodiscard]] bool question_sent() const noexcept { return question_sent_; }
 
     /// What to write next. It stays in hand until `advance`.
-    std::size_t gather(std::array<asio::const_buffer, most_buffers>& out) {
+    std::size_t gather(std::array<asio::const_buffer, most_buffers>& out, TimePoint now) {
         auto count = std::size_t{0};
         in_hand_ = 0;
         for (auto& entry : queue_) {
@@ -60,7 +60,7 @@ class SendQueue {
                 continue;
             }
             auto& operation = *entry.operation;
-            operation.maybe_sent = true;
+            if (!std::exchange(operation.maybe_sent, true)) operation.left_at = now;
             const auto [header, meta] = head(operation);
             if (!header.empty()) out[count++] = {header.data(), header.size()};
             if (!meta.empty()) out[count++] = {meta.data(), meta.size()};

@@ -5,7 +5,10 @@
 #include <mooncake/core/errc.hpp>
 #include <mooncake/core/priority.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace mooncake {
@@ -27,7 +30,14 @@ struct Slice {
     std::uint64_t digest = 0; ///< out: of the bytes moved, when asked for and `outcome` is `ok`
     Errc outcome = Errc::ok;  ///< out
     bool settled = true;      ///< out, of a write: nothing of it, or of an attempt before, can arrive any more
+
+    // out, kept by the engine, but for `queued_us`, which is the transport's: how it went
+    std::uint8_t attempts = 0;   ///< it was handed to a way, so many times; at most 255
+    std::uint8_t device = 0;     ///< of those that the peer describes, the one that the last attempt used
+    std::uint32_t queued_us = 0; ///< of the last attempt: from when it was handed over until its first byte left
+    std::uint32_t moving_us = 0; ///< of the last attempt: from then until it was over
 };
+static_assert(sizeof(Slice) <= 64); // a cache line
 
 /// What a transport is handed in one go. The slices, and the memory they name, belong to the caller until the transfer
 /// returns, and to the transport until then.
@@ -38,6 +48,12 @@ struct SliceGroup {
     Deadline deadline;
     Priority priority = Priority::normal;
 };
+
+/// As slices have it: at most 71 minutes.
+[[nodiscard]] inline std::uint32_t in_microseconds(Duration time) noexcept {
+    const auto count = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(count, 0, std::numeric_limits<std::uint32_t>::max()));
+}
 
 /// Gives every slice the same outcome.
 inline void set_outcome(std::span<Slice> slices, Errc outcome) noexcept {

@@ -168,6 +168,7 @@ class TcpTransport {
         auto failure = Error();
         for (auto& frame : frames) {
             auto& error = frame.operation.error;
+            if (frame.operation.maybe_sent) note_wait(frame);
             if (error == Errc::ok) continue;
             set_outcome(frame.slices, error.code());
             if (frame.operation.maybe_sent)
@@ -245,6 +246,11 @@ class TcpTransport {
             if (bytes < least) best = &slot, least = bytes;
         }
         return best->lane(deadline);
+    }
+
+    static void note_wait(const transport::detail::TcpFrame& frame) noexcept {
+        const auto queued = in_microseconds(frame.operation.left_at - frame.operation.standing.since);
+        for (auto& slice : frame.slices) slice.queued_us = queued;
     }
 
     static void digest(const SliceGroup& group) noexcept {
