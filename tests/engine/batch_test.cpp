@@ -172,7 +172,7 @@ TEST_CASE("batch: a probe says of each way whether it works, and why not") {
     CHECK(probes[1].outcome == Errc::injected_fault);
     CHECK(probes[2].transport == "tcp");
     CHECK(probes[2].outcome == Errc::timed_out);
-    CHECK(probes[2].round_trip >= 300ms);
+    CHECK(probes[2].round_trip > 200ms);
     CHECK(probes[2].description.find(':') != std::string::npos);
     pair.shm.set({});
     CHECK(pair.runtime.run(pair.user.probe(segment, 5s)).value()[1].outcome == Errc::ok);
