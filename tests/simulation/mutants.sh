@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings back faults that were once found, one at a time, in a copy of the headers, and sees whether the simulation finds
-# them again. The table is in tests/simulation/mutants/README.md.
+# Brings back faults that were once found, one at a time, in a copy of the headers, and sees whether the simulation, or the
+# test of random links that the patch names, finds them again. The table is in tests/simulation/mutants/README.md.
 #
 # Usage: mutants.sh [--apply] [--seconds N] [--seeds N] [name…]
 #   --apply      only see that they still apply to the headers
@@ -29,13 +29,25 @@ trap 'rm -rf "$work"' EXIT
 compile=("${CXX:-g++}" -std=c++20 -O1 -UNDEBUG -I "$work/include" -I examples/cluster -w)
 passed=0 failed=0 skipped=0
 
+# Compiles the test that a patch names and lets it look. Prints the first line of what it says.
+find_by_test() { # name test
+    local line
+    "${compile[@]}" -I tests "tests/$2_test.cpp" tests/support/main.cpp -o "$work/test" 2>"$work/errors" ||
+        { echo "$1: does not compile: $(grep -m 1 error "$work/errors")" && return 1; }
+    line=$("$work/test" --abort-after=1 | grep -A 1 -m 1 'seed := ' | sed 's| *logged: ||' | xargs || true)
+    [[ -n $line ]] || { echo "$1: NOT found by $2" && return 1; }
+    echo "$1: found by $2, $line"
+}
+
 find_it() { # name: prints the seed and the seconds, or why not
-    local name=$1 begun=$SECONDS line
+    local name=$1 begun=$SECONDS line by
     rm -rf "$work/include" && cp -r include "$work/include"
     if ! patch --quiet --strip 1 --directory "$work" <"tests/simulation/mutants/$name.patch"; then
         echo "$name: the patch does not apply: bring it up to date" && return 1
     fi
     if [[ $apply == yes ]]; then return 0; fi
+    by=$(sed -n 's/^test: //p' "tests/simulation/mutants/$name.patch") # above the patch, if not the simulation
+    if [[ -n $by ]]; then find_by_test "$name" "$by" && return || return 1; fi
     if ! "${compile[@]}" examples/cluster/simulate.cpp -o "$work/simulate" -lxxhash -lpthread 2>"$work/errors"; then
         echo "$name: does not compile: $(grep -m 1 error "$work/errors")" && return 1
     fi
