@@ -92,9 +92,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     else if (data[0] < 112) transfer(bytes);
     else
         one_of<SegmentRecord, Hello, transport::detail::TcpRequest, transport::detail::TcpReply,
-               transport::detail::TcpNotice, metadata::detail::GetRecord, metadata::detail::GetRecordReply,
-               store::SegmentMount, store::SegmentsReply, store::Heartbeat, store::PutStart, store::PutStartReply,
-               store::PutEnd, store::GetReply, store::QueryReply, store::Renew, store::Remove, store::ListReply,
-               store::StatsReply, store::WaitFor, store::DescribeReply>(data[0], bytes);
+               transport::detail::TcpNotice, transport::detail::TcpHandshake, transport::detail::TcpHandshakeReply,
+               metadata::detail::GetRecord, metadata::detail::GetRecordReply, store::SegmentMount, store::SegmentsReply,
+               store::Heartbeat, store::PutStart, store::PutStartReply, store::PutEnd, store::GetReply,
+               store::QueryReply, store::Renew, store::Remove, store::ListReply, store::StatsReply, store::WaitFor,
+               store::DescribeReply>(data[0], bytes);
     return 0;
 }

@@ -1,5 +1,7 @@
+#include <mooncake/testing/fabric_transport.hpp>
 #include <mooncake/testing/minimal_transport.hpp>
 #include <mooncake/transport/concept.hpp>
+#include <mooncake/transport/loopback.hpp>
 
 #include <doctest/doctest.h>
 
@@ -70,6 +72,35 @@ static_assert(!Transport<LacksReaches>);
 static_assert(!Transport<LacksConnect>);
 static_assert(!Transport<LacksTransfer>);
 static_assert(!Transport<LacksClose>);
+
+/// The same for what a transport may claim.
+using testing::FabricTransport;
+struct LacksAttach : FabricTransport {
+    using FabricTransport::FabricTransport;
+    Result<void> attach(RegionPin);
+};
+struct LacksDetach : FabricTransport {
+    using FabricTransport::FabricTransport;
+    void detach(int);
+};
+struct LacksAccept : FabricTransport {
+    using FabricTransport::FabricTransport;
+    Task<std::string> accept(std::string);
+};
+struct LacksOthers : FabricTransport {
+    using FabricTransport::FabricTransport;
+    std::vector<std::string> describe_others(); // not const
+};
+struct LacksAsk : LoopbackTransport {
+    using LoopbackTransport::LoopbackTransport;
+    Task<int> ask(Link, std::string, std::string, Deadline);
+};
+static_assert(!RegisteringTransport<LacksAttach> && HandshakingTransport<LacksAttach>);
+static_assert(!RegisteringTransport<LacksDetach>);
+static_assert(!HandshakingTransport<LacksAccept> && RegisteringTransport<LacksAccept>);
+static_assert(!SeveralPathsTransport<LacksOthers>);
+static_assert(CarryingTransport<LoopbackTransport> && !CarryingTransport<LacksAsk>);
+static_assert(!RegisteringTransport<Whole> && !HandshakingTransport<Whole> && !CarryingTransport<Whole>);
 static_assert(!MappingTransport<Whole>);
 static_assert(!ImmediateTransport<Whole>);
 static_assert(!NotifyingTransport<Whole>);

@@ -59,7 +59,7 @@ TEST_CASE("tcp service: slices that do not fit their payload, and payloads of re
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     CHECK(f.accept(TcpMethod::write, {7, {f.slice(100), f.slice(most)}}, 100) == Errc::protocol_error);
     CHECK(f.accept(TcpMethod::read, {7, {f.slice(100), f.slice(most)}}, 0) == Errc::protocol_error);
-    CHECK(f.accept(static_cast<TcpMethod>(4), {7, {f.slice(100)}}, 0) == Errc::unknown_method);
+    CHECK(f.accept(static_cast<TcpMethod>(5), {7, {f.slice(100)}}, 0) == Errc::unknown_method);
     auto many = TcpRequest{7, std::vector<TcpSlice>(TcpService::most_slices, f.slice(0))};
     CHECK(f.accept(TcpMethod::read, many, 0) == Errc::ok);
     many.slices.push_back(f.slice(0));
@@ -139,4 +139,39 @@ TEST_CASE("tcp service: a write is under way as long as its exchange is, for the
     auto late = Fixture::exchange(TcpMethod::write, {7, {f.slice(100, 5)}}, 100);
     REQUIRE(f.service.accept(late).has_value());
     CHECK(decode<TcpReply>(late.reply).value().outcomes.front() == static_cast<std::uint16_t>(Errc::stale_epoch));
+}
+
+TEST_CASE("tcp service: a handshake goes to the end that it names, and its answer, or sentence, goes back") {
+    auto f = Fixture();
+    const auto handshakes = std::make_shared<Handshakes>();
+    auto service = TcpService(f.regions, nullptr, handshakes);
+    handshakes->add("rdma", [](std::string question) -> Result<std::string> {
+        if (question == "no") return Error(Errc::access_denied, "not you");
+        return std::string(question == "much" ? Handshakes::most_bytes + 1 : 3, 'a');
+    });
+    const auto shaken = [&](TcpHandshake asked, std::uint64_t payload = 0) {
+        auto exchange = Exchange();
+        exchange.request.method = static_cast<std::uint32_t>(TcpMethod::handshake);
+        exchange.request.payload_bytes = payload;
+        exchange.message = encode(asked);
+        const auto accepted = service.accept(exchange);
+        if (!accepted) return std::pair(accepted.error().code(), std::string());
+        const auto reply = decode<TcpHandshakeReply>(exchange.reply);
+        REQUIRE(reply.has_value());
+        return std::pair(errc_from_wire(reply->outcome), reply->text);
+    };
+    CHECK(shaken({7, "rdma", "question"}) == std::pair(Errc::ok, std::string("aaa")));
+    CHECK(shaken({7, "rdma", "no"}) == std::pair(Errc::access_denied, std::string("not you")));
+    CHECK(shaken({8, "rdma", "question"}).first == Errc::stale_generation);
+    CHECK(shaken({7, "cxl", "question"}).first == Errc::not_supported);
+    CHECK(shaken({7, std::string(100'000, 'x'), "question"}).second.size() < 200); // it is not said back whole
+    CHECK(shaken({7, "rdma", std::string(Handshakes::most_bytes + 1, 'q')}).first == Errc::too_large);
+    CHECK(shaken({7, "rdma", "much"}).first == Errc::too_large);
+    CHECK(shaken({7, "rdma", "question"}, 1).first == Errc::protocol_error);
+    handshakes->close();
+    CHECK(shaken({7, "rdma", "question"}).first == Errc::not_supported);
+    auto bad = Exchange();
+    bad.request.method = static_cast<std::uint32_t>(TcpMethod::handshake);
+    bad.message = "short";
+    CHECK(service.accept(bad).error() == Errc::protocol_error);
 }

@@ -102,6 +102,7 @@ Task<void> TransferEngine<Traits>::unregister(RegionPin region, Deadline deadlin
     parts_->regions->remove(region);
     parts_->publisher.hide(*region);
     const auto published = co_await parts_->publisher.publish();
+    parts_->transports.detach(*region);
     auto pause = Event();
     // Rare and short: peers answer within a round trip.
     for (auto wait = std::chrono::microseconds{500}; !pinned.only_by_handles();

@@ -38,8 +38,8 @@ struct TransferEngine<Traits>::Parts {
         : runtime(on), tenant(std::in_place, on), config(checked(std::move(wanted))),
           regions(std::make_shared<RegionTable>(random_secret())),
           metadata(config.metadata ? config.metadata : make_metadata()), inbox(std::make_shared<Inbox>()),
-          transports(TransportContext{runtime, regions, config.log, inbox}, config.transports,
-                     dispatcher_maker(config)),
+          transports(TransportContext{runtime, regions, config.log, inbox, std::make_shared<Handshakes>()},
+                     config.transports, dispatcher_maker(config)),
           mover(transports, {.rest = config.path_rest, .patience = config.path_patience}),
           publisher(empty_record(), metadata, config.record_ttl, runtime.executor(), config.log) {
         transports.start();
@@ -102,11 +102,19 @@ struct TransferEngine<Traits>::Parts {
         auto added = regions->add(std::move(region));
         if (!added) co_return added.error();
         const auto& pin = *added;
+        if constexpr (Pool::any_registers) {
+            const auto attached = co_await transports.attach(pin);
+            if (!attached) {
+                regions->remove(pin);
+                co_return attached.error();
+            }
+        }
         publisher.show(*pin, sharing);
         const auto published = co_await publisher.publish();
         if (!published) {
             regions->remove(pin);
             publisher.hide(*pin);
+            transports.detach(*pin);
             co_return published.error();
         }
         co_return engine::detail::RegionHandle::make(pin);

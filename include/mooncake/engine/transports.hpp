@@ -1,9 +1,12 @@
 #pragma once
 
+#include <mooncake/engine/attempt.hpp>
+#include <mooncake/engine/claims.hpp>
 #include <mooncake/engine/report.hpp>
 #include <mooncake/engine/segment_state.hpp>
 #include <mooncake/engine/spread.hpp>
 #include <mooncake/engine/traits.hpp>
+#include <mooncake/transport/handshakes.hpp>
 #include <mooncake/transport/inbox.hpp>
 
 #include <algorithm>
@@ -13,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,15 +53,22 @@ class TransportPool<TransportSet<Ts...>> {
     static constexpr std::size_t size = sizeof...(Ts);
     static constexpr std::array<std::string_view, size> names{Ts::name...};
     static constexpr std::array<unsigned, size> costs{Ts::cost...};
+    static_assert(keep_their_claims<Ts...>());
 
     TransportPool(const TransportContext& context, const typename Set::Configs& configs,
                   MakeDispatcher make_dispatcher = make_dispatch<>)
-        : make_dispatcher_(std::move(make_dispatcher)),
+        : make_dispatcher_(std::move(make_dispatcher)), handshakes_(context.handshakes),
           transports_(std::apply(
               [&](const auto&... config) { return std::tuple(std::make_unique<Ts>(context, config)...); }, configs)) {}
 
     void start() {
-        std::apply([](auto&... transport) { (transport->start(), ...); }, transports_);
+        for_each([&]<std::size_t I>(auto& transport) {
+            if constexpr (TransportAt<I>::capabilities.handshakes)
+                if (handshakes_)
+                    handshakes_->add(
+                        names[I], [&transport](std::string question) { return transport.accept(std::move(question)); });
+            transport.start();
+        });
     }
 
     /// All devices of all transports.
@@ -136,12 +145,6 @@ class TransportPool<TransportSet<Ts...>> {
     /// Whether transport number `index` can give a peer's memory as memory of this process.
     static constexpr std::array<bool, size> maps{Ts::capabilities.maps...};
     static constexpr std::array<bool, size> self_verifying{Ts::capabilities.self_verifying...};
-    static_assert(((!Ts::capabilities.maps || MappingTransport<Ts>) && ...),
-                  "a transport claims `maps` and has no `map`");
-    static_assert(((!Ts::capabilities.immediate || ImmediateTransport<Ts>) && ...),
-                  "a transport claims `immediate` and has no `transfer_now`");
-    static_assert(((!Ts::capabilities.several_paths || SeveralPathsTransport<Ts>) && ...),
-                  "a transport claims `several_paths` and has no `describe_others`");
 
     Task<MappedWindow> map(std::size_t index, std::shared_ptr<State> state, WindowRequest request) {
         static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -151,8 +154,6 @@ class TransportPool<TransportSet<Ts...>> {
     }
 
     static constexpr std::array<bool, size> notifies{Ts::capabilities.notifies...};
-    static_assert(((!Ts::capabilities.notifies || NotifyingTransport<Ts>) && ...),
-                  "a transport claims `notifies` and has no `notify`");
 
     Task<void> notify(std::size_t index, std::shared_ptr<State> state, Notification notification, std::uint64_t key,
                       Deadline deadline) {
@@ -160,6 +161,30 @@ class TransportPool<TransportSet<Ts...>> {
             return std::array{&TransportPool::notify_over<I>...};
         }(std::make_index_sequence<size>());
         return (this->*table[index])(std::move(state), std::move(notification), key, deadline);
+    }
+
+    static constexpr bool any_registers = (Ts::capabilities.registers || ...);
+    static constexpr bool any_handshakes = (Ts::capabilities.handshakes || ...);
+
+    /// Makes the region known to the devices of all that register. Errors: what the one says that could not; then none knows it.
+    Task<void> attach(RegionPin region) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::attach_to<I>...};
+        }(std::make_index_sequence<size>());
+        for (std::size_t i = 0; i < size; ++i) {
+            auto attached = co_await (this->*table[i])(region);
+            if (attached) continue;
+            detach(*region);
+            co_return Error(attached.error().code(), "registering " + std::to_string(region->bytes.size()) +
+                                                         " bytes with the devices of " + std::string(names[i]) + ": " +
+                                                         attached.error().message());
+        }
+        co_return ok;
+    }
+    void detach(const Region& region) {
+        for_each([&]<std::size_t I>(auto& transport) {
+            if constexpr (TransportAt<I>::capabilities.registers) transport.detach(region);
+        });
     }
 
     /// Counts bytes that moved through a window rather than in a group.
@@ -183,14 +208,11 @@ class TransportPool<TransportSet<Ts...>> {
         static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
             return std::array{&TransportPool::close_one<I>...};
         }(std::make_index_sequence<size>());
+        if (handshakes_) handshakes_->close();
         for (const auto close : table) co_await (this->*close)();
     }
 
   private:
-    struct alignas(64) Counters {
-        std::atomic<std::uint64_t> read = 0, written = 0, groups = 0, failures = 0;
-    };
-
     template <class F>
     void for_each(F&& f) const {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -228,12 +250,65 @@ class TransportPool<TransportSet<Ts...>> {
         if (auto there = connected<I>(*state, device)) co_return std::move(*there);
         auto peer = PeerDescription{.description = state->paths[I].descriptions[device],
                                     .generation = state->record().generation};
+        if constexpr (TransportAt<I>::capabilities.handshakes)
+            peer.handshake = [this, weak = std::weak_ptr(state)](std::string question, Deadline within) {
+                return this->ask_peer(I, weak.lock(), std::move(question), within);
+            };
         auto made = co_await std::get<I>(transports_)->connect(std::move(peer), deadline);
         if (!made) co_return made.error();
         const auto lock = std::lock_guard(state->mutex);
         std::get<I>(state->links)[device] = *made;
         state->paths[I].connected |= std::uint64_t{1} << device;
         co_return std::move(*made);
+    }
+
+    template <std::size_t I>
+    Task<void> attach_to(RegionPin region) {
+        if constexpr (TransportAt<I>::capabilities.registers)
+            return std::get<I>(transports_)->attach(std::move(region));
+        else return nothing();
+    }
+    static Task<void> nothing() { co_return ok; }
+
+    /// By what they cost: who may carry a handshake.
+    static constexpr auto carriers = [] {
+        auto order = std::array<std::size_t, size>();
+        for (std::size_t i = 0; i < size; ++i) order[i] = i;
+        std::sort(order.begin(), order.end(), [](std::size_t a, std::size_t b) { return costs[a] < costs[b]; });
+        return order;
+    }();
+
+    /// Carries a handshake of transport number `asking` over the cheapest way that can, and over the next when that fails.
+    Task<std::string> ask_peer(std::size_t asking, std::shared_ptr<State> state, std::string question,
+                               Deadline deadline) {
+        static constexpr auto table = []<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array{&TransportPool::ask_over<I>...};
+        }(std::make_index_sequence<size>());
+        if (!state) co_return Error(Errc::closed, "the segment is not open any more");
+        auto failure = Error(Errc::no_path, "nothing that reaches the segment carries the handshakes of " +
+                                                std::string(names[asking]) + "; tcp and loopback do");
+        for (const auto by : carriers) {
+            if (!carries[by] || !state->paths[by].reachable) continue;
+            auto answer = co_await (this->*table[by])(asking, state, question, deadline);
+            if (answer) co_return answer;
+            failure = answer.error();
+            if (!(failure == Errc::connection_lost) && !(failure == Errc::unreachable)) break;
+        }
+        co_return failure;
+    }
+    static constexpr std::array<bool, size> carries{(Ts::capabilities.carries && !Ts::capabilities.handshakes)...};
+
+    template <std::size_t I>
+    Task<std::string> ask_over(std::size_t asking, std::shared_ptr<State> state, std::string question,
+                               Deadline deadline) {
+        if constexpr (carries[I]) {
+            auto connection = co_await link<I>(0, std::move(state), deadline);
+            if (!connection) co_return connection.error();
+            co_return co_await std::get<I>(transports_)
+                ->ask(std::move(*connection), std::string(names[asking]), std::move(question), deadline);
+        } else {
+            co_return Errc::not_supported;
+        }
     }
 
     template <std::size_t I>
@@ -254,7 +329,7 @@ class TransportPool<TransportSet<Ts...>> {
         const auto took = SteadyClock{}.now() - began;
         end_attempt(group.slices, took);
         if (auto& path = state->paths[I]; result && !path.dispatch) learn(path.pace, group.slices, took);
-        count(counters_[I], group, result.has_value());
+        counters_[I].count(group, result.has_value());
         co_return result;
     }
 
@@ -268,7 +343,7 @@ class TransportPool<TransportSet<Ts...>> {
             const auto link = connected<I>(state, 0);
             if (!link || !std::get<I>(transports_)->transfer_now(*link, group)) return false;
             begin_attempt(group.slices, 0);
-            count(counters_[I], group, true);
+            counters_[I].count(group, true);
             return true;
         }
     }
@@ -299,41 +374,15 @@ class TransportPool<TransportSet<Ts...>> {
         }
     }
 
-    static void count(Counters& counters, const SliceGroup& group, bool success) noexcept {
-        auto bytes = std::uint64_t{0};
-        for (const auto& slice : group.slices)
-            if (slice.outcome == Errc::ok) bytes += slice.length;
-        (group.direction == Direction::read ? counters.read : counters.written)
-            .fetch_add(bytes, std::memory_order_relaxed);
-        counters.groups.fetch_add(1, std::memory_order_relaxed);
-        if (!success) counters.failures.fetch_add(1, std::memory_order_relaxed);
-    }
-
-    static void begin_attempt(std::span<Slice> slices, std::size_t device) noexcept {
-        for (auto& slice : slices) {
-            if (slice.attempts != std::numeric_limits<std::uint8_t>::max()) ++slice.attempts;
-            slice.device = static_cast<std::uint8_t>(device);
-            slice.queued_us = slice.moving_us = 0;
-        }
-    }
-    /// What of the attempt's time was not spent in a queue.
-    static void end_attempt(std::span<Slice> slices, Duration took) noexcept {
-        const auto all = in_microseconds(took);
-        for (auto& slice : slices) slice.moving_us = all - std::min(slice.queued_us, all);
-    }
-    static void learn(TransferPace& pace, std::span<const Slice> slices, Duration took) noexcept {
-        const auto came = [](const Slice& slice) { return slice.outcome == Errc::ok; };
-        if (std::all_of(slices.begin(), slices.end(), came)) pace.learn(total_bytes(slices), took);
-    }
-
     template <std::size_t I>
     asio::awaitable<void> close_one() {
         return std::get<I>(transports_)->close();
     }
 
     const MakeDispatcher make_dispatcher_;
+    const std::shared_ptr<Handshakes> handshakes_; ///< may be none
     std::tuple<std::unique_ptr<Ts>...> transports_;
-    std::array<Counters, size> counters_;
+    std::array<TransportCounters, size> counters_;
 };
 
 } // namespace mooncake::engine::detail

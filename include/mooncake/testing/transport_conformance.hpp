@@ -248,7 +248,7 @@ void removal() {
     CHECK(pair.move_one(Direction::write, memory, offset, key) == Errc::ok);
     CHECK(pair.move_one(Direction::read, memory, offset, gone->keys.read) == Errc::ok);
     const auto watched = std::weak_ptr<const Region>(gone);
-    pair.regions->remove(gone);
+    pair.remove(gone);
     gone.reset();
     CHECK(expires(watched));
     const auto after = pair.add(2 * MiB, Rights::read_write, mark);
@@ -267,15 +267,15 @@ void shared_key() {
     auto arena = Arena::create({.bytes = 2 * MiB, .pages = PageKind::plain, .prefault_threads = 1});
     REQUIRE(arena.has_value());
     std::memset((*arena)->bytes().data(), static_cast<int>(other_mark), 2 * MiB);
-    const auto second = pair.regions->add(
-        {.bytes = (*arena)->bytes(), .rights = Rights::read_write, .keys = first->keys, .arena = *arena});
-    REQUIRE(second.has_value());
-    CHECK((*second)->offset == first->offset + 2 * MiB);
+    auto beside =
+        Region{.bytes = (*arena)->bytes(), .rights = Rights::read_write, .keys = first->keys, .arena = *arena};
+    const auto second = pair.add(std::move(beside));
+    CHECK(second->offset == first->offset + 2 * MiB);
     auto memory = std::vector<std::byte>(64);
     const auto key = first->keys.read;
     CHECK(pair.move_one(Direction::read, memory, first->offset + 2 * MiB - 64, key) == Errc::ok);
     CHECK(untouched(memory, mark));
-    CHECK(pair.move_one(Direction::read, memory, (*second)->offset, key) == Errc::ok);
+    CHECK(pair.move_one(Direction::read, memory, second->offset, key) == Errc::ok);
     CHECK(untouched(memory, other_mark));
     CHECK(pair.move_one(Direction::read, memory, first->offset + 2 * MiB - 32, key) == Errc::out_of_range);
 }

@@ -41,9 +41,9 @@ void mapping() {
     CHECK(map(readable->offset, 8, readable->keys.read, Direction::read).has_value());
 
     // A window is a use of its region: it ends with its holder.
-    pair.regions->remove(readable);
+    pair.remove(readable);
     auto pinned = std::weak_ptr<const Region>(region);
-    pair.regions->remove(region);
+    pair.remove(region);
     CHECK(untouched(readable->bytes, mark));
     CHECK(pinned.use_count() > 1);
     CHECK(same({window->bytes, 1000}, region->bytes.subspan(100, 1000)));

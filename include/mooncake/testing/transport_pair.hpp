@@ -96,6 +96,8 @@ class TransportPair {
 
     Result<typename T::Link> connect(std::string description, std::uint64_t generation) {
         auto peer = PeerDescription{.description = std::move(description), .generation = generation};
+        if constexpr (HandshakingTransport<T>)
+            peer.handshake = [this](std::string question, Deadline) { return carried(std::move(question)); };
         return runtime.run(client.connect(std::move(peer), Deadline(10s)));
     }
 
@@ -104,10 +106,18 @@ class TransportPair {
         auto arena = Arena::create({.bytes = bytes, .pages = PageKind::plain, .prefault_threads = 1});
         REQUIRE(arena.has_value());
         std::memset((*arena)->bytes().data(), static_cast<int>(mark), (*arena)->bytes().size());
-        auto added = regions->add(
+        return add(
             {.bytes = (*arena)->bytes().first(bytes), .rights = rights, .keys = make_keys(rights), .arena = *arena});
+    }
+    RegionPin add(Region region) {
+        auto added = regions->add(std::move(region));
         REQUIRE(added.has_value());
+        if constexpr (RegisteringTransport<T>) REQUIRE(runtime.run(server.attach(*added)).has_value());
         return *added;
+    }
+    void remove(const RegionPin& region) {
+        regions->remove(region);
+        if constexpr (RegisteringTransport<T>) server.detach(*region);
     }
 
     Result<void> move(Direction direction, std::span<Slice> slices, Deadline deadline = {},
@@ -127,6 +137,13 @@ class TransportPair {
     void close() {
         close_client();
         close_server();
+    }
+
+    /// A handshake, carried as an engine would.
+    Task<std::string> carried(std::string question)
+        requires HandshakingTransport<T>
+    {
+        co_return server.accept(std::move(question));
     }
 
     OrderedRuntime runtime{{.threads = 3}};

@@ -8,6 +8,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,30 +16,41 @@
 
 namespace mooncake {
 
+class Handshakes;
 class Inbox;
 class RegionTable;
+struct Region;
+using RegionPin = std::shared_ptr<const Region>;
 
 /// What the engine makes a transport from.
 struct TransportContext {
     Runtime& runtime;
     std::shared_ptr<RegionTable> regions; ///< this process's segment: what peers may reach
     Log log;
-    std::shared_ptr<Inbox> inbox = {}; ///< what peers say to this process; none: nobody listens
+    std::shared_ptr<Inbox> inbox = {};           ///< what peers say to this process; none: nobody listens
+    std::shared_ptr<Handshakes> handshakes = {}; ///< who answers peers' handshakes; none: nobody
 };
 
 /// What an engine knows of a peer's end of a transport: from the segment's record.
 struct PeerDescription {
     std::string description;      ///< what the peer's `describe` said
     std::uint64_t generation = 0; ///< of the segment when its record was read
+    /// Asks the peer's end of the same transport, for transports that claim `handshakes`; the engine carries question and answer,
+    /// each at most 16 KiB, over another way. It may be kept, and asked again as long as the segment is open.
+    /// Errors: what the peer's `accept` says; `no_path` (nothing carries it), `closed`, those of the way.
+    std::function<Task<std::string>(std::string question, Deadline deadline)> handshake = {};
 };
 
 /// What a transport declares of itself. Nothing is decided by its name.
 struct TransportCapabilities {
-    bool maps = false;           ///< a peer's memory can be this process's memory: `MappingTransport`
-    bool immediate = false;      ///< a small group can be moved without a wait: `ImmediateTransport`
-    bool one_sided = false;      ///< bytes are moved by this process alone; the peer's need not run
-    bool notifies = false;       ///< it carries words as well as bytes: `NotifyingTransport`
-    bool several_paths = false;  ///< peers reach it over several devices: `SeveralPathsTransport`
+    bool maps = false;          ///< a peer's memory can be this process's memory: `MappingTransport`
+    bool immediate = false;     ///< a small group can be moved without a wait: `ImmediateTransport`
+    bool one_sided = false;     ///< bytes are moved by this process alone; the peer's need not run
+    bool notifies = false;      ///< it carries words as well as bytes: `NotifyingTransport`
+    bool several_paths = false; ///< peers reach it over several devices: `SeveralPathsTransport`
+    bool registers = false; ///< memory must be made known to a device before peers can reach it: `RegisteringTransport`
+    bool handshakes = false;     ///< its two ends agree on something before bytes move: `HandshakingTransport`
+    bool carries = false;        ///< it carries the handshakes of others: `CarryingTransport`
     bool self_verifying = false; ///< what arrives is what the memory held: nothing on the way could change it
 };
 
@@ -82,7 +94,7 @@ concept Transport =
 namespace transport::detail {
 /// Of a transport around another that passes on its slices and nothing else.
 [[nodiscard]] constexpr TransportCapabilities without_maps(TransportCapabilities of) noexcept {
-    of.maps = of.immediate = of.notifies = false;
+    of.maps = of.immediate = of.notifies = of.carries = false;
     return of;
 }
 } // namespace transport::detail
@@ -124,6 +136,42 @@ concept NotifyingTransport = Transport<T> && requires(T& transport, const typena
                                                       Notification notification, std::uint64_t key, Deadline deadline) {
     { transport.notify(link, notification, key, deadline) } -> std::same_as<Task<void>>;
 };
+
+/// What a transport can do whose devices have to know memory before peers reach it, as an RDMA card does.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.attach(region)` | the devices know it, and peers that show its key may come; before the segment's record shows it. The pin is not kept beyond `detach` | `out_of_memory`, `system`: the region is not registered at all | any executor |
+/// | `t.detach(region)` | they know it no more, and move none of its bytes: what is under way is over or fails; idempotent | | any |
+///
+/// Which keys a device needs is between the two ends of the transport: a peer asks for them by a handshake, and shows the region's
+/// access key. `close` detaches all.
+template <class T>
+concept RegisteringTransport = Transport<T> && requires(T& transport, RegionPin region, const Region& known) {
+    { transport.attach(region) } -> std::same_as<Task<void>>;
+    { transport.detach(known) } -> std::same_as<void>;
+};
+
+/// What a transport does whose ends agree on something before bytes move: queue pairs, tokens, keys of devices.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.accept(question)` | the answer to what a peer's end asked through `PeerDescription::handshake`. The question is hostile: anybody who can connect may ask | go to the peer, with their sentence | any, one at a time; until `close` is called |
+template <class T>
+concept HandshakingTransport = Transport<T> && requires(T& transport, std::string question) {
+    { transport.accept(question) } -> std::same_as<Result<std::string>>;
+};
+
+/// What a transport can do that carries the handshakes of others.
+///
+/// | expression | effect | errors | thread |
+/// |---|---|---|---|
+/// | `t.ask(link, transport, question, deadline)` | what the peer's end of the transport of that name answers | what that says; `not_supported` (there is none), `too_large`, `stale_generation`, `connection_lost`, `timed_out`, `cancelled` | any executor |
+template <class T>
+concept CarryingTransport =
+    Transport<T> && requires(T& transport, const typename T::Link& link, std::string text, Deadline deadline) {
+        { transport.ask(link, text, text, deadline) } -> std::same_as<Task<std::string>>;
+    };
 
 /// What a transport says of its other devices. The engine connects to each of them, and moves one request over all at once.
 ///

@@ -103,6 +103,21 @@ class FaultyTransport {
     {
         return inner_.fence(offset, length, epoch);
     }
+    Task<void> attach(RegionPin region)
+        requires RegisteringTransport<Inner>
+    {
+        return inner_.attach(std::move(region));
+    }
+    void detach(const Region& region)
+        requires RegisteringTransport<Inner>
+    {
+        inner_.detach(region);
+    }
+    [[nodiscard]] Result<std::string> accept(std::string question)
+        requires HandshakingTransport<Inner>
+    {
+        return inner_.accept(std::move(question));
+    }
 
     Task<void> transfer(Link link, SliceGroup group) {
         const auto fate = control_.next();

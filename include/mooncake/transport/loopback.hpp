@@ -5,6 +5,7 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/transport/concept.hpp>
 #include <mooncake/transport/copy_group.hpp>
+#include <mooncake/transport/handshakes.hpp>
 #include <mooncake/transport/inbox.hpp>
 #include <mooncake/transport/loopback_config.hpp>
 
@@ -27,9 +28,10 @@ class LoopbackDirectory {
         static auto directory = LoopbackDirectory();
         return directory;
     }
-    void add(std::uint64_t id, std::weak_ptr<RegionTable> table, std::weak_ptr<Inbox> inbox) {
+    void add(std::uint64_t id, std::weak_ptr<RegionTable> table, std::weak_ptr<Inbox> inbox,
+             std::weak_ptr<Handshakes> handshakes) {
         const auto lock = std::lock_guard(mutex_);
-        tables_.emplace(id, Served{std::move(table), std::move(inbox)});
+        tables_.emplace(id, Served{std::move(table), std::move(inbox), std::move(handshakes)});
     }
     void remove(std::uint64_t id) {
         const auto lock = std::lock_guard(mutex_);
@@ -45,11 +47,17 @@ class LoopbackDirectory {
         const auto found = tables_.find(id);
         return found == tables_.end() ? nullptr : found->second.inbox.lock();
     }
+    [[nodiscard]] std::shared_ptr<Handshakes> handshakes(std::uint64_t id) const {
+        const auto lock = std::lock_guard(mutex_);
+        const auto found = tables_.find(id);
+        return found == tables_.end() ? nullptr : found->second.handshakes.lock();
+    }
 
   private:
     struct Served {
         std::weak_ptr<RegionTable> table;
         std::weak_ptr<Inbox> inbox;
+        std::weak_ptr<Handshakes> handshakes;
     };
 
     mutable std::mutex mutex_;
@@ -67,7 +75,7 @@ class BasicLoopbackTransport {
     static constexpr std::string_view name = "loopback";
     static constexpr unsigned cost = 1;
     static constexpr auto capabilities = TransportCapabilities{
-        .maps = true, .immediate = true, .one_sided = true, .notifies = true, .self_verifying = true};
+        .maps = true, .immediate = true, .one_sided = true, .notifies = true, .carries = true, .self_verifying = true};
 
     using Config = LoopbackTransportConfig;
     struct Link {
@@ -81,7 +89,7 @@ class BasicLoopbackTransport {
     BasicLoopbackTransport& operator=(const BasicLoopbackTransport&) = delete;
     ~BasicLoopbackTransport() { Directory::instance().remove(id_); }
 
-    void start() { Directory::instance().add(id_, context_.regions, context_.inbox); }
+    void start() { Directory::instance().add(id_, context_.regions, context_.inbox, context_.handshakes); }
 
     [[nodiscard]] std::string describe() const { return std::to_string(id_); }
 
@@ -172,6 +180,16 @@ class BasicLoopbackTransport {
         const auto outcome = transport::detail::put_in(inbox.get(), *table, std::move(notification), key);
         if (outcome != Errc::ok) co_return outcome;
         co_return ok;
+    }
+
+    /// See `CarryingTransport`.
+    Task<std::string> ask(Link link, std::string transport, std::string question, Deadline) {
+        const auto table = Directory::instance().find(link.id);
+        if (!table) co_return Error(Errc::connection_lost, "the segment in this process was closed");
+        if (table->generation() != link.generation) co_return Errc::stale_generation;
+        const auto handshakes = Directory::instance().handshakes(link.id);
+        if (!handshakes) co_return Errc::not_supported;
+        co_return handshakes->accept(transport, std::move(question));
     }
 
     asio::awaitable<void> close() {

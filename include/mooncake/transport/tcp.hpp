@@ -108,13 +108,15 @@ class TcpTransport {
   public:
     static constexpr std::string_view name = "tcp";
     static constexpr unsigned cost = 10;
-    static constexpr auto capabilities = TransportCapabilities{.notifies = true, .several_paths = true};
+    static constexpr auto capabilities =
+        TransportCapabilities{.notifies = true, .several_paths = true, .carries = true};
 
     using Config = BasicTcpTransportConfig<P>;
     using Link = std::shared_ptr<transport::detail::TcpPeer<P>>;
 
     explicit TcpTransport(TransportContext context, Config config = {})
-        : context_(std::move(context)), config_(checked(std::move(config))), service_(context_.regions, context_.inbox),
+        : context_(std::move(context)), config_(checked(std::move(config))),
+          service_(context_.regions, context_.inbox, context_.handshakes),
           server_(context_.runtime, service_, server_config(), config_.stream),
           links_(context_.runtime.next_executor(), 0) {}
 
@@ -182,17 +184,56 @@ class TcpTransport {
 
     /// See `NotifyingTransport`.
     Task<void> notify(Link link, Notification notification, std::uint64_t key, Deadline deadline) {
-        using Lane = mooncake::Lane<P>;
         const auto notice = transport::detail::TcpNotice{.generation = link->generation,
                                                          .offset = notification.offset,
                                                          .length = notification.length,
                                                          .key = key,
                                                          .from = std::move(notification.from),
                                                          .text = std::move(notification.text)};
+        const auto said = co_await call<transport::detail::TcpReply>(link, Method::notify, encoded(notice), deadline);
+        if (!said) co_return said.error();
+        if (said->outcomes.size() != 1)
+            co_return Error(Errc::protocol_error, "the answer to a notification has no outcome");
+        const auto outcome = errc_from_wire(said->outcomes.front());
+        if (outcome != Errc::ok) co_return outcome;
+        co_return ok;
+    }
+
+    /// See `CarryingTransport`.
+    Task<std::string> ask(Link link, std::string transport, std::string question, Deadline deadline) {
+        const auto asked = transport::detail::TcpHandshake{
+            .generation = link->generation, .transport = std::move(transport), .question = std::move(question)};
+        auto answer =
+            co_await call<transport::detail::TcpHandshakeReply>(link, Method::handshake, encoded(asked), deadline);
+        if (!answer) co_return answer.error();
+        const auto outcome = errc_from_wire(answer->outcome);
+        if (outcome != Errc::ok) co_return Error(outcome, std::move(answer->text));
+        co_return std::move(answer->text);
+    }
+
+    asio::awaitable<void> close() {
+        co_await links_.close();
+        co_await server_.close();
+    }
+
+  private:
+    using Method = transport::detail::TcpMethod;
+
+    template <class Message>
+    static std::string encoded(const Message& message) {
+        auto text = std::string();
+        encode(message, text);
+        return text;
+    }
+
+    /// A request without payload. Errors: those of the lane, what the peer says, `protocol_error`.
+    template <class Reply>
+    Task<Reply> call(Link link, Method method, std::string message, Deadline deadline) {
+        using Lane = mooncake::Lane<P>;
         auto latch = net::detail::Latch(1);
         auto operation = LaneOperation();
-        operation.method = static_cast<std::uint32_t>(transport::detail::TcpMethod::notify);
-        encode(notice, operation.meta);
+        operation.method = static_cast<std::uint32_t>(method);
+        operation.meta = std::move(message);
         operation.latch = &latch;
         operation.deadline = deadline;
         auto lane = idlest(*link, deadline);
@@ -202,20 +243,11 @@ class TcpTransport {
         co_await Lane::wait_all(tickets, latch, deadline);
         if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
         if (operation.status != 0) co_return errc_from_wire(operation.status);
-        const auto reply = decode<transport::detail::TcpReply>(operation.reply);
-        if (!reply || reply->outcomes.size() != 1)
-            co_return Error(Errc::protocol_error, "the answer to a notification could not be decoded");
-        const auto outcome = errc_from_wire(reply->outcomes.front());
-        if (outcome != Errc::ok) co_return outcome;
-        co_return ok;
+        auto reply = decode<Reply>(operation.reply);
+        if (!reply) co_return Error(Errc::protocol_error, "an answer of the transfer service could not be decoded");
+        co_return std::move(*reply);
     }
 
-    asio::awaitable<void> close() {
-        co_await links_.close();
-        co_await server_.close();
-    }
-
-  private:
     static Config checked(Config config) {
         if (config.lanes < 1 || config.lanes > 64)
             throw_error({Errc::invalid_argument,

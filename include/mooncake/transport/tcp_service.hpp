@@ -3,6 +3,7 @@
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/codec.hpp>
 #include <mooncake/net/service.hpp>
+#include <mooncake/transport/handshakes.hpp>
 #include <mooncake/transport/inbox.hpp>
 #include <mooncake/transport/slice.hpp>
 
@@ -17,7 +18,7 @@
 namespace mooncake::transport::detail {
 
 /// The calls of the tcp transport. A write's payload is its slices' bytes one after another; so is a read's reply.
-enum class TcpMethod : std::uint32_t { write = 1, read = 2, notify = 3 };
+enum class TcpMethod : std::uint32_t { write = 1, read = 2, notify = 3, handshake = 4 };
 
 struct TcpSlice {
     std::uint64_t offset = 0;
@@ -47,6 +48,17 @@ struct TcpNotice {
     std::string text;
 };
 
+/// A question to another transport's end, and its answer; or, where `outcome` is none of `ok`, the sentence to that.
+struct TcpHandshake {
+    std::uint64_t generation = 0;
+    std::string transport;
+    std::string question;
+};
+struct TcpHandshakeReply {
+    std::uint16_t outcome = 0;
+    std::string text;
+};
+
 /// Serves this process's regions: checks every slice, then receives into, or sends from, the registered memory itself.
 /// `Void`: a template, so that a translation unit without the tcp transport does not pay for its codec.
 template <class Void = void>
@@ -54,18 +66,21 @@ class BasicTcpService final : public FrameService {
   public:
     static constexpr std::size_t most_slices = 65'536; ///< of one frame
 
-    explicit BasicTcpService(std::shared_ptr<RegionTable> regions, std::shared_ptr<Inbox> inbox = {})
-        : regions_(std::move(regions)), inbox_(std::move(inbox)) {}
+    explicit BasicTcpService(std::shared_ptr<RegionTable> regions, std::shared_ptr<Inbox> inbox = {},
+                             std::shared_ptr<Handshakes> handshakes = {})
+        : regions_(std::move(regions)), inbox_(std::move(inbox)), handshakes_(std::move(handshakes)) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "transfer"; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return regions_->generation(); }
 
     Result<void> accept(Exchange& exchange) override {
         if (exchange.request.method == static_cast<std::uint32_t>(TcpMethod::notify)) return take_notice(exchange);
+        if (exchange.request.method == static_cast<std::uint32_t>(TcpMethod::handshake)) return shake_hands(exchange);
         const auto write = exchange.request.method == static_cast<std::uint32_t>(TcpMethod::write);
         if (!write && exchange.request.method != static_cast<std::uint32_t>(TcpMethod::read))
-            return Error(Errc::unknown_method, "the transfer service reads, writes and notifies, and knows no method " +
-                                                   std::to_string(exchange.request.method));
+            return Error(Errc::unknown_method,
+                         "the transfer service reads, writes, notifies and carries handshakes, and knows no method " +
+                             std::to_string(exchange.request.method));
         const auto request = decode<TcpRequest>(exchange.message);
         if (!request || request->slices.size() > most_slices)
             return Error(Errc::protocol_error, "a transfer's slices could not be decoded");
@@ -101,6 +116,23 @@ class BasicTcpService final : public FrameService {
                                          .length = notice.length,
                                          .text = std::move(notice.text)};
         return put_in(inbox_.get(), *regions_, std::move(notification), notice.key);
+    }
+
+    Result<void> shake_hands(Exchange& exchange) const {
+        auto asked = decode<TcpHandshake>(exchange.message);
+        if (!asked || exchange.request.payload_bytes != 0)
+            return Error(Errc::protocol_error, "a handshake could not be decoded");
+        auto answer = answer_to(*asked);
+        auto reply = TcpHandshakeReply();
+        reply.outcome = static_cast<std::uint16_t>(answer ? Errc::ok : answer.error().code());
+        reply.text = answer ? std::move(*answer) : std::string(answer.error().context());
+        encode(reply, exchange.reply);
+        return ok;
+    }
+    Result<std::string> answer_to(TcpHandshake& asked) const {
+        if (asked.generation != regions_->generation()) return Errc::stale_generation;
+        if (!handshakes_) return Errc::not_supported;
+        return handshakes_->accept(asked.transport, std::move(asked.question));
     }
 
     using Scratch = std::array<std::byte, 64 * KiB>;
@@ -167,6 +199,7 @@ class BasicTcpService final : public FrameService {
 
     const std::shared_ptr<RegionTable> regions_;
     const std::shared_ptr<Inbox> inbox_;
+    const std::shared_ptr<Handshakes> handshakes_;
 };
 
 using TcpService = BasicTcpService<>;
