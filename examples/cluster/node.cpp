@@ -83,6 +83,12 @@ mooncake::Result<void> lend(const Options& options) {
     const auto sharing =
         std::same_as<Traits, NetworkOnly> ? mooncake::ArenaSharing::process : mooncake::ArenaSharing::host;
     config.memory = {.bytes = options.bytes, .sharing = sharing, .name = "mooncake-node"};
+    config.memory.progress = [log, tenths = std::uint64_t{0}](std::uint64_t done, std::uint64_t all) mutable {
+        if (all < 16 * mooncake::GiB || 10 * (done / mooncake::MiB) / (all / mooncake::MiB) == tenths) return;
+        tenths = 10 * (done / mooncake::MiB) / (all / mooncake::MiB);
+        log(mooncake::Severity::info,
+            "touched " + std::to_string(10 * tenths) + " % of " + std::to_string(all) + " bytes");
+    };
     config.host = options.host;
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
     config.log = log;

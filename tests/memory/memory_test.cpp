@@ -94,6 +94,20 @@ TEST_CASE("arena: memory that is there, aligned, sealed, and no more than the ma
     }
 }
 
+TEST_CASE("arena: it tells how far it has come, in order, until all is there") {
+    auto told = std::vector<std::uint64_t>();
+    constexpr auto bytes = 200 * MiB;
+    auto config = ArenaConfig{.bytes = bytes, .pages = PageKind::plain, .prefault_threads = 2};
+    config.progress = [&](std::uint64_t done, std::uint64_t all) {
+        CHECK(all == bytes);
+        told.push_back(done);
+    };
+    REQUIRE(Arena::create(config).has_value());
+    REQUIRE(told.size() == 4);
+    CHECK(std::is_sorted(told.begin(), told.end()));
+    CHECK(told.back() == bytes);
+}
+
 TEST_CASE("arena: what it says of its pages is what the kernel says") {
     for (const auto sharing : {ArenaSharing::host, ArenaSharing::process})
         for (const auto kind : {PageKind::transparent, PageKind::plain}) {
