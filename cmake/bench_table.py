@@ -35,7 +35,7 @@ def row(run):
         rate = scaled(run["items_per_second"], ("/s", "k/s", "M/s", "G/s"), 1000)
     counters = [f"{name}={value:.3g}" for name, value in run.items()
                 if name not in OWN and isinstance(value, (int, float)) and not isinstance(value, bool)]
-    return [run["name"], seconds(run), rate, " ".join(counters)]
+    return [run["name"], seconds(run), rate, " ".join([*counters, run.get("label", "")]).strip()]
 
 
 def main():

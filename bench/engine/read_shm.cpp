@@ -1,4 +1,5 @@
 #include "engine/segment.hpp"
+#include "support/perftest.hpp"
 
 #include <array>
 #include <cstdint>
@@ -41,8 +42,8 @@ void read_shm(benchmark::State& state) {
                {.work_per_operation = block, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15});
 }
 
-/// The same few blocks again and again, in batches: what a decode step reads that was read before. Peer: copies of them, one after
-/// another, in the same order.
+/// The same few blocks again and again, in batches: what a decode step reads that was read before. Peers: copies of them, one after
+/// another, in the same order; and, for blocks of 64 KiB and more, UCX, which reads one again and again.
 template <std::uint64_t block, std::uint64_t batch>
 void read_hot(benchmark::State& state) {
     constexpr auto bytes = block * batch;
@@ -84,8 +85,10 @@ void read_hot(benchmark::State& state) {
 #if defined(__x86_64__)
     peers.push_back(copy.template operator()<RepMovsbCopier>());
 #endif
-    bench::run(state,
-               {.work_per_operation = bytes, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15});
+    auto contest = bench::Contest{
+        .work_per_operation = bytes, .peer = "copy", .ours = ours, .peers = std::move(peers), .pairs = 15};
+    if (block >= 64 * KiB) bench::add_ucx_over_shm(contest, block);
+    bench::run(state, contest);
 }
 
 const auto rows = std::array{bench::Row("transfer/read/shm/1048576", &read_shm),

@@ -16,15 +16,21 @@ struct Only : mooncake::DefaultEngineTraits {
     using Transports = mooncake::TransportSet<T>;
 };
 
-/// A role: lends a cold arena of `arguments[0]` bytes over `T`, in an engine of its own with default settings.
+/// Lends a cold arena of `arguments[0]` bytes over `T`, until the process is to end.
 template <mooncake::Transport T>
-void lend(std::vector<std::string> arguments) {
-    auto runtime = mooncake::Runtime();
+void lend(mooncake::Runtime& runtime, std::vector<std::string> arguments) {
     auto engine = mooncake::TransferEngine<Only<T>>(runtime);
     const auto arena = cold_arena(std::stoull(arguments.at(0)), mooncake::ArenaSharing::host);
     must(runtime.run(engine.register_arena(arena, mooncake::Rights::read_write)));
     cluster::announce(engine.locator());
     cluster::wait_for_stop();
+}
+
+/// The same as a role, with default settings.
+template <mooncake::Transport T>
+void lend(std::vector<std::string> arguments) {
+    auto runtime = mooncake::Runtime();
+    lend<T>(runtime, std::move(arguments));
 }
 
 } // namespace bench

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
-#include <set>
 #include <string>
 
 namespace bench {
@@ -51,6 +50,7 @@ double own_cpu() {
 
 void count_as_ours(pid_t child) { children.insert(child); }
 void forget(pid_t child) { children.erase(child); }
+const std::set<pid_t>& counted_children() { return children; }
 
 OthersCpu::OthersCpu() : others_(machine_cpu() - own_cpu()), at_(seconds_on(CLOCK_MONOTONIC)) {}
 

@@ -2,11 +2,14 @@
 
 #include <sys/types.h>
 
+#include <set>
+
 namespace bench {
 
 /// Counts the CPU time of a child process as ours, from now until `forget`.
 void count_as_ours(pid_t child);
 void forget(pid_t child);
+[[nodiscard]] const std::set<pid_t>& counted_children();
 
 /// Seconds of CPU that this process and its children have used.
 [[nodiscard]] double own_cpu();

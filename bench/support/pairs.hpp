@@ -27,6 +27,12 @@ enum class Unit : std::uint8_t {
     calls, ///< ratios are of time per call: 1 and below is good
 };
 
+/// Another peer of a row, with counters of its own.
+struct Rival {
+    std::string name = {};
+    std::vector<Measure> ways = {}; ///< of doing it; the best counts
+};
+
 /// Ours against a peer that does the same without us; of several peers the best counts.
 struct Contest {
     Unit unit = Unit::bytes;
@@ -34,12 +40,15 @@ struct Contest {
     std::string peer = {};         ///< `vs_<peer>`; empty: there is none
     Measure ours = {};
     std::vector<Measure> peers = {};
-    int pairs = 9; ///< at least 7
+    std::vector<Rival> rivals = {}; ///< further ones
+    std::string note = {};          ///< what is to be said of the row, beside it and on stderr
+    int pairs = 9;                  ///< at least 7
 };
 
 /// Measures ours and the peers in turn, ABAB…, after a round to warm up. The row shows the median of ours and, as
 /// counters, the median ratio of neighbours in time, the peer's own rate, what CPU ours takes for the same work compared with the peer's (which noise
-/// hardly touches; below 1 is good), and how busy others kept the machine.
+/// hardly touches; below 1 is good), and how busy others kept the machine. Of calls also the CPU time of one, both sides
+/// together, and its system calls, which are counted in the first round where the kernel allows it.
 void run(benchmark::State& state, const Contest& contest);
 
 /// Registers a row that calls `run` once, from a variable at namespace scope:

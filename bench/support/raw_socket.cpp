@@ -77,6 +77,20 @@ bool receive_asleep(const FileDescriptor& epoll, int socket, std::vector<std::by
     return true;
 }
 
+/// The same, but whoever waits looks so often in vain before he sleeps.
+bool receive_awake(int socket, std::vector<std::byte>& message, std::uint64_t looks) {
+    auto left = looks;
+    for (std::size_t done = 0; done != message.size();) {
+        const auto wait = left == 0 ? 0 : MSG_DONTWAIT;
+        const auto got = recv(socket, message.data() + done, message.size() - done, wait);
+        if (got == 0) return false;
+        if (got > 0) done += static_cast<std::size_t>(got);
+        else if (errno == EAGAIN && left != 0) --left;
+        else check(false, "recv");
+    }
+    return true;
+}
+
 FileDescriptor listen_anywhere() {
     auto listener = FileDescriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     auto address = loopback(0);
@@ -157,18 +171,23 @@ void echo(std::vector<std::string> arguments) {
     const auto peer = listen_anywhere();
     const auto yes = 1;
     check(setsockopt(peer.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0, "setsockopt");
-    const auto epoll = epoll_of(peer.get());
-    while (receive_asleep(epoll, peer.get(), message)) send(peer.get(), message.data(), message.size());
+    const auto looks = arguments.size() > 1 ? std::stoull(arguments[1]) : 0;
+    const auto epoll = looks == 0 ? epoll_of(peer.get()) : FileDescriptor();
+    while (looks == 0 ? receive_asleep(epoll, peer.get(), message) : receive_awake(peer.get(), message, looks))
+        send(peer.get(), message.data(), message.size());
 }
 
-RawEcho::RawEcho(const std::string& port, std::size_t bytes)
-    : socket_(connected(port)), epoll_(epoll_of(socket_.get())), message_(bytes) {}
+RawEcho::RawEcho(const std::string& port, std::size_t bytes, std::uint64_t looks)
+    : socket_(connected(port)), epoll_(looks == 0 ? epoll_of(socket_.get()) : FileDescriptor()), message_(bytes),
+      looks_(looks) {}
 
 Sample RawEcho::round_trips(std::uint64_t count) {
     return timed(static_cast<double>(count), [&] {
         for (std::uint64_t i = 0; i < count; ++i) {
             send(socket_.get(), message_.data(), message_.size());
-            check(receive_asleep(epoll_, socket_.get(), message_), "recv of the echo");
+            const auto whole = looks_ == 0 ? receive_asleep(epoll_, socket_.get(), message_)
+                                           : receive_awake(socket_.get(), message_, looks_);
+            check(whole, "recv of the echo");
         }
     });
 }

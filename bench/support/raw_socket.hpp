@@ -5,6 +5,7 @@
 
 #include "support/pairs.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,14 +33,15 @@ class RawSocket {
 };
 
 /// Role `echo`: a process that sends back what comes over one loopback connection, in messages of `arguments[0]` bytes, and
-/// sleeps in `epoll_wait` in between.
+/// sleeps in `epoll_wait` in between; or, given `arguments[1]`, looks so often in vain before it sleeps.
 void echo(std::vector<std::string> arguments);
 
-/// The other end, which sleeps in `epoll_wait` until the answer is there: the least that a round trip between two processes that
-/// sleep costs.
+/// The other end. Without `looks` it sleeps in `epoll_wait` until the answer is there: the least that a round trip between two
+/// processes that sleep costs. With them it looks so often in vain, in bare `recv`, before it sleeps: the least between two that
+/// spin.
 class RawEcho {
   public:
-    RawEcho(const std::string& port, std::size_t bytes);
+    RawEcho(const std::string& port, std::size_t bytes, std::uint64_t looks = 0);
 
     /// So many, one after another.
     Sample round_trips(std::uint64_t count);
@@ -47,6 +49,7 @@ class RawEcho {
   private:
     mooncake::FileDescriptor socket_, epoll_;
     std::vector<std::byte> message_;
+    std::uint64_t looks_;
 };
 
 } // namespace bench

@@ -1,5 +1,7 @@
 #include "support/redis.hpp"
 
+#include "support/program.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/prctl.h>
@@ -18,18 +20,6 @@ namespace bench {
 namespace {
 
 using namespace mooncake;
-
-std::uint16_t free_port() {
-    const auto socket = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    auto address = sockaddr_in();
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto length = socklen_t{sizeof address};
-    if (bind(socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-        getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-        throw_error(errno_error("bind", errno));
-    return ntohs(address.sin_port);
-}
 
 std::string command(std::initializer_list<std::string_view> words) {
     auto text = "*" + std::to_string(words.size()) + "\r\n";

@@ -1,17 +1,25 @@
 // labels: coroutine
 #include <mooncake/core/runtime.hpp>
 
+#include "support/dying_words.hpp"
+
+#include <boost/asio/post.hpp>
+
 #include <doctest/doctest.h>
 
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 using namespace mooncake;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -41,6 +49,24 @@ std::string without_threads() {
     waitpid(child, nullptr, 0);
     said.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return said;
+}
+
+/// What the runtime's one thread has used of its core.
+Duration cpu_of(Runtime& runtime) {
+    auto ask = []() -> Task<Duration> {
+        auto used = timespec();
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+        co_return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
+    };
+    return runtime.run(ask()).value();
+}
+
+/// What it uses of half a second in which there is nothing to do.
+Duration cpu_of_idling(Duration spin) {
+    auto runtime = Runtime({.threads = 1, .spin = spin});
+    const auto before = cpu_of(runtime);
+    std::this_thread::sleep_for(500ms);
+    return cpu_of(runtime) - before;
 }
 
 } // namespace
@@ -106,6 +132,67 @@ TEST_CASE("sync_wait: on a thread that may have to run the task it is refused wi
         co_return got;
     };
     CHECK(sync_wait(runtime.executor(), wait_there()).value() == 7);
+}
+
+TEST_CASE("runtime: a thread that is to spin looks for work for so long, and then sleeps") {
+    CHECK(cpu_of_idling(0ns) < 5ms);
+    const auto used = cpu_of_idling(60ms);
+    CHECK(used > 6ms); // others may have had most of the core
+    CHECK(used < 200ms);
+}
+
+TEST_CASE("runtime: one that spins takes work and deadlines, awake and asleep, and knows its thread") {
+    for (const auto spin : {Duration{1s}, Duration{1ms}}) {
+        auto runtime = Runtime({.threads = 2, .spin = spin});
+        auto where = [](Runtime* of) -> Task<int> { co_return of->on_own_thread() ? 1 : 0; };
+        auto wait = []() -> Task<void> {
+            auto never = Event();
+            const auto wake = co_await never.wait(Deadline(5ms));
+            co_return to_errc(wake);
+        };
+        auto nested = [](Runtime* of) -> Task<void> {
+            auto nothing = []() -> Task<void> { co_return ok; };
+            co_return sync_wait(of->executor(), nothing());
+        };
+        for (auto i = 0; i < 3; ++i, std::this_thread::sleep_for(10ms)) {
+            CHECK(runtime.run(where(&runtime)).value() == 1);
+            CHECK(sync_wait(runtime.executor(1), where(&runtime)).value() == 1);
+            CHECK(runtime.run(wait()).error() == Errc::timed_out);
+        }
+        CHECK_THROWS_WITH_AS((void)runtime.run(nested(&runtime)), doctest::Contains("would wait for itself"),
+                             boost::system::system_error);
+    }
+}
+
+TEST_CASE("runtime: one that spins ends at once") {
+    for (const auto before : {0ms, 20ms})
+        for (const auto spin : {Duration{1s}, Duration{1ms}}) {
+            auto start = TimePoint();
+            {
+                auto runtime = Runtime({.threads = 3, .spin = spin});
+                std::this_thread::sleep_for(before);
+                start = SteadyClock{}.now();
+            }
+            CHECK(SteadyClock{}.now() - start < 500ms);
+        }
+}
+
+TEST_CASE("runtime: a spin that is below 0 or above 1 s is refused with a sentence") {
+    for (const auto wrong : {Duration{-1ns}, Duration{1s} + 1ns})
+        CHECK_THROWS_WITH_AS(Runtime({.threads = 1, .spin = wrong}), doctest::Contains("RuntimeConfig::spin is"),
+                             boost::system::system_error);
+    CHECK(Runtime({.threads = 1, .spin = 1s}).size() == 1);
+}
+
+TEST_CASE("runtime: what a callback throws ends the program, spinning or not") {
+    for (const auto spin : {Duration{0ns}, Duration{1s}}) {
+        const auto words = test::dying_words([spin] {
+            auto runtime = Runtime({.threads = 1, .spin = spin});
+            asio::post(runtime.executor(), [] { throw std::runtime_error("as it was told"); });
+            std::this_thread::sleep_for(5s);
+        });
+        CHECK(words.find("as it was told") != std::string::npos);
+    }
 }
 
 TEST_CASE("scope: a task that throws ends alone, and what guards it hears why") {

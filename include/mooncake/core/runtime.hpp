@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/clock.hpp>
 #include <mooncake/core/end_program.hpp>
 #include <mooncake/core/later.hpp>
 #include <mooncake/core/runtime_interface.hpp>
@@ -13,6 +14,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -65,13 +67,16 @@ BasicRuntime<Void>::BasicRuntime(RuntimeConfig config) {
     if (config.threads > 1024)
         throw_error({Errc::invalid_argument, "RuntimeConfig::threads is " + std::to_string(config.threads) +
                                                  "; give 1 to 1024, or 0 for one per core"});
+    if (config.spin < Duration::zero() || config.spin > std::chrono::seconds{1})
+        throw_error({Errc::invalid_argument, "RuntimeConfig::spin is " + std::to_string(config.spin.count()) +
+                                                 " ns; give at most 1 s, or 0 for none"});
     const auto count = config.threads ? config.threads : static_cast<unsigned>(cores.size());
     for (unsigned i = 0; i < count; ++i) {
         loops_.push_back(std::make_unique<Loop>(this));
         executors_.push_back(loops_.back()->context.get_executor());
     }
     for (unsigned i = 0; i < count; ++i) {
-        auto refused = start(*loops_[i]);
+        auto refused = start(*loops_[i], config.spin);
         if (!refused && config.pin == ThreadPin::one_core_each) refused = pin(*loops_[i], cores[i % cores.size()]);
         if (!refused) continue;
         stop();
@@ -130,17 +135,35 @@ std::vector<int> BasicRuntime<Void>::usable_cores() {
 
 /// Gives 0, or the error number of the system's refusal.
 template <class Void>
-int BasicRuntime<Void>::start(Loop& loop) {
+int BasicRuntime<Void>::start(Loop& loop, Duration spin) {
     const auto quiet = core::detail::SignalsBlocked();
     try {
-        loop.thread = std::thread([this, &loop] {
+        loop.thread = std::thread([this, &loop, spin] {
             core::detail::runtime_of_this_thread = this;
-            loop.context.run();
+            turn(loop, spin);
         });
     } catch (const std::system_error& refused) {
         return refused.code().value();
     }
     return 0;
+}
+
+/// Runs what there is to run, until `stop`.
+template <class Void>
+void BasicRuntime<Void>::turn(Loop& loop, Duration spin) {
+    if (spin == Duration::zero()) {
+        loop.context.run();
+        return;
+    }
+    const auto clock = SteadyClock();
+    auto until = clock.now() + spin;
+    while (!loop.context.stopped()) {
+        if (loop.context.poll() == 0) {
+            if (clock.now() < until) continue;
+            (void)loop.context.run_one(); // asleep until there is something
+        }
+        until = clock.now() + spin;
+    }
 }
 
 template <class Void>

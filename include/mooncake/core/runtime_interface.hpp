@@ -60,6 +60,9 @@ enum class ThreadPin : std::uint8_t { no, one_core_each };
 struct RuntimeConfig {
     unsigned threads = 0;          ///< 1 … 1024; 0 is one for each core this process may use
     ThreadPin pin = ThreadPin::no; ///< whether thread i stays on the i-th of those cores
+    /// How long a thread that has run out of work looks for more before it sleeps; 0 … 1 s. Choose more than 0 when answers
+    /// have to come soon and each thread has a core of its own: who looks is not woken, and keeps the core from others.
+    Duration spin = Duration::zero();
 };
 
 /// Owns N threads with one `io_context` each. State belongs to one executor, so there are no strands. Its threads take none
@@ -125,7 +128,8 @@ class BasicRuntime {
 
     void run_to_end(Task<void> task);
     static std::vector<int> usable_cores();
-    int start(Loop& loop);
+    int start(Loop& loop, Duration spin);
+    static void turn(Loop& loop, Duration spin);
     static int pin(Loop& loop, int core);
     void stop() noexcept;
 
