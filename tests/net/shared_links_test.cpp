@@ -66,6 +66,22 @@ TEST_CASE("shared links: unused ones stay until there are more than are to be ke
     CHECK(links.made == 5);
 }
 
+TEST_CASE("shared links: what nobody uses any more goes when asked, without anybody coming for another") {
+    auto links = Links(0), keeping = Links(1);
+    auto a = links.get("a"), b = links.get("b");
+    (void)keeping.get("a");
+    links.shared.retire_unused();
+    a.reset();
+    links.shared.retire_unused();
+    keeping.shared.retire_unused();
+    CHECK(links.get("b") == b);
+    CHECK(links.made == 2);
+    (void)keeping.get("a");
+    CHECK(keeping.made == 1);
+    (void)links.get("a");
+    CHECK(links.made == 3);
+}
+
 TEST_CASE("shared links: once closed there are none, and closing again does nothing") {
     auto links = Links(3);
     const auto held = links.get("a");

@@ -6,6 +6,7 @@
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/greeting.hpp>
 #include <mooncake/net/lane_config.hpp>
+#include <mooncake/net/lane_intake.hpp>
 #include <mooncake/net/send_queue.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -14,7 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -41,13 +42,15 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     void start() { (void)scope_.spawn(core::detail::guarded(run(this->shared_from_this()), breakdown())); }
 
-    [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool failed() const noexcept { return intake_.shut(); }
     /// Whether that is since the server gave no sign of life, or none any more.
     [[nodiscard]] bool fell_silent() const noexcept { return silent_.load(std::memory_order_acquire); }
     /// Whether a request was ever answered: a server that hangs up after its hello is none to come back to at once.
     [[nodiscard]] bool has_served() const noexcept { return served_.load(std::memory_order_acquire); }
     /// Bytes submitted and not yet answered: what to choose the idlest of several lanes by.
-    [[nodiscard]] std::uint64_t bytes_in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t bytes_in_flight() const noexcept { return intake_.bytes(); }
+    /// How often something was asked for: what does not grow, is idle.
+    [[nodiscard]] std::uint64_t asked() const noexcept { return intake_.asked(); }
 
     /// Waits until the lanes are done with all operations, whose number `latch` was made with.
     /// Cancellation and deadline: the operations that are not done end with `cancelled` or `timed_out`. By then nothing
@@ -76,34 +79,34 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     /// Hands `operation` to the lane; its latch counts down when the lane is done with it. Follow with `wait_all`.
     Ticket submit(LaneOperation& operation) {
-        auto submitted = false;
-        const auto id = operation.id = next_id_.fetch_add(1, std::memory_order_relaxed);
-        operation.unsent = net::detail::SpanCursor<const std::byte>(operation.payload);
-        auto header = FrameHeader();
-        header.method = operation.method;
-        operation.standing = {operation.priority, operation.deadline, SteadyClock{}.now()};
-        header.status = wait_on_wire(operation.deadline, operation.standing.since);
-        header.priority = operation.priority;
-        header.meta_bytes = static_cast<std::uint32_t>(operation.meta.size());
-        header.id = operation.id;
-        header.payload_bytes = net::detail::total_bytes(operation.payload);
-        encode_header(header, operation.header);
+        if (auto ticket = submit_unless_retired(operation)) return std::move(*ticket);
+        operation.error = Errc::closed;
+        operation.latch->count_down();
+        return {this->shared_from_this(), operation.id};
+    }
+
+    /// The same; or nothing at all, and none, where the lane was retired.
+    std::optional<Ticket> submit_unless_retired(LaneOperation& operation) {
+        using Entry = net::detail::LaneIntake::Entry;
+        net::detail::make_ready(operation, intake_.next_id());
+        auto ticket = Ticket{this->shared_from_this(), operation.id};
+        auto entry = Entry::failed;
         operation.error = net::detail::check_size(operation, config_.limits, config_.peer);
         if (operation.error == Errc::ok) {
-            const auto lock = std::lock_guard(mutex_);
-            if (!failed()) {
-                operation.weight = net::detail::weight_of(operation);
-                in_flight_.fetch_add(operation.weight, std::memory_order_relaxed);
-                inbox_.push_back(&operation);
-                submitted = true;
-            } else {
-                operation.error = failure_;
-            }
+            entry = intake_.enter(operation);
+            if (entry == Entry::retired) return std::nullopt;
+            if (entry == Entry::failed) operation.error = failure();
         }
-        auto ticket = Ticket{this->shared_from_this(), id};
-        if (!submitted) operation.latch->count_down();
+        if (entry == Entry::failed) operation.latch->count_down();
         else if (!send_at_once(operation)) wake_.set();
         return ticket;
+    }
+
+    /// Ends the lane, unless something is on its way on it. Whether it does.
+    bool retire() {
+        if (!intake_.retire()) return false;
+        asio::post(scope_.executor(), [self = this->shared_from_this()] { self->end(); });
+        return true;
     }
 
     /// Ends the lane; outstanding operations get `closed`.
@@ -113,10 +116,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     }
 
     /// Why the lane ended. Thread: any.
-    [[nodiscard]] Error failure() const {
-        const auto lock = std::lock_guard(mutex_);
-        return failure_;
-    }
+    [[nodiscard]] Error failure() const { return intake_.failure(); }
 
   private:
     using Operation = LaneOperation;
@@ -209,7 +209,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             left = cursor.left();
             auto* const whole = std::exchange(receiving_, nullptr);
             if (whole != nullptr && !answered(*whole)) finish(*whole, {}, Resume::here);
-        } else if (header.id >= next_id_.load(std::memory_order_relaxed)) {
+        } else if (!intake_.knows(header.id)) {
             co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
         }
         if (left == 0) co_return Error();
@@ -299,12 +299,10 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     }
 
     void take_inbox() {
-        const auto lock = std::lock_guard(mutex_);
-        for (auto* operation : inbox_) {
-            sending_.push(*operation);
-            sent_.emplace(operation->id, operation);
-        }
-        inbox_.clear();
+        intake_.take_all([this](Operation& operation) {
+            sending_.push(operation);
+            sent_.emplace(operation.id, &operation);
+        });
     }
 
     /// A reply may come before the write that sent its request has resumed: until then the writer points to it.
@@ -379,7 +377,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     enum class Resume : std::uint8_t { posted, here };
     void finish(Operation& operation, Error error, Resume how = Resume::posted) {
         sent_.erase(operation.id);
-        in_flight_.fetch_sub(operation.weight, std::memory_order_relaxed);
+        intake_.done(operation);
         operation.error = std::move(error);
         if (how == Resume::here) operation.latch->count_down_and_go_on();
         else operation.latch->count_down();
@@ -391,19 +389,19 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     }
 
     void fail(Error error) {
-        {
-            const auto lock = std::lock_guard(mutex_);
-            if (failed()) return;
-            failure_ = std::move(error);
-            failed_.store(true, std::memory_order_release);
-        }
+        if (intake_.fail(std::move(error))) end();
+    }
+
+    /// Requires: nothing comes in any more.
+    void end() {
+        const auto why = failure();
         close_stream();
         take_inbox();
         sending_.clear();
         receiving_ = nullptr;
         while (!sent_.empty()) {
             auto& operation = *sent_.begin()->second;
-            finish(operation, operation.answered ? Error() : operation.given_up ? operation.error : failure_);
+            finish(operation, operation.answered ? Error() : operation.given_up ? operation.error : why);
         }
         wake_.set();
         scope_.cancel();
@@ -414,12 +412,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     const P policy_;
     std::optional<typename P::Stream> stream_;
     std::optional<net::detail::FrameReader<typename P::Stream>> reader_;
-    mutable std::mutex mutex_; // of `inbox_` and `failure_`
-    std::vector<Operation*> inbox_;
-    Error failure_;
-    std::atomic<bool> failed_ = false, served_ = false, silent_ = false;
-    std::atomic<std::uint64_t> next_id_ = 1;
-    std::atomic<std::uint64_t> in_flight_ = 0;
+    net::detail::LaneIntake intake_;
+    std::atomic<bool> served_ = false, silent_ = false;
     Event wake_;
 
     static constexpr std::uint64_t most_at_once = 16 * KiB; ///< bytes there and back

@@ -63,6 +63,21 @@ namespace net::detail {
                                  ": ask in several requests"};
 }
 
+/// Makes `operation` ready to go out under this number.
+inline void make_ready(LaneOperation& operation, std::uint64_t id) {
+    operation.id = id;
+    operation.unsent = SpanCursor<const std::byte>(operation.payload);
+    operation.standing = {operation.priority, operation.deadline, SteadyClock{}.now()};
+    auto header = FrameHeader();
+    header.method = operation.method;
+    header.status = wait_on_wire(operation.deadline, operation.standing.since);
+    header.priority = operation.priority;
+    header.meta_bytes = static_cast<std::uint32_t>(operation.meta.size());
+    header.id = id;
+    header.payload_bytes = total_bytes(operation.payload);
+    encode_header(header, operation.header);
+}
+
 /// Bytes that it moves, there and back.
 [[nodiscard]] inline std::uint64_t weight_of(const LaneOperation& operation) noexcept {
     auto bytes = std::uint64_t{FrameHeader::size} + operation.meta.size() + total_bytes(operation.payload);

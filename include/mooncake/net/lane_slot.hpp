@@ -4,6 +4,7 @@
 #include <mooncake/core/secret.hpp>
 #include <mooncake/health/backoff.hpp>
 #include <mooncake/net/lane.hpp>
+#include <mooncake/net/lane_pool.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -14,35 +15,41 @@
 namespace mooncake {
 
 /// A lane to one server, and a new one after it failed: at once if the old one had served somebody, else when the backoff
-/// allows.
+/// allows. In a pool, which may close a lane that nobody uses, there is a new one when somebody does.
 /// Thread: any. Close it before it dies.
 template <StreamPolicy P>
-class LaneSlot {
+class LaneSlot final : public net::detail::PooledLane {
   public:
-    LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {}, P policy = {})
-        : config_(std::move(config)), policy_(std::move(policy)), backoff_(backoff, random_secret()),
+    /// Lifetime: `pool` outlives it.
+    LaneSlot(Executor executor, LaneConfig config, BackoffConfig backoff = {}, P policy = {},
+             net::detail::LanePool<>* pool = nullptr)
+        : config_(std::move(config)), policy_(std::move(policy)), pool_(pool), backoff_(backoff, random_secret()),
           retired_(std::move(executor)) {}
 
     /// The lane to use now. `deadline`: of who asks. Where it never passes, and the last lane's peer fell silent, a new one is
     /// given up soon: nobody else says when it is over.
     /// Errors: `closed`; the last lane's failure while it is too early to try again.
     Result<std::shared_ptr<Lane<P>>> lane(Deadline deadline) {
-        const auto lock = std::lock_guard(mutex_);
-        if (closed_) return Errc::closed;
-        if (lane_ && !lane_->failed()) return lane_;
-        const auto now = SteadyClock{}.now();
-        if (lane_) {
-            failure_ = lane_->failure();
-            silent_ = lane_->fell_silent();
-            lane_->has_served() ? backoff_.succeeded() : backoff_.failed(now);
-            (void)retired_.spawn(retire(std::move(lane_)));
+        auto made = std::shared_ptr<Lane<P>>();
+        {
+            const auto lock = std::lock_guard(mutex_);
+            if (closed_) return Errc::closed;
+            if (lane_ && !lane_->failed()) return lane_;
+            if (const auto may = make_lane(deadline); !may) return may.error();
+            made = lane_;
         }
-        if (!backoff_.may_try(now)) return failure_;
-        auto config = config_;
-        if (silent_ && deadline.is_never()) config.connect_within = std::min(config.connect_within, soon);
-        lane_ = std::make_shared<Lane<P>>(retired_.executor(), std::move(config), policy_);
-        lane_->start();
-        return lane_;
+        if (pool_ != nullptr) pool_->add(*this);
+        return made;
+    }
+
+    /// `Lane::submit` to the lane to use now, or to the next one where that was retired meanwhile.
+    /// Errors: as `lane`; nothing was submitted then.
+    Result<typename Lane<P>::Ticket> submit(LaneOperation& operation, Deadline deadline) {
+        for (;;) {
+            const auto lane = this->lane(deadline);
+            if (!lane) return lane.error();
+            if (auto ticket = (*lane)->submit_unless_retired(operation)) return std::move(*ticket);
+        }
     }
 
     /// What `Lane::bytes_in_flight` says of the lane in use.
@@ -57,7 +64,40 @@ class LaneSlot {
     /// Ends what is outstanding with `closed`. Idempotent, and over when it is closed, whoever else closes it.
     asio::awaitable<void> close() { return closing_.once(close_now()); }
 
+    [[nodiscard]] net::detail::LaneSight sight() const override {
+        const auto lock = std::lock_guard(mutex_);
+        if (!lane_ || lane_->failed()) return {};
+        return {.open = true, .busy = lane_->bytes_in_flight() != 0, .asked = lane_->asked()};
+    }
+    bool retire() override {
+        const auto lock = std::lock_guard(mutex_);
+        if (!lane_ || !lane_->retire()) return false;
+        if (lane_->has_served()) {
+            backoff_.succeeded();
+            silent_ = false;
+        }
+        (void)retired_.spawn(let_go(std::move(lane_)));
+        return true;
+    }
+
   private:
+    /// Requires: the lock is held, and the lane that there is has failed. Errors: it is too early.
+    Result<void> make_lane(Deadline deadline) {
+        const auto now = SteadyClock{}.now();
+        if (lane_) {
+            failure_ = lane_->failure();
+            silent_ = lane_->fell_silent();
+            lane_->has_served() ? backoff_.succeeded() : backoff_.failed(now);
+            (void)retired_.spawn(let_go(std::move(lane_)));
+        }
+        if (!backoff_.may_try(now)) return failure_;
+        auto config = config_;
+        if (silent_ && deadline.is_never()) config.connect_within = std::min(config.connect_within, soon);
+        lane_ = std::make_shared<Lane<P>>(retired_.executor(), std::move(config), policy_);
+        lane_->start();
+        return ok;
+    }
+
     asio::awaitable<void> close_now() {
         auto last = std::shared_ptr<Lane<P>>();
         {
@@ -65,11 +105,12 @@ class LaneSlot {
             closed_ = true;
             last = std::move(lane_);
         }
+        if (pool_ != nullptr) pool_->remove(*this);
         if (last) co_await last->close();
         co_await retired_.join();
     }
 
-    static Task<void> retire(std::shared_ptr<Lane<P>> lane) {
+    static Task<void> let_go(std::shared_ptr<Lane<P>> lane) {
         co_await lane->close();
         co_return ok;
     }
@@ -78,6 +119,7 @@ class LaneSlot {
 
     const LaneConfig config_;
     const P policy_;
+    net::detail::LanePool<>* const pool_; ///< or none
     mutable std::mutex mutex_;
     std::shared_ptr<Lane<P>> lane_;
     Error failure_;

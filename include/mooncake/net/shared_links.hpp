@@ -26,8 +26,14 @@ class SharedLinks {
         auto& link = links_[std::move(key)];
         if (!link) link = make();
         auto mine = link; // counts as a use
-        if (links_.size() > keep_) retire_unused();
+        if (links_.size() > keep_) retire_all_unused();
         return mine;
+    }
+
+    /// Closes those that nobody uses, if there are more than `keep`.
+    void retire_unused() {
+        const auto lock = std::lock_guard(mutex_);
+        if (links_.size() > keep_) retire_all_unused();
     }
 
     /// Closes them all, used or not. Idempotent.
@@ -51,7 +57,7 @@ class SharedLinks {
     }
 
     /// Requires: the lock is held.
-    void retire_unused() {
+    void retire_all_unused() {
         std::erase_if(links_, [this](auto& entry) {
             const auto unused = entry.second.use_count() == 1;
             if (unused) (void)retired_.spawn(retire(std::move(entry.second)));

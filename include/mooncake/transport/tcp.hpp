@@ -27,10 +27,10 @@ namespace transport::detail {
 /// The lanes to one peer.
 template <StreamPolicy P>
 struct TcpPeer {
-    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes, const P& stream)
+    TcpPeer(Runtime& runtime, const LaneConfig& config, unsigned lanes, const P& stream, net::detail::LanePool<>& pool)
         : generation(config.hello.generation) {
         for (unsigned i = 0; i < lanes; ++i)
-            slots.emplace_back(runtime.next_executor(), config, BackoffConfig(), stream);
+            slots.emplace_back(runtime.next_executor(), config, BackoffConfig(), stream, &pool);
     }
     asio::awaitable<void> close() {
         for (auto& slot : slots) co_await slot.close();
@@ -117,10 +117,13 @@ class TcpTransport {
     explicit TcpTransport(TransportContext context, Config config = {})
         : context_(std::move(context)), config_(checked(std::move(config))),
           service_(context_.regions, context_.inbox, context_.handshakes),
-          server_(context_.runtime, service_, server_config(), config_.stream),
-          links_(context_.runtime.next_executor(), 0) {}
+          server_(context_.runtime, service_, server_config(), config_.stream), tidying_(context_.runtime.executor()),
+          pool_(config_.most_lanes, config_.idle), links_(context_.runtime.next_executor(), 0) {}
 
-    void start() { server_.start(); }
+    void start() {
+        server_.start();
+        (void)tidying_.spawn(tidy(this));
+    }
 
     [[nodiscard]] std::string describe() const { return to_string(server_.endpoint()); }
     [[nodiscard]] std::vector<std::string> describe_others() const {
@@ -139,7 +142,7 @@ class TcpTransport {
                                  .connect_within = config_.connect_within};
         auto link = links_.find_or_make({std::move(peer.description), peer.generation}, [&] {
             return std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes,
-                                                                   config_.stream);
+                                                                   config_.stream, pool_);
         });
         if (!link) co_return Errc::closed;
         co_return link;
@@ -158,11 +161,11 @@ class TcpTransport {
             frame.operation.latch = &latch;
             frame.operation.deadline = group.deadline;
             frame.operation.priority = group.priority;
-            auto lane = idlest(*link, group.deadline);
-            if (lane) {
-                tickets.push_back((*lane)->submit(frame.operation));
+            auto ticket = idlest(*link).submit(frame.operation, group.deadline);
+            if (ticket) {
+                tickets.push_back(std::move(*ticket));
             } else {
-                frame.operation.error = lane.error();
+                frame.operation.error = ticket.error();
                 latch.count_down();
             }
         }
@@ -212,6 +215,7 @@ class TcpTransport {
     }
 
     asio::awaitable<void> close() {
+        co_await tidying_.close();
         co_await links_.close();
         co_await server_.close();
     }
@@ -236,11 +240,9 @@ class TcpTransport {
         operation.meta = std::move(message);
         operation.latch = &latch;
         operation.deadline = deadline;
-        auto lane = idlest(*link, deadline);
-        if (!lane) co_return lane.error();
-        auto tickets = std::vector<typename Lane::Ticket>();
-        tickets.push_back((*lane)->submit(operation));
-        co_await Lane::wait_all(tickets, latch, deadline);
+        const auto ticket = idlest(*link).submit(operation, deadline);
+        if (!ticket) co_return ticket.error();
+        co_await Lane::wait_all(std::span(&*ticket, 1), latch, deadline);
         if (!(operation.error == Errc::ok)) co_return std::move(operation.error);
         if (operation.status != 0) co_return errc_from_wire(operation.status);
         auto reply = decode<Reply>(operation.reply);
@@ -255,6 +257,11 @@ class TcpTransport {
         if (config.frame_bytes < 4 * KiB || config.frame_bytes > 1 * GiB)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " +
                                                      std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
+        if (config.idle < std::chrono::milliseconds{10})
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::idle is " + std::to_string(config.idle.count()) +
+                                                     " ms; give at least 10 ms"});
+        if (config.most_lanes < 1)
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::most_lanes is 0; give at least 1"});
         if (config.other_hosts.size() > 15)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::other_hosts has " +
                                                      std::to_string(config.other_hosts.size()) + "; give at most 15"});
@@ -269,15 +276,26 @@ class TcpTransport {
         return {.listen = config_.listen, .connection = config_.connection, .log = context_.log};
     }
 
-    static Result<std::shared_ptr<Lane<P>>> idlest(transport::detail::TcpPeer<P>& peer, Deadline deadline) {
+    /// Closes the lanes that nobody uses, and lets go of the peers.
+    static Task<void> tidy(TcpTransport* self) {
+        for (;;) {
+            const auto wake = co_await self->pool_.wait();
+            if (wake == Wake::cancelled) co_return ok;
+            if (wake == Wake::set) continue;
+            self->pool_.look();
+            self->links_.retire_unused();
+        }
+    }
+
+    static LaneSlot<P>& idlest(transport::detail::TcpPeer<P>& peer) {
         auto* best = &peer.slots.front();
         auto least = std::numeric_limits<std::uint64_t>::max();
         for (auto& slot : peer.slots) {
             const auto bytes = slot.bytes_in_flight();
-            if (bytes == 0 && slot.runs_here()) return slot.lane(deadline); // no other thread has to be woken
+            if (bytes == 0 && slot.runs_here()) return slot; // no other thread has to be woken
             if (bytes < least) best = &slot, least = bytes;
         }
-        return best->lane(deadline);
+        return *best;
     }
 
     static void note_wait(const transport::detail::TcpFrame& frame) noexcept {
@@ -293,6 +311,8 @@ class TcpTransport {
     const Config config_;
     transport::detail::TcpService service_;
     Server<P> server_;
+    TaskScope tidying_;
+    net::detail::LanePool<> pool_;
     net::detail::SharedLinks<std::pair<std::string, std::uint64_t>, transport::detail::TcpPeer<P>>
         links_; ///< by address and generation
 };

@@ -5,6 +5,7 @@
 #include <mooncake/net/plain_tcp_interface.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,8 +21,14 @@ struct BasicTcpTransportConfig {
     unsigned lanes = 2;                  ///< connections to each address of a peer, 1 … 64, on different threads
     std::uint64_t frame_bytes = 1 * MiB; ///< most bytes in a frame; more go out as several, over all lanes
     std::chrono::milliseconds connect_within{3'000}; ///< connection and hello
-    ConnectionConfig connection = {};                ///< limits towards peers that connect here
-    P stream = {};                                   ///< the network, and its security
+    /// A connection over which nothing was asked for so long, or half as long again, is closed; the next request makes
+    /// another. At least 10 ms.
+    std::chrono::milliseconds idle{60'000};
+    /// Connections to all peers together; at least 1. Beyond, one that nobody uses just now makes room for the next (SIEVE:
+    /// the oldest that was not used again lately). While all of them are in use there are more, and nobody waits.
+    std::size_t most_lanes = 1'024;
+    ConnectionConfig connection = {}; ///< limits towards peers that connect here
+    P stream = {};                    ///< the network, and its security
 };
 using TcpTransportConfig = BasicTcpTransportConfig<PlainTcp>;
 
