@@ -131,7 +131,8 @@ auto TransferEngine<Traits>::open(std::string locator, Deadline deadline) -> Tas
     auto record = engine::detail::decode_record(document->value);
     if (!record)
         co_return Error(Errc::protocol_error, "the record of " + in_quotes(locator, 256) + " could not be decoded");
-    auto state = std::make_shared<typename Parts::State>(std::move(*record), locator);
+    auto state =
+        std::make_shared<typename Parts::State>(std::move(*record), locator, Parts::breaker_of(parts_->config));
     if (!parts_->transports.find_paths(*state)) {
         auto offers = std::string();
         for (const auto& endpoint : state->record().endpoints) offers += " " + endpoint.protocol;

@@ -40,7 +40,7 @@ struct TransferEngine<Traits>::Parts {
           metadata(config.metadata ? config.metadata : make_metadata()), inbox(std::make_shared<Inbox>()),
           transports(TransportContext{runtime, regions, config.log, inbox, std::make_shared<Handshakes>()},
                      config.transports, dispatcher_maker(config)),
-          mover(transports, {.rest = config.path_rest, .patience = config.path_patience}),
+          mover(transports, config.path_patience),
           publisher(empty_record(), metadata, config.record_ttl, runtime.executor(), config.log) {
         transports.start();
         if (!config.metadata) metadata->start();
@@ -69,13 +69,15 @@ struct TransferEngine<Traits>::Parts {
         return config;
     }
 
+    static BreakerConfig breaker_of(const Config& config) {
+        return {.rest = config.path_rest, .probe = config.path_patience};
+    }
+
     static engine::detail::MakeDispatcher dispatcher_maker(const Config& config) {
         using Dispatch = engine::detail::Dispatch<typename engine::detail::PathsOf<Traits>::Type,
                                                   typename engine::detail::WindowOf<Traits>::Type>;
-        const auto dispatch =
-            engine::detail::DispatchConfig{.spread = config.spread,
-                                           .breaker = {.rest = config.path_rest, .probe = config.path_patience},
-                                           .patience = config.path_patience};
+        const auto dispatch = engine::detail::DispatchConfig{
+            .spread = config.spread, .breaker = breaker_of(config), .patience = config.path_patience};
         return [dispatch](std::span<const unsigned> preferences) {
             return std::make_unique<Dispatch>(preferences, dispatch);
         };

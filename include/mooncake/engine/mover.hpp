@@ -20,11 +20,6 @@
 
 namespace mooncake::engine::detail {
 
-struct PathConfig {
-    Duration rest{};     ///< a path that failed is tried last for so long, and twice as long each time it fails again
-    Duration patience{}; ///< beyond the time that the bytes take; see `Mover`
-};
-
 /// Moves groups over the paths to a segment, one after the other until every slice has arrived or was refused for good.
 ///
 /// Silence is a failure of the path: as long as another one is left, each has a time of its own, at most half of what there
@@ -35,8 +30,8 @@ class Mover {
   public:
     using State = typename Pool::State;
 
-    /// Lifetime: `pool` outlives it.
-    Mover(Pool& pool, PathConfig config) : pool_(pool), config_(config) {}
+    /// `patience`: what a path may take beyond the time that the bytes need. Lifetime: `pool` outlives it.
+    Mover(Pool& pool, Duration patience) : pool_(pool), patience_(patience) {}
 
     /// Errors: the sentence of the last path that failed; what became of each slice is in it.
     Task<void> move(std::shared_ptr<State> state, PlannedGroup group) {
@@ -50,13 +45,13 @@ class Mover {
                 const auto deadline = group.slices.deadline;
                 const auto patience = patience_within(deadline);
                 current.deadline = choice.more() ? attempt_until(current, patience, deadline) : deadline;
-                begin_attempt(*state, *path);
+                const auto began = begin_attempt(*state, *path);
                 const auto moved = co_await pool_.transfer(*path, state, current);
                 const auto silent = pass_on_what_was_not_answered(current, deadline);
                 if (!moved || silent) {
                     failure = moved ? silence(*path) : moved.error();
                     choice.failed(*path);
-                    if (!moved || says_something(patience)) failed(*state, *path);
+                    if (!moved || says_something(patience)) failed(*state, *path, began);
                 } else if (answered(current)) {
                     worked(*state, *path);
                 }
@@ -90,7 +85,7 @@ class Mover {
         auto why = Error(Errc::not_mapped);
         for (auto path = choice.next(); path; path = choice.next()) {
             if (!Pool::maps[*path]) continue;
-            begin_attempt(*state, *path);
+            const auto began = begin_attempt(*state, *path);
             auto window = co_await pool_.map(*path, state, request);
             if (window) {
                 worked(*state, *path);
@@ -101,7 +96,7 @@ class Mover {
             const auto silent = why == Errc::timed_out && !deadline.passed();
             if (silent) why = silence(*path);
             if (!retryable(why.code())) break;
-            if (why == Errc::connection_lost && (!silent || says_something(patience))) failed(*state, *path);
+            if (why == Errc::connection_lost && (!silent || says_something(patience))) failed(*state, *path, began);
         }
         co_return why;
     }
@@ -112,10 +107,11 @@ class Mover {
         auto choice = choose(*state);
         for (auto path = choice.next(); path; path = choice.next()) {
             if (!Pool::notifies[*path]) continue;
-            begin_attempt(*state, *path);
+            const auto began = begin_attempt(*state, *path);
             auto said = co_await pool_.notify(*path, state, std::move(notification), key, deadline);
             if (said) worked(*state, *path);
-            else if (said.error() == Errc::connection_lost || said.error() == Errc::unreachable) failed(*state, *path);
+            else if (said.error() == Errc::connection_lost || said.error() == Errc::unreachable)
+                failed(*state, *path, began);
             co_return said;
         }
         co_return Error(Errc::not_supported, "no transport that reaches the segment carries notifications; tcp and "
@@ -164,14 +160,13 @@ class Mover {
 
   private:
     static constexpr std::uint64_t slowest_bytes_per_microsecond = 20;
-    static constexpr unsigned most_doublings = 6;
 
     /// The others are left some time as well.
     [[nodiscard]] Duration patience_within(Deadline deadline) const {
-        return std::min(config_.patience, deadline.left(SteadyClock{}.now()) / 2);
+        return std::min(patience_, deadline.left(SteadyClock{}.now()) / 2);
     }
     /// Whether silence for so long is charged to the path, and not to the haste of its user.
-    [[nodiscard]] bool says_something(Duration patience) const { return patience >= config_.patience / 16; }
+    [[nodiscard]] bool says_something(Duration patience) const { return patience >= patience_ / 16; }
 
     static Deadline attempt_until(const SliceGroup& group, Duration patience, Deadline deadline) {
         const auto moving = std::chrono::microseconds{total_bytes(group.slices) / slowest_bytes_per_microsecond};
@@ -190,33 +185,35 @@ class Mover {
         const auto lock = std::lock_guard(state.mutex);
         for (std::size_t i = 0; i < Pool::size; ++i) {
             reachable[i] = state.paths[i].reachable;
-            rested[i] = state.paths[i].retry_at <= now;
+            rested[i] = state.paths[i].breaker.may_try(now);
         }
         return PathChoice<Pool::size>(reachable, rested, Pool::costs);
     }
 
-    /// Nobody else need find out at the same time whether a path that failed is back.
-    void begin_attempt(State& state, std::size_t path) const {
-        if (state.paths[path].failures.load(std::memory_order_relaxed) == 0) return;
+    /// When it began. Nobody else need find out at the same time whether a path that failed is back.
+    TimePoint begin_attempt(State& state, std::size_t path) const {
+        const auto now = SteadyClock{}.now();
+        if (!state.paths[path].failed.load(std::memory_order_relaxed)) return now;
         const auto lock = std::lock_guard(state.mutex);
-        state.paths[path].retry_at = std::max(state.paths[path].retry_at, SteadyClock{}.now() + config_.patience);
+        state.paths[path].breaker.tried(now);
+        return now;
     }
-    void failed(State& state, std::size_t path) const {
+    void failed(State& state, std::size_t path, TimePoint began) const {
         const auto lock = std::lock_guard(state.mutex);
         auto& what = state.paths[path];
-        const auto doublings = std::min(what.failures.fetch_add(1, std::memory_order_relaxed), most_doublings);
+        what.breaker.failed(began, SteadyClock{}.now());
+        what.failed.store(true, std::memory_order_relaxed);
         what.connected = 0;
-        what.retry_at = SteadyClock{}.now() + config_.rest * (1U << doublings);
     }
     void worked(State& state, std::size_t path) const {
-        if (state.paths[path].failures.load(std::memory_order_relaxed) == 0) return;
+        if (!state.paths[path].failed.load(std::memory_order_relaxed)) return;
         const auto lock = std::lock_guard(state.mutex);
-        state.paths[path].failures.store(0, std::memory_order_relaxed);
-        state.paths[path].retry_at = {};
+        state.paths[path].breaker.worked();
+        state.paths[path].failed.store(false, std::memory_order_relaxed);
     }
 
     Pool& pool_;
-    const PathConfig config_;
+    const Duration patience_;
 };
 
 } // namespace mooncake::engine::detail

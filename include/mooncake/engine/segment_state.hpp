@@ -5,6 +5,7 @@
 #include <mooncake/engine/segment.hpp>
 #include <mooncake/engine/traits.hpp>
 #include <mooncake/engine/transfer_pace.hpp>
+#include <mooncake/health/breaker.hpp>
 
 #include <algorithm>
 #include <array>
@@ -39,12 +40,15 @@ struct SegmentState {
         std::vector<std::string> descriptions; ///< what its peer said of each of its devices
         std::uint64_t connected = 0;           ///< which of them have a link: one bit each
         std::unique_ptr<Dispatcher> dispatch;  ///< where there are several
-        TimePoint retry_at{};                  ///< a path that failed rests until then
-        std::atomic<unsigned> failures = 0;    ///< since it worked last
+        Breaker breaker = Breaker();           ///< a path that failed rests
+        std::atomic<bool> failed = false;      ///< whether the breaker is not closed
         TransferPace pace;                     ///< what transfers over it took of late
     };
 
-    SegmentState(SegmentRecord record, std::string where) : locator(std::move(where)) { refresh(std::move(record)); }
+    SegmentState(SegmentRecord record, std::string where, BreakerConfig rests = {}) : locator(std::move(where)) {
+        for (auto& path : paths) path.breaker = Breaker(rests);
+        refresh(std::move(record));
+    }
 
     /// As it was read last. Stays valid as long as this lives.
     [[nodiscard]] const SegmentRecord& record() const noexcept { return *current_.load(std::memory_order_acquire); }

@@ -339,7 +339,7 @@ class TransportPool<TransportSet<Ts...>> {
             return false;
         } else {
             const auto& path = state.paths[I];
-            if (path.dispatch || path.failures.load(std::memory_order_relaxed) != 0) return false;
+            if (path.dispatch || path.failed.load(std::memory_order_relaxed)) return false;
             const auto link = connected<I>(state, 0);
             if (!link || !std::get<I>(transports_)->transfer_now(*link, group)) return false;
             begin_attempt(group.slices, 0);
