@@ -1,6 +1,7 @@
 // labels: cluster
 // The programs as a person runs them: real processes, stopped and killed.
 #include "program.hpp"
+#include "support/sanitized.hpp"
 #include "support/skip.hpp"
 
 #include <doctest/doctest.h>
@@ -22,6 +23,9 @@
 using namespace mooncake::test;
 
 namespace {
+
+/// Requests of a run in which something happens: sanitizers make each of them slow, and what happens takes as long.
+constexpr auto many = sanitized ? 500 : 1'500, very_many = sanitized ? 1'000 : 3'000;
 
 /// Children of `parent`, from /proc.
 std::vector<pid_t> children_of(pid_t parent) {
@@ -90,7 +94,7 @@ TEST_CASE("cluster: processes end with the one that started them, however that e
 }
 
 TEST_CASE("cluster: a node that is killed costs its blocks and nothing else: no wrong byte, no hang") {
-    auto program = Program(small_cluster({"--requests", "1500", "--json"}));
+    auto program = Program(small_cluster({"--requests", std::to_string(many), "--json"}));
     REQUIRE(program.says(".err", " requests, "));
     const auto children = children_of(program.pid());
     REQUIRE(children.size() == 8);
@@ -103,7 +107,7 @@ TEST_CASE("cluster: a node that is killed costs its blocks and nothing else: no 
 }
 
 TEST_CASE("cluster: a worker that is killed costs its work in hand; the run goes on, and says so") {
-    auto program = Program(small_cluster({"--requests", "1500", "--json"}));
+    auto program = Program(small_cluster({"--requests", std::to_string(many), "--json"}));
     REQUIRE(program.says(".err", " requests, "));
     const auto children = children_of(program.pid());
     REQUIRE(children.size() == 8);
@@ -112,7 +116,7 @@ TEST_CASE("cluster: a worker that is killed costs its work in hand; the run goes
     INFO(output.err);
     REQUIRE_FALSE(output.out.empty());
     const auto json = nlohmann::json::parse(output.out);
-    CHECK(json["requests"] == 1500);
+    CHECK(json["requests"] == many);
     CHECK(json["mismatches"] == 0);
     CHECK(json["failed_requests"] == 0);
     CHECK(output.err.find("the run went on without them: decode worker 1") != std::string::npos);
@@ -123,7 +127,7 @@ TEST_CASE("cluster: a process that is stopped and goes on gives no wrong byte, a
     auto stopped = std::size_t{0};
     SUBCASE("a node, longer than its time to live: it comes back as another") { stopped = 2; }
     SUBCASE("a worker, which may be writing to the memory of nodes, and reading there under leases") { stopped = 7; }
-    auto program = Program(small_cluster({"--requests", "3000", "--json"}));
+    auto program = Program(small_cluster({"--requests", std::to_string(very_many), "--json"}));
     REQUIRE(program.says(".err", " requests, "));
     const auto children = children_of(program.pid());
     REQUIRE(children.size() == 8);
@@ -134,14 +138,14 @@ TEST_CASE("cluster: a process that is stopped and goes on gives no wrong byte, a
     INFO(output.err);
     REQUIRE_FALSE(output.out.empty());
     const auto json = nlohmann::json::parse(output.out);
-    CHECK(json["requests"] == 3000);
+    CHECK(json["requests"] == very_many);
     CHECK(json["mismatches"] == 0);
     CHECK(all_gone(children));
 }
 
 TEST_CASE("cluster: with two replicas, a node that is stopped and another that is killed cost no wrong byte") {
-    auto program =
-        Program(small_cluster({"--requests", "3000", "--replicas", "2", "--capacity-blocks", "4000", "--json"}));
+    auto program = Program(small_cluster(
+        {"--requests", std::to_string(very_many), "--replicas", "2", "--capacity-blocks", "4000", "--json"}));
     REQUIRE(program.says(".err", " requests, "));
     const auto children = children_of(program.pid());
     REQUIRE(children.size() == 8);
@@ -153,14 +157,14 @@ TEST_CASE("cluster: with two replicas, a node that is stopped and another that i
     INFO(output.err);
     REQUIRE_FALSE(output.out.empty());
     const auto json = nlohmann::json::parse(output.out);
-    CHECK(json["requests"] == 3000);
+    CHECK(json["requests"] == very_many);
     CHECK(json["mismatches"] == 0);
     CHECK(json["failed_requests"] == 0);
     CHECK(all_gone(children));
 }
 
 TEST_CASE("cluster: without its master the run ends with its table, and a sentence that says who died") {
-    auto program = Program(small_cluster({"--requests", "3000", "--json"}));
+    auto program = Program(small_cluster({"--requests", std::to_string(very_many), "--json"}));
     REQUIRE(program.says(".err", " requests, "));
     const auto children = children_of(program.pid());
     REQUIRE(children.size() == 8);

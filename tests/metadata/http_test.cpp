@@ -103,7 +103,7 @@ TEST_CASE("http: what a server holds, and what it has in hand, is bounded") {
     auto runtime = Runtime({.threads = 2});
     auto server = HttpMetadataServer<>(
         runtime,
-        {.most_bytes = 256 * KiB, .most_body_bytes = 100 * KiB, .most_in_hand_bytes = 150 * KiB, .idle = 500ms});
+        {.most_bytes = 256 * KiB, .most_body_bytes = 100 * KiB, .most_in_hand_bytes = 150 * KiB, .idle = 1'500ms});
     server.start();
     auto metadata = HttpMetadata(runtime, {.server = server.endpoint()});
     const auto put = [&](std::string key, std::size_t bytes) {
@@ -125,17 +125,18 @@ TEST_CASE("http: what a server holds, and what it has in hand, is bounded") {
     CHECK(put("b", 90 * KiB).error() == Errc::no_space);
     std::this_thread::sleep_for(150ms);
     CHECK(put("b", 90 * KiB).has_value());
+    CHECK(runtime.run(metadata.remove("c", 5s)).has_value());
     {
         // One that promises much, and one that does not say how much, and send nothing: others are told to try again.
         auto slow = RawPeer(server.endpoint());
         slow.say("PUT /metadata?key=s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        std::this_thread::sleep_for(200ms); // nobody else has anything in hand meanwhile
         auto refused = Result<std::uint64_t>();
-        for (const auto until = Deadline(400ms); !until.passed() && !refused.has_error();) refused = put("d", 90 * KiB);
+        for (const auto until = Deadline(1s); !until.passed() && !refused.has_error();) refused = put("d", 90 * KiB);
         CHECK(refused.error() == Errc::no_space);
         CHECK(refused.error().message().find("try again") != std::string::npos);
         CHECK(slow.is_cut_off());
     }
-    CHECK(runtime.run(metadata.remove("c", 5s)).has_value());
     CHECK(put("d", 90 * KiB).has_value());
     runtime.run(metadata.close());
     runtime.run(server.close());
