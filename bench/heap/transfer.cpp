@@ -13,7 +13,18 @@ std::atomic<std::uint64_t> allocations = 0;
 
 } // namespace
 
-// glibc's own, under the names by which it lets itself be replaced.
+// glibc's own, under the names by which it lets itself be replaced. Sanitizers have replaced it already.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MOONCAKE_BENCH_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MOONCAKE_BENCH_SANITIZED
+#endif
+#endif
+#ifdef MOONCAKE_BENCH_SANITIZED
+constexpr auto counts = false;
+#else
+constexpr auto counts = true;
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
 void* __libc_calloc(std::size_t count, std::size_t bytes);
@@ -42,6 +53,7 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) {
     return *out == nullptr ? ENOMEM : 0;
 }
 } // extern "C"
+#endif
 
 namespace {
 
@@ -72,6 +84,7 @@ Task<void> read_one(Engine* engine, typename Engine::Segment segment, MutableByt
 
 template <Transport T>
 void count(benchmark::State& state) {
+    if (!counts) return state.SkipWithError("a sanitizer has the heap");
     using Engine = TransferEngine<bench::Only<T>>;
     constexpr auto times = 2'000;
     const auto lender = bench::Child("lend_" + std::string(T::name), {std::to_string(most_slices * page)});
