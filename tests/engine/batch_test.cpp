@@ -178,3 +178,16 @@ TEST_CASE("batch: a probe says of each way whether it works, and why not") {
     CHECK(pair.runtime.run(pair.user.probe(segment, 5s)).value()[1].outcome == Errc::ok);
     CHECK(pair.runtime.run(pair.user.probe(Engine::Segment(), 5s)).error() == Errc::invalid_argument);
 }
+
+TEST_CASE("batch: a region that was registered after the segment was opened is found, whatever was there before") {
+    auto pair = EnginePair();
+    const auto before = pair.arena(1 * MiB);
+    const auto segment = pair.open();
+    const auto after = pair.arena(1 * MiB);
+    CHECK(segment.key_for(after->offset, Direction::read) == 0); // and not the one of the region before it
+    auto got = std::vector<std::byte>(1000);
+    testing::fill(after->bytes, 9);
+    CHECK(pair.runtime.run(pair.user.read(got, segment, after->offset, {.deadline = 5s})).has_value());
+    CHECK(testing::same(got, after->bytes.first(got.size())));
+    CHECK(segment.key_for(before->offset + 1 * MiB - 1, Direction::read) != 0);
+}

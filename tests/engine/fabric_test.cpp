@@ -1,7 +1,17 @@
 // labels: io coroutine
+#include <mooncake/core/spawn.hpp>
 #include <mooncake/testing/fabric_transport.hpp>
 
 #include "pair.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <future>
+#include <thread>
 
 using namespace mooncake;
 using namespace mooncake::test;
@@ -103,6 +113,83 @@ TEST_CASE("fabric: what is taken back the devices do not know any more, and what
     CHECK(hosts.runtime.run(hosts.user->read(got, segment, offset)).error() == Errc::out_of_range);
     const auto again = hosts.lend(memory); // there is room for it now
     CHECK(hosts.runtime.run(hosts.user->read(got, hosts.open(), again->offset)).has_value());
+}
+
+TEST_CASE("fabric: a device that lost its connections is connected anew, and used again") {
+    auto hosts = Hosts<FabricTraits<TcpTransport<>>>();
+    auto memory = std::vector<std::byte>(8 * MiB), got = std::vector<std::byte>(8 * MiB);
+    const auto region = hosts.lend(memory);
+    const auto segment = hosts.open();
+    const auto devices = [&](const auto& of) {
+        return hosts.runtime.run(hosts.user->read(got, of, region->offset, {.deadline = 20s})).value().devices;
+    };
+    CHECK(devices(segment) == 0b111);
+    for (const auto& endpoint : segment.record().endpoints)
+        if (endpoint.protocol == "fabric" && endpoint.description.ends_with("-1"))
+            testing::detail::Fabric::instance().find(endpoint.description)->disconnect();
+    auto used = std::uint32_t{0};
+    for (const auto until = Deadline(20s); (used & 0b010) == 0 && !until.passed();) used = devices(segment);
+    CHECK((used & 0b010) != 0);
+}
+
+TEST_CASE("fabric: a region whose registration is cancelled is its caller's or nobody's, and one that is returned is "
+          "nobody's") {
+    struct Slow : MemoryMetadata {
+        using MemoryMetadata::compare_and_swap;
+        Task<std::uint64_t> compare_and_swap(std::string key, std::uint64_t version, std::string value,
+                                             Deadline deadline) {
+            while (held) {
+                auto pause = Event();
+                (void)co_await pause.wait(Deadline(1ms), Interrupt::no);
+            }
+            co_return co_await MemoryMetadata::compare_and_swap(std::move(key), version, std::move(value), deadline);
+        }
+        std::atomic<bool> held = false;
+    };
+    struct SlowTraits : FabricTraits<TcpTransport<>> {
+        using Metadata = Slow;
+    };
+    auto runtime = testing::OrderedRuntime({.threads = 2});
+    const auto metadata = std::make_shared<Slow>();
+    auto owner = TransferEngine<SlowTraits>(runtime, {.name = "owner", .metadata = metadata});
+    auto memory = std::vector<std::byte>(4 * MiB);
+    const auto page = [&](std::size_t i) { return MutableBytes(memory).subspan(i * MiB, 1 * MiB); };
+    auto kept = runtime.run(owner.register_memory(page(0), Rights::read_write)).value();
+    const auto segment = runtime.run(owner.open("owner", 5s)).value();
+    const auto device = testing::detail::Fabric::instance().find(segment.record().endpoints.front().description);
+    REQUIRE(device != nullptr);
+    const auto of_one = device->size();
+
+    // While one is being written, another waits for its turn and is cancelled: by who started it without the means of this
+    // library, so that what waits throws.
+    const auto cancelled_behind_a_write = [&](auto task) {
+        metadata->held = true;
+        auto first = spawn(runtime.executor(), owner.register_memory(page(2), Rights::read), asio::use_future);
+        auto cancel = asio::cancellation_signal();
+        auto over = std::promise<bool>(); // whether it was done all the same
+        auto end = [&](const std::exception_ptr& thrown, const auto& result) {
+            over.set_value(!thrown && result.has_value());
+        };
+        auto token = asio::bind_cancellation_slot(cancel.slot(), std::move(end));
+        asio::co_spawn(runtime.executor(), std::move(task), std::move(token));
+        std::this_thread::sleep_for(20ms);
+        asio::post(runtime.executor(), [&] { cancel.emit(asio::cancellation_type::terminal); });
+        std::this_thread::sleep_for(20ms);
+        metadata->held = false;
+        const auto done = over.get_future().get();
+        auto region = first.get();
+        REQUIRE(region.has_value());
+        CHECK(runtime.run(owner.unregister(std::move(*region))).has_value());
+        return done;
+    };
+    const auto regions = [&] { return runtime.run(owner.open("owner", 5s)).value().record().buffers.size(); };
+    const auto expected = cancelled_behind_a_write(owner.register_memory(page(1), Rights::read_write)) ? 2U : 1U;
+    CHECK(regions() == expected);
+    CHECK(device->size() == expected * of_one);
+    (void)cancelled_behind_a_write(owner.unregister(std::move(kept)));
+    CHECK(regions() == expected - 1);
+    CHECK(device->size() == (expected - 1) * of_one);
+    runtime.run(owner.close());
 }
 
 TEST_CASE("fabric: an owner that is gone is a failure of the path, and his successor is found") {

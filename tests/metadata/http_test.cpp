@@ -127,9 +127,12 @@ TEST_CASE("http: what a server holds, and what it has in hand, is bounded") {
     CHECK(put("b", 90 * KiB).has_value());
     CHECK(runtime.run(metadata.remove("c", 5s)).has_value());
     {
-        // One that promises much, and one that does not say how much, and send nothing: others are told to try again.
-        auto slow = RawPeer(server.endpoint());
-        slow.say("PUT /metadata?key=s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        // One that sends nearly all of much: others are told to try again. One that only promises it is no burden.
+        auto promising = RawPeer(server.endpoint()), slow = RawPeer(server.endpoint());
+        promising.say("PUT /metadata?key=p HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        CHECK(put("d", 60 * KiB).has_value());
+        slow.say("PUT /metadata?key=s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+                 std::string(99'999, 'x'));
         std::this_thread::sleep_for(200ms); // nobody else has anything in hand meanwhile
         auto refused = Result<std::uint64_t>();
         for (const auto until = Deadline(1s); !until.passed() && !refused.has_error();) refused = put("d", 90 * KiB);

@@ -98,21 +98,25 @@ template <class Traits>
 Task<void> TransferEngine<Traits>::unregister(RegionPin region, Deadline deadline) {
     const auto pass = parts_->gate.enter();
     if (!pass) co_return closed();
+    const auto throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
     const auto pinned = engine::detail::RegionHandle::pins_of(region);
     parts_->regions->remove(region);
-    parts_->publisher.hide(*region);
-    const auto published = co_await parts_->publisher.publish();
     parts_->transports.detach(*region);
+    parts_->publisher.hide(*region);
+    auto outcome = co_await parts_->publisher.publish();
     auto pause = Event();
     // Rare and short: peers answer within a round trip.
     for (auto wait = std::chrono::microseconds{500}; !pinned.only_by_handles();
          wait = std::min(wait * 2, std::chrono::microseconds{50'000})) {
         const auto wake = co_await pause.wait(Deadline(wait).or_sooner(deadline));
-        if (wake == Wake::cancelled || deadline.passed())
-            co_return Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out,
-                            "a region is still in use by a peer");
+        if (wake != Wake::cancelled && !deadline.passed()) continue;
+        outcome =
+            Error(wake == Wake::cancelled ? Errc::cancelled : Errc::timed_out, "a region is still in use by a peer");
+        break;
     }
-    co_return published;
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    co_return outcome;
 }
 
 template <class Traits>
@@ -171,12 +175,12 @@ Task<BatchReport> TransferEngine<Traits>::submit(const Batch& batch, TransferOpt
 
 template <class Traits>
 Task<BatchReport> TransferEngine<Traits>::submit(PreparedBatch& prepared, TransferOptions options) {
-    return carry_out(prepared.parts_->batch, options, &prepared);
+    return carry_out(prepared.parts_->batch, options, prepared.parts_.get());
 }
 
 template <class Traits>
 Task<BatchReport> TransferEngine<Traits>::carry_out(const Batch& batch, TransferOptions options,
-                                                    PreparedBatch* prepared) {
+                                                    typename PreparedBatch::Parts* prepared) {
     const auto pass = parts_->gate.enter();
     if (!pass) co_return closed();
     const auto start = SteadyClock{}.now();

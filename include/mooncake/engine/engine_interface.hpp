@@ -170,7 +170,7 @@ class TransferEngine {
     struct Parts;
 
     static Error closed() { return {Errc::closed, "the transfer engine was closed"}; }
-    Task<BatchReport> carry_out(const Batch& batch, TransferOptions options, PreparedBatch* prepared);
+    Task<BatchReport> carry_out(const Batch& batch, TransferOptions options, typename PreparedBatch::Parts* prepared);
     Task<TransferReport> submit_one(Batch one, TransferOptions options);
 
     const std::unique_ptr<Parts> parts_;

@@ -98,34 +98,44 @@ struct TransferEngine<Traits>::Parts {
                 .buffers = {}};
     }
 
+    /// A region that is being registered, and is not there if that fails, in whatever way: its owner takes the memory back.
+    struct Adding {
+        Parts& parts;
+        const RegionPin pin;
+        bool stays = false;
+
+        ~Adding() {
+            if (stays) return;
+            parts.regions->remove(pin);
+            parts.publisher.hide(*pin);
+            parts.transports.detach(*pin);
+        }
+    };
+
     Task<RegionPin> add(Region region, KeySharing sharing) {
         const auto pass = gate.enter();
         if (!pass) co_return closed();
         auto added = regions->add(std::move(region));
         if (!added) co_return added.error();
-        const auto& pin = *added;
-        if constexpr (Pool::any_registers) {
-            const auto attached = co_await transports.attach(pin);
-            if (!attached) {
-                regions->remove(pin);
-                co_return attached.error();
-            }
+        auto adding = Adding{*this, *added};
+        const auto throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto done = Result<void>(ok);
+        if constexpr (Pool::any_registers) done = co_await transports.attach(adding.pin);
+        if (done) {
+            publisher.show(*adding.pin, sharing);
+            done = co_await publisher.publish();
         }
-        publisher.show(*pin, sharing);
-        const auto published = co_await publisher.publish();
-        if (!published) {
-            regions->remove(pin);
-            publisher.hide(*pin);
-            transports.detach(*pin);
-            co_return published.error();
-        }
-        co_return engine::detail::RegionHandle::make(pin);
+        co_await asio::this_coro::throw_if_cancelled(throws);
+        if (!done) co_return done.error();
+        adding.stays = true;
+        co_return engine::detail::RegionHandle::make(adding.pin);
     }
 
     /// The plan that one submission uses: its own, or that of a prepared batch, for itself alone.
     class PlanInUse {
       public:
-        explicit PlanInUse(PreparedBatch* prepared) noexcept : of_(prepared ? prepared->parts_.get() : nullptr) {
+        explicit PlanInUse(typename PreparedBatch::Parts* prepared) noexcept : of_(prepared) {
             if (of_ != nullptr && of_->under_way.exchange(true)) of_ = nullptr, taken_ = true;
         }
         PlanInUse(const PlanInUse&) = delete;

@@ -133,7 +133,7 @@ class Mover {
         return first ? state.paths[*first].pace.expected(bytes) : std::nullopt;
     }
 
-    /// Reads a byte over one device of one transport, and says what came of it. Nothing is charged to the path.
+    /// Reads a byte over one device of one transport, and says what came of it. What is believed of the path stays as it is.
     Task<PathProbe> probe(std::size_t path, std::size_t device, std::shared_ptr<State> state, Deadline deadline) {
         auto byte = std::byte();
         auto slice = Slice{.local = &byte, .length = 1};

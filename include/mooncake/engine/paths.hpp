@@ -26,6 +26,15 @@ namespace mooncake::engine::detail {
     }
 }
 
+/// Their numbers.
+template <std::size_t N>
+[[nodiscard]] constexpr std::array<std::size_t, N> cheapest_first(const std::array<unsigned, N>& costs) noexcept {
+    auto order = std::array<std::size_t, N>();
+    for (std::size_t i = 0; i < N; ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return costs[a] < costs[b]; });
+    return order;
+}
+
 /// In which order one operation tries the paths to a segment: each path once, those that rested long enough first, cheap
 /// before dear; then, after a pause, those that failed as paths once more. A pure state machine.
 template <std::size_t N>

@@ -174,7 +174,8 @@ std::vector<TransferReport> make_reports(const Batch& batch, const Plan<typename
     }
     for (std::size_t i = 0; i < plan.slices.size(); ++i) {
         auto& report = reports[plan.owners[i]];
-        if (plan.moved_by[i] != moved_by_none && names[plan.moved_by[i]] == report.transport)
+        const auto came = plan.slices[i].outcome == Errc::ok && plan.moved_by[i] != moved_by_none;
+        if (came && names[plan.moved_by[i]] == report.transport)
             report.devices |= std::uint32_t{1} << plan.slices[i].device % 32;
     }
     for (auto& report : reports)

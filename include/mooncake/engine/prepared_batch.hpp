@@ -12,12 +12,22 @@
 namespace mooncake {
 
 /// A batch that is submitted many times, such as the pages that each step reads: it is planned when it is submitted first, and again
-/// only if checksums are wanted where they were not, or the record of a segment had shown no key.
+/// only if checksums are wanted and were not, or the other way round, or if the record of a segment had shown no key.
 ///
 /// One submission at a time. Lifetime: as a batch's; the local memory is used each time.
 template <class Engine>
 class PreparedBatch {
   public:
+    /// For the engine.
+    struct Parts {
+        explicit Parts(Batch<Engine> requests) : batch(std::move(requests)) {}
+
+        const Batch<Engine> batch;
+        engine::detail::Plan<typename Engine::Segment> plan;
+        bool planned = false;
+        std::atomic<bool> under_way = false;
+    };
+
     PreparedBatch(Engine& engine, Batch<Engine> batch)
         : engine_(&engine), parts_(std::make_unique<Parts>(std::move(batch))) {}
 
@@ -29,15 +39,6 @@ class PreparedBatch {
 
   private:
     friend Engine;
-
-    struct Parts {
-        explicit Parts(Batch<Engine> requests) : batch(std::move(requests)) {}
-
-        const Batch<Engine> batch;
-        engine::detail::Plan<typename Engine::Segment> plan;
-        bool planned = false;
-        std::atomic<bool> under_way = false;
-    };
 
     Engine* engine_;
     std::unique_ptr<Parts> parts_; // stays where it is

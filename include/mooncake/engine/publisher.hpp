@@ -104,8 +104,15 @@ class Publisher {
         const auto within = Deadline(std::chrono::seconds(1));
         auto forgotten = Result<void>();
         // By its version: while this process was stopped it may have lapsed, and somebody else may have the name.
-        if constexpr (M::capabilities.compare_and_swap) forgotten = co_await metadata_->remove(name, version, within);
-        else forgotten = co_await metadata_->remove(name, within);
+        if constexpr (M::capabilities.compare_and_swap) {
+            forgotten = co_await metadata_->remove(name, version, within);
+            if (!forgotten && forgotten.error() == Errc::conflict) {
+                version = co_await version_of_mine(name); // of which we were not told
+                if (version != 0) forgotten = co_await metadata_->remove(name, version, within);
+            }
+        } else {
+            forgotten = co_await metadata_->remove(name, within);
+        }
         if (!forgotten && forgotten.error() != Errc::conflict)
             log_(Severity::warning,
                  "the record of " + in_quotes(name, 256) + " could not be removed: " + forgotten.error().message());
@@ -182,7 +189,7 @@ class Publisher {
 
     /// The version of the record that is there, if it is of this incarnation of this segment; else 0.
     asio::awaitable<std::uint64_t> version_of_mine(std::string name) {
-        const auto there = co_await metadata_->get(std::move(name), Deadline());
+        const auto there = co_await metadata_->get(std::move(name), Deadline(std::chrono::seconds(5)));
         if (!there) co_return 0;
         const auto record = decode_record(there->value);
         co_return record && record->generation == record_.generation ? there->version : 0;

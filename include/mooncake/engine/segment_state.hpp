@@ -96,6 +96,7 @@ std::uint64_t BasicSegment<Transports>::key_for(std::uint64_t offset, Direction 
                                   [](std::uint64_t at, const BufferRecord& buffer) { return at < buffer.offset; });
     if (after == buffers.begin()) return 0;
     const auto& buffer = *std::prev(after);
+    if (offset - buffer.offset >= buffer.length) return 0;
     return direction == Direction::read && buffer.write_key == 0 ? buffer.read_key : buffer.write_key;
 }
 

@@ -2,6 +2,7 @@
 
 #include <mooncake/engine/attempt.hpp>
 #include <mooncake/engine/claims.hpp>
+#include <mooncake/engine/paths.hpp>
 #include <mooncake/engine/report.hpp>
 #include <mooncake/engine/segment_state.hpp>
 #include <mooncake/engine/spread.hpp>
@@ -244,6 +245,13 @@ class TransportPool<TransportSet<Ts...>> {
         return std::get<I>(state.links)[device];
     }
 
+    /// The next one connects anew: the link leads nowhere any more.
+    template <std::size_t I>
+    static void disconnected(State& state, std::size_t device) {
+        const auto lock = std::lock_guard(state.mutex);
+        state.paths[I].connected &= ~(std::uint64_t{1} << device);
+    }
+
     /// The link that is there, or a new one.
     template <std::size_t I>
     Task<typename TransportAt<I>::Link> link(std::size_t device, std::shared_ptr<State> state, Deadline deadline) {
@@ -271,12 +279,7 @@ class TransportPool<TransportSet<Ts...>> {
     static Task<void> nothing() { co_return ok; }
 
     /// By what they cost: who may carry a handshake.
-    static constexpr auto carriers = [] {
-        auto order = std::array<std::size_t, size>();
-        for (std::size_t i = 0; i < size; ++i) order[i] = i;
-        std::sort(order.begin(), order.end(), [](std::size_t a, std::size_t b) { return costs[a] < costs[b]; });
-        return order;
-    }();
+    static constexpr auto carriers = cheapest_first(costs);
 
     /// Carries a handshake of transport number `asking` over the cheapest way that can, and over the next when that fails.
     Task<std::string> ask_peer(std::size_t asking, std::shared_ptr<State> state, std::string question,
@@ -288,21 +291,28 @@ class TransportPool<TransportSet<Ts...>> {
         auto failure = Error(Errc::no_path, "nothing that reaches the segment carries the handshakes of " +
                                                 std::string(names[asking]) + "; tcp and loopback do");
         for (const auto by : carriers) {
-            if (!carries[by] || !state->paths[by].reachable) continue;
-            auto answer = co_await (this->*table[by])(asking, state, question, deadline);
-            if (answer) co_return answer;
-            failure = answer.error();
-            if (!(failure == Errc::connection_lost) && !(failure == Errc::unreachable)) break;
+            const auto devices = carries[by] ? state->paths[by].descriptions.size() : 0;
+            for (std::size_t device = 0; device < devices; ++device) {
+                const auto more = device + 1 < devices; // then each has half of what time there is
+                const auto half = Deadline(deadline.left(SteadyClock{}.now()) / 2);
+                const auto within = more ? deadline.or_sooner(half) : deadline;
+                auto answer = co_await (this->*table[by])(asking, device, state, question, within);
+                if (answer) co_return answer;
+                failure = answer.error();
+                const auto way_failed = failure == Errc::connection_lost || failure == Errc::unreachable ||
+                                        (failure == Errc::timed_out && !deadline.passed());
+                if (!way_failed) co_return failure;
+            }
         }
         co_return failure;
     }
     static constexpr std::array<bool, size> carries{(Ts::capabilities.carries && !Ts::capabilities.handshakes)...};
 
     template <std::size_t I>
-    Task<std::string> ask_over(std::size_t asking, std::shared_ptr<State> state, std::string question,
-                               Deadline deadline) {
+    Task<std::string> ask_over(std::size_t asking, std::size_t device, std::shared_ptr<State> state,
+                               std::string question, Deadline deadline) {
         if constexpr (carries[I]) {
-            auto connection = co_await link<I>(0, std::move(state), deadline);
+            auto connection = co_await link<I>(device, std::move(state), deadline);
             if (!connection) co_return connection.error();
             co_return co_await std::get<I>(transports_)
                 ->ask(std::move(*connection), std::string(names[asking]), std::move(question), deadline);
@@ -328,7 +338,9 @@ class TransportPool<TransportSet<Ts...>> {
         const auto result = co_await std::get<I>(transports_)->transfer(std::move(*connection), group);
         const auto took = SteadyClock{}.now() - began;
         end_attempt(group.slices, took);
-        if (auto& path = state->paths[I]; result && !path.dispatch) learn(path.pace, group.slices, took);
+        auto& path = state->paths[I];
+        if (result && !path.dispatch) learn(path.pace, group.slices, took);
+        if (!result) disconnected<I>(*state, device);
         counters_[I].count(group, result.has_value());
         co_return result;
     }

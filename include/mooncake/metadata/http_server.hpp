@@ -178,12 +178,12 @@ class HttpMetadataServer {
         parser.body_limit(config_.most_body_bytes);
         const auto [header_error, header_bytes] = co_await http::async_read_header(stream, buffer, parser, as_result);
         if (header_error) co_return wrong(header_error);
-        const auto length = parser.content_length();
-        // One that does not say how long it is may be as long as it may be.
-        if (!in_hand.add(length ? *length : parser.chunked() ? config_.most_body_bytes : 0))
-            co_return too_much_in_hand();
-        const auto [error, bytes] = co_await http::async_read(stream, buffer, parser, as_result);
-        if (error) co_return wrong(error);
+        for (auto counted = std::size_t{0}; !parser.is_done();) { // what has come counts, and not what was promised
+            const auto [error, bytes] = co_await http::async_read_some(stream, buffer, parser, as_result);
+            if (error) co_return wrong(error);
+            const auto came = parser.get().body().size();
+            if (!in_hand.add(came - std::exchange(counted, came))) co_return too_much_in_hand();
+        }
         request = parser.release();
         co_return ok;
     }
@@ -284,6 +284,9 @@ class HttpMetadataServer {
     }
 
     Task<Reply> changes(const Target& target) {
+        // Before memory is taken; what comes while changes are waited for is counted when it is there.
+        if (records_.bytes_of(target.text("prefix")) > config_.most_in_hand_bytes - in_hand_)
+            co_return refused(too_much_in_hand());
         auto found = Result<std::vector<DocumentChange>>();
         if (target.has("after")) {
             const auto after = target.number("after");

@@ -81,6 +81,15 @@ class BasicMemoryMetadata {
         co_return found;
     }
 
+    /// About as many bytes as `list` would give. Complexity: O(documents with that prefix).
+    [[nodiscard]] std::uint64_t bytes_of(const std::string& prefix) const {
+        const auto lock = std::lock_guard(mutex_);
+        auto sum = std::uint64_t{0};
+        for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at)
+            sum += bytes_of(*at);
+        return sum;
+    }
+
     Task<std::vector<DocumentChange>> watch(std::string prefix, std::uint64_t version, Deadline deadline) {
         auto changed = Event();
         auto place = watchers_.end();
@@ -246,7 +255,7 @@ class BasicMemoryMetadata {
 
     const C clock_;
     const std::uint64_t most_bytes_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     Entries entries_;
     std::map<std::uint64_t, Lease> leases_;
     std::deque<Removal> removals_;

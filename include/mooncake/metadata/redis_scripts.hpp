@@ -12,7 +12,7 @@
 /// | `<prefix>changes` | sorted set: each key at the version of its latest change, removals too |
 /// | `<prefix>removed` | sorted set: the keys that were removed, at that version; the latest 1,024 |
 /// | `<prefix>forgotten` | the version of the newest removal that is remembered no more |
-/// | `<prefix>leases` | sorted set of leases, by when they end, in ms of the server's clock; `<prefix>ttls`: hash of what each was granted for; `<prefix>held:<id>`: its keys |
+/// | `<prefix>lease-ends` | sorted set of leases, by when they end, in ms of the server's clock; `<prefix>ttls`: hash of what each was granted for; `<prefix>held:<id>`: its keys |
 ///
 /// Each change is published on the channel `<prefix>changed`. Whatever runs first puts away the documents of leases that ended.
 namespace mooncake::metadata::detail::redis_scripts {
@@ -52,10 +52,10 @@ local function store(key, value, lease)
 end
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'leases', '-inf', now)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'lease-ends', '-inf', now)) do
   for _, key in ipairs(call('SMEMBERS', p .. 'held:' .. id)) do remove(key) end
   call('DEL', p .. 'held:' .. id)
-  call('ZREM', p .. 'leases', id)
+  call('ZREM', p .. 'lease-ends', id)
   call('HDEL', p .. 'ttls', id)
 end
 )lua";
@@ -97,7 +97,7 @@ return all
 inline constexpr std::string_view changes = R"lua(
 local forgotten = call('GET', p .. 'forgotten')
 if forgotten and tonumber(ARGV[3]) < tonumber(forgotten) then return {'forgotten'} end
-local soonest = call('ZRANGE', p .. 'leases', 0, 0, 'WITHSCORES')[2]
+local soonest = call('ZRANGE', p .. 'lease-ends', 0, 0, 'WITHSCORES')[2]
 local all = {soonest and math.max(0, soonest - now) or -1}
 local changed_keys = call('ZRANGEBYSCORE', p .. 'changes', '(' .. ARGV[3], '+inf', 'WITHSCORES')
 for i = 1, #changed_keys, 2 do
@@ -115,7 +115,7 @@ return all
 inline constexpr std::string_view grant = R"lua(
 local id = call('INCR', p .. 'last_lease')
 call('HSET', p .. 'ttls', id, ARGV[2])
-call('ZADD', p .. 'leases', now + ARGV[2], id)
+call('ZADD', p .. 'lease-ends', now + ARGV[2], id)
 return id
 )lua";
 
@@ -123,7 +123,7 @@ return id
 inline constexpr std::string_view keep_alive = R"lua(
 local ttl = call('HGET', p .. 'ttls', ARGV[2])
 if not ttl then return 0 end
-call('ZADD', p .. 'leases', now + ttl, ARGV[2])
+call('ZADD', p .. 'lease-ends', now + ttl, ARGV[2])
 return 1
 )lua";
 

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -97,8 +98,14 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             if (entry == Entry::retired) return std::nullopt;
             if (entry == Entry::failed) operation.error = failure();
         }
-        if (entry == Entry::failed) operation.latch->count_down();
-        else if (!send_at_once(operation)) wake_.set();
+        if (entry == Entry::failed) {
+            operation.latch->count_down();
+            return ticket;
+        }
+        try {
+            if (!send_at_once(operation)) wake_.set();
+        } catch (const std::bad_alloc&) { // it is in, and leaves with the next one, or ends when its time is over
+        }
         return ticket;
     }
 

@@ -32,8 +32,8 @@ class LaneIntake {
         const auto lock = std::lock_guard(mutex_);
         if (shut()) return retired_ ? Entry::retired : Entry::failed;
         operation.weight = weight_of(operation);
-        bytes_.fetch_add(operation.weight, std::memory_order_relaxed);
         waiting_.push_back(&operation);
+        bytes_.fetch_add(operation.weight, std::memory_order_relaxed);
         return Entry::taken;
     }
     /// Calls `take(operation)` for those that have come in since the last time.

@@ -54,6 +54,11 @@ class FabricDevice {
         known_.clear();
         pairs_.clear();
     }
+    /// All connections end, as those of a card that was reset.
+    void disconnect() {
+        const auto lock = std::lock_guard(mutex_);
+        pairs_.clear();
+    }
     /// How many pieces it knows.
     [[nodiscard]] std::size_t size() const {
         const auto lock = std::lock_guard(mutex_);
@@ -161,6 +166,7 @@ class FabricTransport {
 
     Task<void> attach(RegionPin region) {
         const auto lock = std::lock_guard(mutex_);
+        if (closed_) co_return Errc::closed;
         if (region->bytes.size() > config_.most_bytes - registered_)
             co_return Error(Errc::out_of_memory, "the devices know " + std::to_string(registered_) +
                                                      " bytes of at most " + std::to_string(config_.most_bytes));
@@ -228,6 +234,10 @@ class FabricTransport {
     }
 
     asio::awaitable<void> close() {
+        {
+            const auto lock = std::lock_guard(mutex_);
+            closed_ = true;
+        }
         auto& fabric = detail::Fabric::instance();
         const auto lock = std::lock_guard(fabric.mutex);
         for (std::size_t i = 0; i < devices_.size(); ++i) {
@@ -236,9 +246,6 @@ class FabricTransport {
         }
         co_return;
     }
-
-    /// How many pieces of memory a device knows.
-    [[nodiscard]] std::size_t known() const { return devices_.front()->size(); }
 
   private:
     [[nodiscard]] std::string address(std::size_t device) const {
@@ -297,6 +304,7 @@ class FabricTransport {
     const std::string id_;
     std::vector<std::shared_ptr<detail::FabricDevice>> devices_;
     std::mutex mutex_; // of what follows
+    bool closed_ = false;
     std::uint64_t registered_ = 0;
     std::map<std::uint64_t, std::vector<std::uint64_t>>
         keys_; ///< of each region: for each device one to read, one to write and one for both

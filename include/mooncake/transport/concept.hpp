@@ -141,7 +141,7 @@ concept NotifyingTransport = Transport<T> && requires(T& transport, const typena
 ///
 /// | expression | effect | errors | thread |
 /// |---|---|---|---|
-/// | `t.attach(region)` | the devices know it, and peers that show its key may come; before the segment's record shows it. The pin is not kept beyond `detach` | `out_of_memory`, `system`: the region is not registered at all | any executor |
+/// | `t.attach(region)` | the devices know it, and peers that show its key may come; before the segment's record shows it. The pin is not kept beyond `detach` | `out_of_memory`, `system`, `closed`: the region is not registered at all | any executor |
 /// | `t.detach(region)` | they know it no more, and move none of its bytes: what is under way is over or fails; idempotent | | any |
 ///
 /// Which keys a device needs is between the two ends of the transport: a peer asks for them by a handshake, and shows the region's
@@ -156,7 +156,7 @@ concept RegisteringTransport = Transport<T> && requires(T& transport, RegionPin 
 ///
 /// | expression | effect | errors | thread |
 /// |---|---|---|---|
-/// | `t.accept(question)` | the answer to what a peer's end asked through `PeerDescription::handshake`. The question is hostile: anybody who can connect may ask | go to the peer, with their sentence | any, one at a time; until `close` is called |
+/// | `t.accept(question)` | the answer to what a peer's end asked through `PeerDescription::handshake`. The question is hostile: anybody who can connect may ask, as often as he likes, and may be gone the next moment, of which nobody tells; what an end keeps of it has a bound of its own | go to the peer, with their sentence | any, one at a time; until `close` is called |
 template <class T>
 concept HandshakingTransport = Transport<T> && requires(T& transport, std::string question) {
     { transport.accept(question) } -> std::same_as<Result<std::string>>;

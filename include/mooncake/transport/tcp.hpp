@@ -16,6 +16,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -161,7 +162,7 @@ class TcpTransport {
             frame.operation.latch = &latch;
             frame.operation.deadline = group.deadline;
             frame.operation.priority = group.priority;
-            auto ticket = idlest(*link).submit(frame.operation, group.deadline);
+            auto ticket = submit_to(idlest(*link), frame.operation, group.deadline);
             if (ticket) {
                 tickets.push_back(std::move(*ticket));
             } else {
@@ -171,9 +172,10 @@ class TcpTransport {
         }
         if (!frames.empty()) co_await Lane::wait_all(tickets, latch, group.deadline);
         auto failure = Error();
+        const auto over = SteadyClock{}.now();
         for (auto& frame : frames) {
             auto& error = frame.operation.error;
-            if (frame.operation.maybe_sent) note_wait(frame);
+            note_wait(frame, over);
             if (error == Errc::ok) continue;
             set_outcome(frame.slices, error.code());
             if (frame.operation.maybe_sent)
@@ -257,9 +259,9 @@ class TcpTransport {
         if (config.frame_bytes < 4 * KiB || config.frame_bytes > 1 * GiB)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::frame_bytes is " +
                                                      std::to_string(config.frame_bytes) + "; give 4 KiB to 1 GiB"});
-        if (config.idle < std::chrono::milliseconds{10})
+        if (config.idle < std::chrono::milliseconds{10} || config.idle > std::chrono::hours{24 * 365})
             throw_error({Errc::invalid_argument, "TcpTransportConfig::idle is " + std::to_string(config.idle.count()) +
-                                                     " ms; give at least 10 ms"});
+                                                     " ms; give 10 ms to a year"});
         if (config.most_lanes < 1)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::most_lanes is 0; give at least 1"});
         if (config.other_hosts.size() > 15)
@@ -282,8 +284,20 @@ class TcpTransport {
             const auto wake = co_await self->pool_.wait();
             if (wake == Wake::cancelled) co_return ok;
             if (wake == Wake::set) continue;
-            self->pool_.look();
-            self->links_.retire_unused();
+            try {
+                self->pool_.look();
+                self->links_.retire_unused();
+            } catch (const std::bad_alloc&) { // the next look does it
+            }
+        }
+    }
+
+    /// What throws on the way in, such as the memory for a lane, is the request's error: others of its group are under way.
+    static Result<typename Lane<P>::Ticket> submit_to(LaneSlot<P>& slot, LaneOperation& operation, Deadline deadline) {
+        try {
+            return slot.submit(operation, deadline);
+        } catch (const std::bad_alloc&) {
+            return Error(Errc::out_of_memory, "there is no memory for a request to a peer");
         }
     }
 
@@ -298,8 +312,11 @@ class TcpTransport {
         return *best;
     }
 
-    static void note_wait(const transport::detail::TcpFrame& frame) noexcept {
-        const auto queued = in_microseconds(frame.operation.left_at - frame.operation.standing.since);
+    static void note_wait(const transport::detail::TcpFrame& frame, TimePoint over) noexcept {
+        const auto& operation = frame.operation;
+        if (operation.standing.since == TimePoint()) return; // no lane had it
+        const auto left_at = operation.maybe_sent ? operation.left_at : over;
+        const auto queued = in_microseconds(left_at - operation.standing.since);
         for (auto& slice : frame.slices) slice.queued_us = queued;
     }
 

@@ -119,13 +119,16 @@ class BasicTcpService final : public FrameService {
     }
 
     Result<void> shake_hands(Exchange& exchange) const {
+        if (exchange.message.size() > 2 * Handshakes::most_bytes)
+            return Error(Errc::too_large, "a handshake has " + std::to_string(exchange.message.size()) + " bytes");
         auto asked = decode<TcpHandshake>(exchange.message);
         if (!asked || exchange.request.payload_bytes != 0)
             return Error(Errc::protocol_error, "a handshake could not be decoded");
         auto answer = answer_to(*asked);
         auto reply = TcpHandshakeReply();
         reply.outcome = static_cast<std::uint16_t>(answer ? Errc::ok : answer.error().code());
-        reply.text = answer ? std::move(*answer) : std::string(answer.error().context());
+        reply.text =
+            answer ? std::move(*answer) : std::string(answer.error().context().substr(0, Handshakes::most_bytes));
         encode(reply, exchange.reply);
         return ok;
     }
