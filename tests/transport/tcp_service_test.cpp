@@ -42,6 +42,15 @@ struct Fixture {
     }
 };
 
+/// An end of another transport.
+struct Rdma {
+    static constexpr std::string_view name = "rdma";
+    Result<std::string> accept(std::string question) {
+        if (question == "no") return Error(Errc::access_denied, "not you");
+        return std::string(question == "much" ? Handshakes::most_bytes + 1 : 3, 'a');
+    }
+};
+
 std::uint64_t bytes_of(const std::vector<MutableBytes>& sinks) {
     auto sum = std::uint64_t{0};
     for (const auto& sink : sinks) sum += sink.size();
@@ -145,10 +154,8 @@ TEST_CASE("tcp service: a handshake goes to the end that it names, and its answe
     auto f = Fixture();
     const auto handshakes = std::make_shared<Handshakes>();
     auto service = TcpService(f.regions, nullptr, handshakes);
-    handshakes->add("rdma", [](std::string question) -> Result<std::string> {
-        if (question == "no") return Error(Errc::access_denied, "not you");
-        return std::string(question == "much" ? Handshakes::most_bytes + 1 : 3, 'a');
-    });
+    auto rdma = Rdma();
+    handshakes->add(rdma);
     const auto shaken = [&](TcpHandshake asked, std::uint64_t payload = 0) {
         auto exchange = Exchange();
         exchange.request.method = static_cast<std::uint32_t>(TcpMethod::handshake);

@@ -65,9 +65,7 @@ class TransportPool<TransportSet<Ts...>> {
     void start() {
         for_each([&]<std::size_t I>(auto& transport) {
             if constexpr (TransportAt<I>::capabilities.handshakes)
-                if (handshakes_)
-                    handshakes_->add(
-                        names[I], [&transport](std::string question) { return transport.accept(std::move(question)); });
+                if (handshakes_) handshakes_->add(transport);
             transport.start();
         });
     }

@@ -4,12 +4,11 @@
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 
-#include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace mooncake {
 
@@ -18,11 +17,14 @@ namespace mooncake {
 class Handshakes {
   public:
     static constexpr std::size_t most_bytes = 16 * KiB; ///< of a question, and of an answer
-    using Accept = std::function<Result<std::string>(std::string)>;
 
-    void add(std::string_view transport, Accept accept) {
+    /// `T`: has a constant `name`, and `accept(question)` as a `HandshakingTransport` has it. Lifetime: until `close`.
+    template <class T>
+    void add(T& transport) {
         const auto lock = std::lock_guard(mutex_);
-        ends_.insert_or_assign(std::string(transport), std::move(accept));
+        ends_.push_back({T::name, &transport, [](void* end, std::string question) {
+                             return static_cast<T*>(end)->accept(std::move(question));
+                         }});
     }
     /// After this nobody is asked any more, and nobody is being asked.
     void close() {
@@ -34,22 +36,29 @@ class Handshakes {
     [[nodiscard]] Result<std::string> accept(std::string_view transport, std::string question) {
         if (question.size() > most_bytes) return too_large("a handshake's question", question.size());
         const auto lock = std::lock_guard(mutex_);
-        const auto end = ends_.find(transport);
-        if (end == ends_.end())
-            return Error(Errc::not_supported, "there is no end of " + in_quotes(transport, 64) + " here to agree with");
-        auto answer = end->second(std::move(question));
-        if (answer && answer->size() > most_bytes) return too_large("a handshake's answer", answer->size());
-        return answer;
+        for (const auto& end : ends_) {
+            if (end.name != transport) continue;
+            auto answer = end.accept(end.transport, std::move(question));
+            if (answer && answer->size() > most_bytes) return too_large("a handshake's answer", answer->size());
+            return answer;
+        }
+        return Error(Errc::not_supported, "there is no end of " + in_quotes(transport, 64) + " here to agree with");
     }
 
   private:
+    struct End {
+        std::string_view name;
+        void* transport;
+        Result<std::string> (*accept)(void* transport, std::string question);
+    };
+
     static Error too_large(std::string_view what, std::size_t bytes) {
         return {Errc::too_large, std::string(what) + " has " + std::to_string(bytes) + " bytes; there may be " +
                                      std::to_string(most_bytes)};
     }
 
     std::mutex mutex_;
-    std::map<std::string, Accept, std::less<>> ends_;
+    std::vector<End> ends_;
 };
 
 } // namespace mooncake
