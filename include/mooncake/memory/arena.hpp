@@ -45,7 +45,7 @@ struct ArenaConfig {
     ArenaSharing sharing = ArenaSharing::host;
     unsigned prefault_threads = 0;            ///< 0: one per core
     std::string_view name = "mooncake-arena"; ///< seen in `/proc/<pid>/maps`
-    Progress progress = {};                   ///< how much of it has been touched: with 4 KiB pages 100 GiB take minutes
+    Progress progress = {}; ///< how much of it has been touched: with 4 KiB pages 100 GiB take minutes
 };
 
 /// Memory for regions, in huge pages where there are any, touched before use, since the first touch of a page can cost a
@@ -75,7 +75,8 @@ class Arena {
                               madvise(arena->bytes().data(), bytes, MADV_HUGEPAGE) == 0;
             arena->pages_ = huge ? PageKind::transparent : PageKind::plain;
         }
-        if (auto faulted = prefault(arena->bytes(), config.prefault_threads, config.progress); !faulted) return faulted.error();
+        if (auto faulted = prefault(arena->bytes(), config.prefault_threads, config.progress); !faulted)
+            return faulted.error();
         return arena;
     }
 
