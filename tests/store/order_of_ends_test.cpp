@@ -103,11 +103,13 @@ TEST_CASE("ends: a context that goes with an operation under way ends the progra
 
 TEST_CASE("ends: a context whose operations were cancelled, and that ran until they were over, may go") {
     const auto words = dying_words([] {
-        auto waiting = Waiting();
-        waiting.signal.emit(asio::cancellation_type::total);
-        waiting.context->run(); // returns: nothing is left
-        waiting.context.reset();
-        if (waiting.outcome != Errc::cancelled) std::abort();
+        for (auto i = 0; i < 10; ++i) { // what wakes the waiter may still be about it
+            auto waiting = Waiting();
+            waiting.signal.emit(asio::cancellation_type::total);
+            waiting.context->run(); // returns: nothing is left
+            waiting.context.reset();
+            if (waiting.outcome != Errc::cancelled) std::abort();
+        }
     });
     CHECK(words == "");
 }

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace mooncake {
@@ -84,14 +85,15 @@ class Event {
         explicit WaiterOf(Handler h) : handler(std::move(h)), executor(asio::get_associated_executor(handler)) {}
         void resume(std::unique_ptr<Waiter> self, Wake wake, Resume how) override {
             auto resumed = std::move(handler);
-            auto on = std::move(executor);
+            auto on = std::optional(std::move(executor));
             const auto may_end = busy;
             self.reset();
             auto go_on = [resumed = std::move(resumed), wake]() mutable { resumed(std::exception_ptr{}, wake); };
-            if (how == Resume::here && core::detail::runs_here(on)) return go_on();
-            if (!may_end) return asio::post(on, std::move(go_on));
-            const auto meanwhile = asio::prefer(on, asio::execution::outstanding_work.tracked);
-            asio::post(on, std::move(go_on));
+            if (how == Resume::here && core::detail::runs_here(*on)) return go_on();
+            if (!may_end) return asio::post(*on, std::move(go_on));
+            const auto meanwhile = asio::prefer(*on, asio::execution::outstanding_work.tracked);
+            on.reset(); // a strand that is not counted as work must not be here any more when the context goes
+            asio::post(meanwhile, std::move(go_on));
         }
         Handler handler;
         asio::associated_executor_t<Handler> executor;
