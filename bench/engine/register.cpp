@@ -3,7 +3,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
 #include <thread>
+#include <utility>
+#include <vector>
 
 /// Memory that is lent: made, touched and registered, 4 GiB at once and in buffers. The peer lets two threads of its own touch
 /// as much shared memory through the same call of the kernel, and does nothing else.
@@ -50,7 +56,6 @@ void register_large(benchmark::State& state) {
                {.work_per_operation = large, .peer = "populate", .ours = ours, .peers = {&populate}, .pairs = 7});
 }
 
-/// One buffer after another, ten thousand of them: what each costs, and each of the last hundred, compared with the first hundred.
 Task<void> register_each(Engine* engine, MutableBytes pages) {
     for (std::size_t at = 0; at < pages.size(); at += page) {
         const auto registered = co_await engine->register_memory(pages.subspan(at, page), Rights::read);
@@ -59,6 +64,7 @@ Task<void> register_each(Engine* engine, MutableBytes pages) {
     co_return ok;
 }
 
+/// One buffer after another, ten thousand of them: what each costs, and each of the last hundred, compared with the first hundred.
 void register_many(benchmark::State& state) {
     constexpr auto buffers = std::uint64_t{10'000}, few = std::uint64_t{100};
     auto memory = std::vector<std::byte>(buffers * page);

@@ -21,10 +21,7 @@ std::atomic<std::uint64_t> allocations = 0;
 #define MOONCAKE_BENCH_SANITIZED
 #endif
 #endif
-#ifdef MOONCAKE_BENCH_SANITIZED
-constexpr auto counts = false;
-#else
-constexpr auto counts = true;
+#ifndef MOONCAKE_BENCH_SANITIZED
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
 void* __libc_calloc(std::size_t count, std::size_t bytes);
@@ -59,6 +56,11 @@ namespace {
 
 using namespace mooncake;
 
+#ifdef MOONCAKE_BENCH_SANITIZED
+constexpr auto counts = false;
+#else
+constexpr auto counts = true;
+#endif
 constexpr std::uint64_t page = 4 * KiB, most_slices = 128;
 
 const auto roles = std::array{bench::Role("lend_shm", &bench::lend<ShmTransport>),

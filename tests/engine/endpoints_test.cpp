@@ -220,5 +220,6 @@ TEST_CASE("endpoints: limits that make no sense are refused with a sentence") {
         CHECK_THROWS_WITH_AS(Engine(runtime, config), doctest::Contains(sentence), boost::system::system_error);
     };
     refuses({.idle = 9ms}, "TcpTransportConfig::idle is 9 ms; give 10 ms to a year");
+    refuses({.idle = std::chrono::milliseconds::max()}, "give 10 ms to a year");
     refuses({.most_lanes = 0}, "TcpTransportConfig::most_lanes is 0; give at least 1");
 }

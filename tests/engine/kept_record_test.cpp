@@ -110,7 +110,9 @@ TEST_CASE("kept record: an owner who is not told that he has the name finds out"
     CHECK(runtime.run(owner.register_memory(memory, Rights::read)).error() == Errc::connection_lost);
     CHECK(runtime.run(owner.register_memory(memory, Rights::read)).has_value());
     CHECK(runtime.run(owner.open("owner", 5s)).value().record().buffers.size() == 2);
-    runtime.run(owner.close());
+    metadata->lost = 1;
+    CHECK(runtime.run(owner.register_memory(memory, Rights::read)).error() == Errc::connection_lost);
+    runtime.run(owner.close()); // whose record is at another version than he was told last
     CHECK(runtime.run(metadata->get("owner", 5s)).error() == Errc::not_found);
 }
 

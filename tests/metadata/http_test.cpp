@@ -141,6 +141,11 @@ TEST_CASE("http: what a server holds, and what it has in hand, is bounded") {
         CHECK(slow.is_cut_off());
     }
     CHECK(put("d", 90 * KiB).has_value());
+    // All at once is more than there may be in hand; what is new is not.
+    const auto latest = put("e", 1 * KiB);
+    REQUIRE(latest.has_value());
+    CHECK(runtime.run(metadata.list("", 5s)).error() == Errc::no_space);
+    CHECK(runtime.run(metadata.watch("", *latest - 1, 5s)).value().size() == 1);
     runtime.run(metadata.close());
     runtime.run(server.close());
 }

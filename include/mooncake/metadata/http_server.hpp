@@ -284,13 +284,13 @@ class HttpMetadataServer {
     }
 
     Task<Reply> changes(const Target& target) {
+        const auto after = target.has("after") ? target.number("after") : Result<std::uint64_t>(0);
+        if (!after) co_return refused(after.error());
         // Before memory is taken; what comes while changes are waited for is counted when it is there.
-        if (records_.bytes_of(target.text("prefix")) > config_.most_in_hand_bytes - in_hand_)
+        if (records_.bytes_of(target.text("prefix"), *after) > config_.most_in_hand_bytes - in_hand_)
             co_return refused(too_much_in_hand());
         auto found = Result<std::vector<DocumentChange>>();
         if (target.has("after")) {
-            const auto after = target.number("after");
-            if (!after) co_return refused(after.error());
             const auto wait = target.has("wait_ms") ? target.number("wait_ms") : Result<std::uint64_t>(0);
             if (!wait) co_return refused(wait.error());
             const auto bounded = std::chrono::milliseconds(std::min<std::uint64_t>(*wait, longest_wait.count()));

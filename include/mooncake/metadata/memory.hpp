@@ -81,12 +81,13 @@ class BasicMemoryMetadata {
         co_return found;
     }
 
-    /// About as many bytes as `list` would give. Complexity: O(documents with that prefix).
-    [[nodiscard]] std::uint64_t bytes_of(const std::string& prefix) const {
+    /// About as many bytes as `list`, or `watch` for what is later than `version`, would give now.
+    /// Complexity: O(documents with that prefix).
+    [[nodiscard]] std::uint64_t bytes_of(const std::string& prefix, std::uint64_t version = 0) const {
         const auto lock = std::lock_guard(mutex_);
         auto sum = std::uint64_t{0};
         for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at)
-            sum += bytes_of(*at);
+            sum += at->second.document.version > version ? bytes_of(*at) : 0;
         return sum;
     }
 
