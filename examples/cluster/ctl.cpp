@@ -1,8 +1,9 @@
 // mooncakectl: looks into a cluster, and puts, gets and removes single objects, from a shell.
 #include <mooncake/core/in_quotes.hpp>
-#include <mooncake/mooncake.hpp>
+#include <mooncake/store/cluster_store.hpp>
 
 #include "daemon.hpp"
+#include "security.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,12 @@ using mooncake::Result;
 using mooncake::Task;
 using mooncake::store::RemoveMode;
 using Json = nlohmann::ordered_json;
-using Store = mooncake::ClusterStore;
+
+struct Traits {
+    using Engine = cluster::Secured;
+    using Master = mooncake::RemoteMaster<cluster::AnyTcp>;
+};
+using Store = mooncake::Store<Traits>;
 
 constexpr auto patience = std::chrono::seconds(10);
 constexpr std::uint64_t most_value_bytes = 1ULL << 30;
@@ -35,6 +41,7 @@ struct Options {
     std::string master = "127.0.0.1:7000", file;
     std::uint32_t limit = 10'000, replicas = 1;
     bool json = false, force = false;
+    cluster::Security security;
     std::vector<std::string> words;
 };
 
@@ -205,12 +212,26 @@ Result<void> run(const Options& options) {
         return Error(Errc::invalid_argument, given + " takes other words behind it: " + usage);
     const auto master = mooncake::parse_endpoint(options.master);
     if (!master) return master.error();
+    const auto stream = options.security.policy();
+    if (!stream) return stream.error();
     auto runtime = mooncake::Runtime({.threads = 1});
     auto config = Store::Config();
     config.master.rpc.server = *master;
+    config.master.stream = *stream;
     config.engine.log = cluster::stderr_log("mooncakectl");
-    auto store = Store(runtime, std::move(config));
-    return runtime.run(command->run(store, options));
+    config.engine.metadata =
+        std::make_shared<cluster::Secured::Metadata>(runtime, mooncake::PeerMetadataConfig(), *stream);
+    config.engine.transport<mooncake::TcpTransport<cluster::AnyTcp>>().stream = *stream;
+    const auto metadata = config.engine.metadata;
+    auto done = Result<void>();
+    {
+        auto store = Store(runtime, std::move(config)); // throws, when nothing has begun
+        metadata->start();
+        done = runtime.run(command->run(store, options));
+        runtime.run(store.close());
+    }
+    runtime.run(metadata->close());
+    return done;
 }
 
 } // namespace
@@ -224,6 +245,7 @@ int main(int argc, char** argv) {
     flags.number("limit", options.limit, "most objects that ls names", 1U);
     flags.number("replicas", options.replicas, "of what is put", 1U, 16U);
     flags.on("force", options.force, "rm removes also what is leased or being written");
+    options.security.add_to(flags);
     flags.on("json", options.json, "for programs");
     if (const auto parsed = flags.parse(argc, argv); !parsed) return cluster::fail("mooncakectl", parsed.error());
     try {

@@ -3,6 +3,7 @@
 #include <mooncake/store/master/server.hpp>
 
 #include "daemon.hpp"
+#include "security.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -17,6 +18,7 @@ struct Options {
     std::string eviction = "lru";
     unsigned lease_ms = 5'000, segment_ttl_ms = 3'000, threads = 1;
     std::uint64_t parent = 0;
+    cluster::Security security;
 };
 
 template <class Policy>
@@ -34,13 +36,16 @@ mooncake::Result<void> serve(const Options& options) {
         if (!given) return given.error();
         advertise = *given;
     }
+    auto stream = options.security.policy();
+    if (!stream) return stream.error();
     cluster::block_stop_signals();
     auto runtime = mooncake::Runtime({.threads = options.threads});
-    using Server = mooncake::MasterServer<Traits<Policy>>;
+    using Server = mooncake::MasterServer<Traits<Policy>, cluster::AnyTcp>;
     auto config = typename Server::Config{.listen = {.bind = *bind, .advertise = advertise}};
     config.master.segment_ttl = std::chrono::milliseconds{options.segment_ttl_ms};
     config.parts.lease.ttl = std::chrono::milliseconds{options.lease_ms};
     config.log = cluster::stderr_log("mooncake_master");
+    config.stream = std::move(*stream);
     auto server = Server(runtime, std::move(config));
     server.start();
     cluster::announce(mooncake::to_string(server.endpoint()));
@@ -61,6 +66,7 @@ int main(int argc, char** argv) {
     flags.number("segment-ttl-ms", options.segment_ttl_ms, "a node that is silent for longer is dropped", 100U,
                  3'600'000U);
     flags.number("threads", options.threads, "threads", 1U, 1024U);
+    options.security.add_to(flags);
     flags.number("parent", options.parent, "end with this process");
     if (const auto parsed = flags.parse(argc, argv); !parsed) return cluster::fail("mooncake_master", parsed.error());
     cluster::follow(options.parent);

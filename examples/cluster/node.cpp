@@ -2,6 +2,7 @@
 #include <mooncake/store/node.hpp>
 
 #include "daemon.hpp"
+#include "security.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -25,11 +26,12 @@ struct Options {
     unsigned threads = 1, name_patience_ms = 10'000;
     std::uint64_t parent = 0;
     bool no_shm = false;
+    cluster::Security security;
 };
 
 /// Reached over the network only, by processes on the same host too.
-struct NetworkOnly : mooncake::DefaultEngineTraits {
-    using Transports = mooncake::TransportSet<mooncake::TcpTransport<>>;
+struct NetworkOnly : cluster::Secured {
+    using Transports = mooncake::TransportSet<mooncake::TcpTransport<cluster::AnyTcp>>;
 };
 
 /// Waits for the node to start, or for a signal to stop, whichever comes first: a name that is taken may take a while.
@@ -66,20 +68,24 @@ template <mooncake::EngineTraits Traits>
 mooncake::Result<void> lend(const Options& options) {
     const auto master = mooncake::parse_endpoint(options.master);
     if (!master) return master.error();
+    const auto stream = options.security.policy();
+    if (!stream) return stream.error();
     cluster::block_stop_signals();
     auto runtime = mooncake::Runtime({.threads = options.threads});
     auto log = cluster::stderr_log("mooncake_node " + options.name);
-    auto config = mooncake::StoreNodeConfig<Traits>();
+    auto config = mooncake::StoreNodeConfig<Traits, cluster::AnyTcp>();
     auto listen = mooncake::ListenConfig{.bind = {options.bind, options.port}, .advertise = {options.advertise, 0}};
     config.engine.name = options.name;
     config.engine.log = log;
-    config.engine.metadata =
-        std::make_shared<mooncake::PeerMetadata<>>(runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log});
+    config.engine.metadata = std::make_shared<typename Traits::Metadata>(
+        runtime, mooncake::PeerMetadataConfig{.listen = listen, .log = log}, *stream);
     if (options.port != 0) ++listen.bind.port;
-    auto& tcp = config.engine.template transport<mooncake::TcpTransport<>>();
+    auto& tcp = config.engine.template transport<mooncake::TcpTransport<cluster::AnyTcp>>();
     tcp.listen = listen;
+    tcp.stream = *stream;
     tcp.other_hosts = listed(options.also_advertise);
     config.master.rpc.server = *master;
+    config.master.stream = *stream;
     const auto sharing =
         std::same_as<Traits, NetworkOnly> ? mooncake::ArenaSharing::process : mooncake::ArenaSharing::host;
     config.memory = {.bytes = options.bytes, .sharing = sharing, .name = "mooncake-node"};
@@ -93,7 +99,8 @@ mooncake::Result<void> lend(const Options& options) {
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
     config.log = log;
     auto metadata = config.engine.metadata;
-    auto node = mooncake::StoreNode<Traits>(runtime, std::move(config)); // throws, when nothing has begun
+    auto node =
+        mooncake::StoreNode<Traits, cluster::AnyTcp>(runtime, std::move(config)); // throws, when nothing has begun
     metadata->start();
     auto result = start_or_stop(runtime, node);
     if (result) {
@@ -122,6 +129,7 @@ int main(int argc, char** argv) {
     flags.number("bytes", options.bytes, "memory to lend", std::uint64_t{4096}, std::uint64_t{1} << 46);
     flags.number("threads", options.threads, "threads", 1U, 1024U);
     flags.number("name-patience-ms", options.name_patience_ms, "how long to wait for a name that is taken");
+    options.security.add_to(flags);
     flags.number("parent", options.parent, "end with this process");
     flags.on("no-shm", options.no_shm, "never share memory with processes on this host: they use the network");
     auto parsed = flags.parse(argc, argv);
@@ -130,7 +138,7 @@ int main(int argc, char** argv) {
     if (!parsed) return cluster::fail("mooncake_node", parsed.error());
     cluster::follow(options.parent);
     try {
-        const auto lent = options.no_shm ? lend<NetworkOnly>(options) : lend<mooncake::DefaultEngineTraits>(options);
+        const auto lent = options.no_shm ? lend<NetworkOnly>(options) : lend<cluster::Secured>(options);
         if (!lent) return cluster::fail("mooncake_node", lent.error());
     } catch (const boost::system::system_error& error) {
         std::cerr << "mooncake_node: " << error.what() << '\n';

@@ -1,4 +1,5 @@
 // labels: cluster
+// needs: tls
 // A cluster by hand, as the README says it, and mooncakectl, which looks into it.
 #include "program.hpp"
 
@@ -7,9 +8,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,22 +27,30 @@ std::string announced(Program& program) {
     return said.substr(6, said.find('\n') - 6);
 }
 
+using Words = std::vector<std::string>;
+
+Words operator+(Words words, const Words& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
 struct ClusterByHand {
-    Program master{{"mooncake_master", "--segment-ttl-ms", "500"}};
+    Words security; ///< what all programs are told
+    Program master{Words{"mooncake_master", "--segment-ttl-ms", "500"} + security};
     std::string address = announced(master);
     std::vector<std::unique_ptr<Program>> nodes;
 
-    explicit ClusterByHand(int count) {
+    explicit ClusterByHand(int count, Words secure = {}, Words node_options = {}) : security(std::move(secure)) {
         for (auto i = 0; i < count; ++i) {
-            nodes.push_back(std::make_unique<Program>(std::vector<std::string>{
-                "mooncake_node", "--master", address, "--name", "node-" + std::to_string(i), "--bytes", "8388608"}));
+            const auto node = Words{"mooncake_node", "--master", address, "--name", "node-" + std::to_string(i),
+                                    "--bytes",       "8388608"};
+            nodes.push_back(std::make_unique<Program>(node + security + node_options));
             (void)announced(*nodes.back());
         }
     }
 
-    Output ctl(std::vector<std::string> words) const {
-        words.insert(words.begin(), {"mooncakectl", "--master", address});
-        return Program(std::move(words)).finish();
+    Output ctl(const Words& words) const {
+        return Program(Words{"mooncakectl", "--master", address} + security + words).finish();
     }
     nlohmann::json json(std::vector<std::string> words) const {
         words.push_back("--json");
@@ -57,7 +69,7 @@ struct ClusterByHand {
 /// A file that is gone with it.
 struct File {
     const std::string name = "/tmp/mooncake-ctl-" + std::to_string(getpid());
-    explicit File(const std::string& text) { std::ofstream(name, std::ios::binary) << text; }
+    explicit File(std::string_view text) { std::ofstream(name, std::ios::binary) << text; }
     ~File() { unlink(name.c_str()); }
 };
 
@@ -134,4 +146,29 @@ TEST_CASE("ctl: a node that is reached at two addresses is one node") {
     CHECK(cluster.ctl({"get", "k"}).out == text);
     auto wrong = Program({"mooncake_node", "--master", cluster.address, "--name", "other", "--also-advertise", "a[b"});
     CHECK(wrong.finish().err.find("other_hosts: 'a[b:1' is no address") != std::string::npos);
+}
+
+TEST_CASE("ctl: a cluster over TLS, which lets in nobody without a certificate") {
+    const auto here = "/tmp/mooncake-ctl-tls-" + std::to_string(getpid());
+    const auto made = "bash '" + std::string(std::getenv("MOONCAKE_SOURCE_DIR")) + "/examples/certificates.sh' " + here;
+    REQUIRE(std::system((made + " >/dev/null").c_str()) == 0);
+    const auto tls = Words{"--tls-authority", here + "/authority.pem", "--tls-certificate", here + "/member.pem",
+                           "--tls-key",       here + "/member-key.pem"};
+    {
+        const auto cluster = ClusterByHand(1, tls, {"--no-shm"});
+        const auto file = File("some bytes");
+        const auto put = cluster.ctl({"put", "k", "--file", file.name});
+        CHECK_MESSAGE(put.status == 0, put.err);
+        CHECK(cluster.ctl({"get", "k"}).out == "some bytes");
+        auto plain = Program({"mooncakectl", "--master", cluster.address, "get", "k"});
+        const auto refused = plain.finish();
+        CHECK(refused.status == 1);
+        CHECK(refused.out.empty());
+        auto half = Program({"mooncake_node", "--master", cluster.address, "--name", "other", "--tls-key", "k"});
+        CHECK(half.finish().err.find("are given all three, or none") != std::string::npos);
+        auto missing = Program(Words{"mooncake_master", "--tls-authority", "/no/such/file", "--tls-certificate",
+                                     here + "/member.pem", "--tls-key", here + "/member-key.pem"});
+        CHECK(missing.finish().err.find("/no/such/file") != std::string::npos);
+    }
+    std::filesystem::remove_all(here);
 }
