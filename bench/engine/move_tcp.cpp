@@ -72,6 +72,7 @@ struct Shape {
     std::uint64_t batch = 1;
     std::uint64_t arena_bytes = all_bytes;
     Rivals rivals = Rivals::none;
+    bool checked = false; ///< see `TcpTransportConfig::check_frames`
 };
 
 void move_tcp(benchmark::State& state, const Shape& shape) {
@@ -79,7 +80,9 @@ void move_tcp(benchmark::State& state, const Shape& shape) {
     const auto* const role = shape.direction == Direction::write ? "sink" : "source";
     const auto other = bench::Child(role, {std::to_string(shape.arena_bytes), std::to_string(raw_piece)});
     auto runtime = Runtime();
-    auto engine = Engine(runtime);
+    auto config = Engine::Config();
+    config.transport<TcpTransport<>>().check_frames = shape.checked;
+    auto engine = Engine(runtime, std::move(config));
     const auto segment = bench::must(runtime.run(engine.open(lender.address())));
     const auto memory = bench::cold_arena(shape.arena_bytes);
     auto raw = bench::RawSocket(other.address());
@@ -115,6 +118,11 @@ void move(benchmark::State& state) {
     move_tcp(state, {.direction = direction, .block = block, .batch = batch});
 }
 
+template <Direction direction, std::uint64_t block>
+void move_checked(benchmark::State& state) {
+    move_tcp(state, {.direction = direction, .block = block, .checked = true});
+}
+
 template <std::uint64_t block, std::uint64_t batch = 1>
 void write_beside(benchmark::State& state) {
     move_tcp(state, {.direction = Direction::write, .block = block, .batch = batch, .rivals = Rivals::both});
@@ -132,12 +140,14 @@ void write_hot(benchmark::State& state) {
 const auto rows = std::array{
     bench::Row("transfer/write/tcp/1048576", &write_beside<1 * MiB>),
     bench::Row("transfer/write/tcp/1048576/hot", &write_hot<1 * MiB>),
+    bench::Row("transfer/write/tcp/1048576/checked", &move_checked<Direction::write, 1 * MiB>),
     bench::Row("transfer/write/tcp/16777216", &move<Direction::write, 16 * MiB>),
     bench::Row("transfer/write/tcp/65536/batch:128", &write_beside<64 * KiB, 128>),
     bench::Row("transfer/write/tcp/65536/batch:128/hot", &write_hot<64 * KiB, 128>),
     bench::Row("transfer/write/tcp/4096/batch:128", &write_beside<4 * KiB, 128>),
     bench::Row("transfer/write/tcp/4096/batch:128/hot", &write_hot<4 * KiB, 128>),
     bench::Row("transfer/read/tcp/1048576", &move<Direction::read, 1 * MiB>),
+    bench::Row("transfer/read/tcp/1048576/checked", &move_checked<Direction::read, 1 * MiB>),
     bench::Row("transfer/read/tcp/16777216", &move<Direction::read, 16 * MiB>),
     bench::Row("transfer/read/tcp/65536/batch:128", &move<Direction::read, 64 * KiB, 128>),
     bench::Row("transfer/read/tcp/4096/batch:128", &move<Direction::read, 4 * KiB, 128>),

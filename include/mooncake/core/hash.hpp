@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -37,23 +38,38 @@ using Checksums = SmallVector<std::uint64_t, 1>;
 
 namespace core::detail {
 
-/// XXH3-64 of bytes that come in pieces. At most one at a time on a thread: they share its state.
-class PieceHasher {
+/// XXH3-64 of bytes that come in pieces.
+class Hasher {
   public:
-    PieceHasher() noexcept { XXH3_64bits_reset(state()); }
+    Hasher() : state_(XXH3_createState()) {
+        if (!state_) throw std::bad_alloc();
+        reset();
+    }
+    void reset() noexcept { XXH3_64bits_reset(state_.get()); }
     void add(ConstBytes piece) noexcept {
         static const auto update = &XXH3_64bits_update_dispatch ? &XXH3_64bits_update_dispatch : &XXH3_64bits_update;
-        update(state(), piece.data(), piece.size());
+        update(state_.get(), piece.data(), piece.size());
     }
-    [[nodiscard]] std::uint64_t hash() const noexcept { return XXH3_64bits_digest(state()); }
+    [[nodiscard]] std::uint64_t hash() const noexcept { return XXH3_64bits_digest(state_.get()); }
 
   private:
     struct Free {
         void operator()(XXH3_state_t* state) const noexcept { XXH3_freeState(state); }
     };
-    static XXH3_state_t* state() noexcept {
-        thread_local const auto owner = std::unique_ptr<XXH3_state_t, Free>(XXH3_createState());
-        return owner.get();
+    std::unique_ptr<XXH3_state_t, Free> state_;
+};
+
+/// The same; at most one at a time on a thread: they share its state.
+class PieceHasher {
+  public:
+    PieceHasher() { of_thread().reset(); }
+    void add(ConstBytes piece) noexcept { of_thread().add(piece); }
+    [[nodiscard]] std::uint64_t hash() const noexcept { return of_thread().hash(); }
+
+  private:
+    static Hasher& of_thread() {
+        thread_local auto hasher = Hasher();
+        return hasher;
     }
 };
 

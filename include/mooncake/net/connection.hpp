@@ -10,6 +10,7 @@
 #include <mooncake/net/greeting.hpp>
 #include <mooncake/net/message_budget.hpp>
 #include <mooncake/net/reply_queue.hpp>
+#include <mooncake/net/seal.hpp>
 #include <mooncake/net/service.hpp>
 
 #include <array>
@@ -81,7 +82,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         if (serving_ == 0) idle_since_.store(SteadyClock{}.now().time_since_epoch().count(), std::memory_order_release);
         on_cancel_.erase(exchange->request.id);
         if (over()) return;
-        if (exchange->reply.size() > config_.limits.meta_bytes) {
+        if (exchange->reply.size() > config_.limits.meta_bytes - (hasher_ ? seal_bytes : 0)) {
             exchange->status = Errc::too_large;
             exchange->reply = "the reply has " + std::to_string(exchange->reply.size()) +
                               " bytes, and a message at most " + std::to_string(config_.limits.meta_bytes) +
@@ -95,6 +96,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         header.meta_bytes = static_cast<std::uint32_t>(exchange->reply.size());
         header.id = exchange->request.id;
         header.payload_bytes = total_bytes(std::span<const ConstBytes>(exchange->payload));
+        if (hasher_) seal(header, exchange->reply, digest_of(std::span<const ConstBytes>(exchange->payload)));
         // The request is done with; what it came with, and holds, would otherwise stay until the peer has read the reply.
         exchange->message = {};
         exchange->share.reset();
@@ -119,7 +121,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
         }
         const auto breach = outcome == Errc::protocol_error || outcome == Errc::too_large ||
-                            outcome == Errc::version_mismatch || outcome == Errc::access_denied;
+                            outcome == Errc::version_mismatch || outcome == Errc::access_denied ||
+                            outcome == Errc::corrupt;
         if (breach) (*self->log_)(Severity::warning, "breach", "cut off " + self->peer_ + ": " + outcome.message());
         self->end();
         co_return ok;
@@ -134,9 +137,11 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         const auto limits = FrameLimits{.meta_bytes = most_hello_bytes, .payload_bytes = 0};
         auto exchange = co_await read_head(limits);
         if (!exchange) co_return exchange.error();
-        auto verdict = judge_hello(**exchange, service_);
+        auto welcome = Welcome();
+        auto verdict = judge_hello(**exchange, service_, welcome);
         (*exchange)->status = verdict.code();
-        (*exchange)->reply = verdict == Errc::ok ? std::string(service_.name()) : std::string(verdict.context());
+        (*exchange)->reply =
+            verdict == Errc::ok ? welcome_text(service_.name(), welcome) : std::string(verdict.context());
         begin_serving(**exchange);
         // Before the peer can know: it may be shed for somebody else as soon as it has its answer.
         greeted_.store(verdict == Errc::ok, std::memory_order_release);
@@ -146,6 +151,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             if (error) co_return Error(Errc::connection_lost, error.message());
         }
         if (!(verdict == Errc::ok)) co_return verdict;
+        if ((welcome.features & wire_features::sealed_frames) != 0) hasher_.emplace();
         co_return ok;
     }
 
@@ -167,6 +173,11 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
         if (const auto error = co_await reader_->read_meta(exchange->message, header->meta_bytes); error)
             co_return Error(Errc::connection_lost, error.message());
+        if (!hasher_ || header->kind != FrameKind::request) co_return exchange;
+        const auto digest = unseal(exchange->request, exchange->message);
+        if (!digest) co_return digest.error();
+        payload_digest_ = *digest;
+        hasher_->reset();
         co_return exchange;
     }
 
@@ -211,8 +222,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
                 co_return Error(Errc::protocol_error, "a payload does not fit its request");
             auto cursor = SpanCursor<std::byte>(exchange.sinks);
             const auto begun = Watched(*this, exchange.request.payload_bytes);
-            const auto error = co_await reader_->read_payload(cursor, [] { return true; });
+            const auto all = [] { return true; };
+            const auto error = co_await reader_->read_payload(cursor, all, hasher_ ? &*hasher_ : nullptr);
             if (error) co_return Error(Errc::connection_lost, error.message());
+            if (hasher_ && hasher_->hash() != payload_digest_) co_return damaged_payload();
         }
         begin_serving(exchange);
         answering_ = true;
@@ -341,6 +354,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::optional<FrameReader<typename P::Stream>> reader_;
     static constexpr std::uint64_t most_at_once = 64 * KiB; ///< bytes of replies
 
+    std::optional<core::detail::Hasher> hasher_; ///< where frames are sealed: of the payload that comes
+    std::uint64_t payload_digest_ = 0;           ///< what that has to be
     ReplyQueue replies_;
     bool may_write_ = false;       ///< greeted, and the writer has no write under way
     bool answering_ = false;       ///< the service has a request in hand, and what it answers at once leaves after that

@@ -17,8 +17,15 @@
 
 namespace mooncake {
 
-/// The version of everything this library puts on a wire. Peers of another version are refused at the first frame.
+/// The version of everything this library puts on a wire. Peers of another version are refused at the first frame. Those of
+/// one version go together, older and newer: messages grow at their end, what was not sent keeps its default, and whatever
+/// else is new is a feature, which a connection has when both ends say so.
 inline constexpr std::uint32_t wire_version = 3;
+
+namespace wire_features {
+inline constexpr std::uint64_t sealed_frames = 1; ///< see net/seal.hpp
+inline constexpr std::uint64_t all = sealed_frames;
+} // namespace wire_features
 
 enum class FrameKind : std::uint8_t {
     request = 1,
@@ -100,6 +107,12 @@ struct Hello {
     std::string service = {};        ///< what the connection is for, such as `rpc` or `transfer`
     std::uint64_t generation = 0;    ///< of the segment that is meant; 0: any
     std::string ending = "\r\n\r\n"; ///< so that a server of lines of text, such as one of HTTP, answers at once
+    std::uint64_t features = 0;      ///< that the client wants
+};
+
+/// What stands behind the name and a NUL in the answer to a hello.
+struct Welcome {
+    std::uint64_t features = 0; ///< of those that were wanted, the ones that the connection has
 };
 
 } // namespace mooncake

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/core/hash.hpp>
 #include <mooncake/net/frame.hpp>
 #include <mooncake/net/scatter.hpp>
 #include <mooncake/net/stream.hpp>
@@ -52,11 +53,14 @@ class FrameReader {
         co_return boost::system::error_code();
     }
 
-    /// Bulk data into `cursor`'s spans, which lie wherever the caller wants them. Ends early, without an error, once
-    /// `wanted()` is false: no byte is written through the cursor after that.
+    /// Bulk data into `cursor`'s spans, which lie wherever the caller wants them, and by `hasher`, if there is one, while they
+    /// are near. Ends early, without an error, once `wanted()` is false: no byte is written through the cursor after that.
     template <class Wanted>
-    asio::awaitable<boost::system::error_code> read_payload(SpanCursor<std::byte>& cursor, Wanted wanted) {
-        begin_ += cursor.fill_from({buffer_.get() + begin_, end_ - begin_});
+    asio::awaitable<boost::system::error_code> read_payload(SpanCursor<std::byte>& cursor, Wanted wanted,
+                                                            core::detail::Hasher* hasher = nullptr) {
+        const auto here = cursor.fill_from({buffer_.get() + begin_, end_ - begin_});
+        if (hasher != nullptr) hasher->add({buffer_.get() + begin_, here});
+        begin_ += here;
         while (!cursor.done() && wanted()) {
             auto buffers = std::array<asio::mutable_buffer, most_buffers>();
             // The next frame's beginning comes along only if no span of this payload is left out.
@@ -67,6 +71,7 @@ class FrameReader {
             const auto all = std::span(buffers).first(count);
             const auto [error, read] = co_await stream_.async_read_some(all, as_result);
             received_ += read;
+            if (hasher != nullptr) add_to(*hasher, all.first(whole ? count - 1 : count), read);
             end_ = cursor.advance(read);
             filled_ = end_ == capacity_;
             if (error) co_return error;
@@ -93,6 +98,15 @@ class FrameReader {
   private:
     /// A peer that says little costs little: the buffer grows when a read has filled it.
     static constexpr std::size_t least_capacity = 2 * KiB, most_capacity = 64 * KiB;
+
+    /// The first `bytes` of what lies in `buffers`.
+    static void add_to(core::detail::Hasher& hasher, std::span<const asio::mutable_buffer> buffers, std::size_t bytes) {
+        for (const auto& buffer : buffers) {
+            const auto part = std::min(bytes, buffer.size());
+            hasher.add({static_cast<const std::byte*>(buffer.data()), part});
+            bytes -= part;
+        }
+    }
 
     void grow() {
         auto larger = std::unique_ptr<std::byte[]>(new std::byte[most_capacity]);

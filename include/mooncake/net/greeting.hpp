@@ -36,9 +36,23 @@ asio::awaitable<boost::system::error_code> say_hello(S& stream, Hello hello) {
     co_return boost::system::error_code();
 }
 
-/// What a server says to the first frame of a connection: `ok`, or why it ends.
+/// The answer to a hello that is welcome. Who is older takes no notice of what it says.
+[[nodiscard]] inline std::string welcome_text(std::string_view service, Welcome welcome) {
+    auto text = std::string(service).append(1, '\0');
+    encode(welcome, text);
+    return text;
+}
+/// Nothing, where the server is older than welcomes.
+[[nodiscard]] inline Welcome read_welcome(std::string_view text) {
+    const auto name_end = text.find('\0');
+    if (name_end == std::string_view::npos) return {};
+    const auto welcome = decode<Welcome>(text.substr(name_end + 1));
+    return welcome ? *welcome : Welcome();
+}
+
+/// What a server says to the first frame of a connection: `ok`, and in `welcome` what it has, or why it ends.
 template <class = void> // only who uses it pays for compiling it
-[[nodiscard]] Error judge_hello(const Exchange& exchange, const FrameService& service) {
+[[nodiscard]] Error judge_hello(const Exchange& exchange, const FrameService& service, Welcome& welcome) {
     auto no_hello = Error(Errc::protocol_error, "the first frame is no hello");
     if (exchange.request.method != 0 || exchange.request.payload_bytes != 0) return no_hello;
     auto version = wire_version;
@@ -55,6 +69,7 @@ template <class = void> // only who uses it pays for compiling it
                 "this address serves '" + std::string(service.name()) + "', not " + in_quotes(hello->service)};
     if (hello->generation != 0 && hello->generation != service.generation())
         return {Errc::stale_generation, "the segment was restarted since its record was read; open it again"};
+    welcome.features = hello->features & wire_features::all;
     return {};
 }
 

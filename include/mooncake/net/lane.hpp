@@ -92,8 +92,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         net::detail::make_ready(operation, intake_.next_id());
         auto ticket = Ticket{this->shared_from_this(), operation.id};
         auto entry = Entry::failed;
-        operation.error = net::detail::check_size(operation, config_.limits, config_.peer);
+        operation.error = net::detail::check_size(operation, config_.limits, config_.peer, sealed_bytes());
         if (operation.error == Errc::ok) {
+            if (config_.check_frames) operation.payload_digest = net::detail::digest_of(operation.payload);
             entry = intake_.enter(operation);
             if (entry == Entry::retired) return std::nullopt;
             if (entry == Entry::failed) operation.error = failure();
@@ -157,12 +158,20 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         if (!connected) co_return connected.error();
         stream_.emplace(std::move(*connected->stream));
         reader_.emplace(*stream_);
-        if (const auto error = co_await net::detail::say_hello(*stream_, config_.hello); error) co_return lost(error);
+        auto hello = config_.hello;
+        if (config_.check_frames) hello.features |= wire_features::sealed_frames;
+        if (const auto error = co_await net::detail::say_hello(*stream_, std::move(hello)); error)
+            co_return lost(error);
         auto reply = std::string();
         const auto answered = co_await read_head(reply);
         if (!answered) co_return answered.error();
         if (answered->status != 0)
             co_return Error(errc_from_wire(answered->status), to_string(config_.peer) + ": " + reply);
+        const auto features = net::detail::read_welcome(reply).features;
+        if (config_.check_frames && (features & wire_features::sealed_frames) != 0) {
+            sending_.seal_all();
+            hasher_.emplace();
+        }
         co_return ok;
     }
 
@@ -170,12 +179,26 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     Task<FrameHeader> read_head(std::string& meta) {
         auto raw = std::array<std::byte, FrameHeader::size>();
         if (const auto error = co_await reader_->read_header(raw); error) co_return lost(error);
-        const auto header = decode_header(raw, FrameKind::reply, config_.limits);
-        if (!header)
-            co_return Error(header.error().code(),
-                            to_string(config_.peer) + ": " + std::string(header.error().context()));
+        auto header = decode_header(raw, FrameKind::reply, config_.limits);
+        if (!header) co_return of_peer(header.error());
         if (const auto error = co_await reader_->read_meta(meta, header->meta_bytes); error) co_return lost(error);
+        if (!hasher_) co_return *header;
+        const auto digest = net::detail::unseal(*header, meta);
+        if (!digest) co_return damaged(digest.error());
+        payload_digest_ = *digest;
+        hasher_->reset();
         co_return *header;
+    }
+    [[nodiscard]] Error of_peer(const Error& error) const {
+        return {error.code(), to_string(config_.peer) + ": " + std::string(error.context())};
+    }
+    /// The next connection may do better.
+    [[nodiscard]] Error damaged(const Error& error) const {
+        return {Errc::connection_lost, to_string(config_.peer) + ": " + std::string(error.context())};
+    }
+
+    [[nodiscard]] std::uint32_t sealed_bytes() const noexcept {
+        return config_.check_frames ? net::detail::seal_bytes : 0;
     }
 
     [[nodiscard]] Error lost(const boost::system::error_code& error) const {
@@ -211,9 +234,13 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto sinks = std::move(receiving_->sinks); // the operation may be gone before the cursor is
             auto cursor = net::detail::SpanCursor<std::byte>(sinks);
             const auto wanted = [this] { return receiving_ != nullptr; };
-            const auto error = co_await reader_->read_payload(cursor, wanted);
+            const auto error = co_await reader_->read_payload(cursor, wanted, hasher_ ? &*hasher_ : nullptr);
             if (receiving_ && error) co_return lost(error);
             left = cursor.left();
+            if (receiving_ && left == 0 && hasher_ && hasher_->hash() != payload_digest_) {
+                receiving_ = nullptr;
+                co_return damaged(net::detail::damaged_payload());
+            }
             auto* const whole = std::exchange(receiving_, nullptr);
             if (whole != nullptr && !answered(*whole)) finish(*whole, {}, Resume::here);
         } else if (!intake_.knows(header.id)) {
@@ -433,6 +460,8 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     std::uint64_t heard_ = 0; ///< bytes, when that was
     std::unordered_map<std::uint64_t, Operation*> sent_;
     Operation* receiving_ = nullptr;
+    std::optional<core::detail::Hasher> hasher_; ///< where frames are sealed: of the payload that comes
+    std::uint64_t payload_digest_ = 0;           ///< what that has to be
 };
 
 } // namespace mooncake

@@ -40,6 +40,7 @@ struct LaneOperation {
     // the lane's own
     std::uint64_t id = 0;
     std::uint64_t weight = 0;
+    std::uint64_t payload_digest = 0;     ///< where frames may be sealed
     core::detail::Standing standing = {}; ///< in the queue
     std::array<std::byte, FrameHeader::size> header;
     std::uint64_t head_sent = 0; ///< of header and meta
@@ -52,10 +53,11 @@ struct LaneOperation {
 
 namespace net::detail {
 
-/// `too_large` for what the peer would not take.
-[[nodiscard]] inline Error check_size(const LaneOperation& operation, const FrameLimits& limits, const Endpoint& peer) {
+/// `too_large` for what the peer would not take. `more`: bytes that the message gets on its way.
+[[nodiscard]] inline Error check_size(const LaneOperation& operation, const FrameLimits& limits, const Endpoint& peer,
+                                      std::uint32_t more = 0) {
     const auto payload = total_bytes(operation.payload);
-    if (operation.meta.size() <= limits.meta_bytes && payload <= limits.payload_bytes) return {};
+    if (operation.meta.size() + more <= limits.meta_bytes && payload <= limits.payload_bytes) return {};
     return {Errc::too_large, "a request to " + to_string(peer) + " has a message of " +
                                  std::to_string(operation.meta.size()) + " and a payload of " +
                                  std::to_string(payload) + " bytes; the limits are " +

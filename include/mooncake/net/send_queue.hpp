@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/net/lane_operation.hpp>
+#include <mooncake/net/seal.hpp>
 
 #include <boost/asio/buffer.hpp>
 
@@ -26,6 +27,8 @@ class SendQueue {
     static constexpr std::uint64_t most_copied = 8 * MiB;
 
     [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+    /// Requests are sealed from now on. Requires: none was gathered.
+    void seal_all() noexcept { sealing_ = true; }
 
     /// What is begun, or in hand, stays first.
     void push(LaneOperation& operation) {
@@ -60,7 +63,10 @@ class SendQueue {
                 continue;
             }
             auto& operation = *entry.operation;
-            if (!std::exchange(operation.maybe_sent, true)) operation.left_at = now;
+            if (!std::exchange(operation.maybe_sent, true)) {
+                operation.left_at = now;
+                if (sealing_) seal(operation.header, operation.meta, operation.payload_digest);
+            }
             const auto [header, meta] = head(operation);
             if (!header.empty()) out[count++] = {header.data(), header.size()};
             if (!meta.empty()) out[count++] = {meta.data(), meta.size()};
@@ -172,7 +178,7 @@ class SendQueue {
     }
 
     std::deque<Entry> queue_;
-    bool question_sent_ = false;
+    bool question_sent_ = false, sealing_ = false;
     std::size_t in_hand_ = 0; ///< how many at the front the write in progress points to
 };
 

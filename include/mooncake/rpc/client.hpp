@@ -59,6 +59,7 @@ class RpcClient {
         return {.peer = config.server,
                 .hello = {.service = "rpc"},
                 .connect_within = config.connect_within,
+                .check_frames = config.check_frames,
                 .limits = config.limits};
     }
 

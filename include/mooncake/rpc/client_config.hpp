@@ -12,6 +12,7 @@ struct RpcClientConfig {
     Endpoint server = {};
     std::chrono::milliseconds connect_within{5'000};
     BackoffConfig backoff = {}; ///< how soon a lost server is tried again; until then calls fail at once
+    bool check_frames = false;  ///< see `TcpTransportConfig::check_frames`
     FrameLimits limits = {};
 };
 

@@ -140,7 +140,8 @@ class TcpTransport {
         if (!endpoint) co_return endpoint.error();
         auto config = LaneConfig{.peer = std::move(*endpoint),
                                  .hello = {.service = "transfer", .generation = peer.generation},
-                                 .connect_within = config_.connect_within};
+                                 .connect_within = config_.connect_within,
+                                 .check_frames = config_.check_frames};
         auto link = links_.find_or_make({std::move(peer.description), peer.generation}, [&] {
             return std::make_shared<transport::detail::TcpPeer<P>>(context_.runtime, config, config_.lanes,
                                                                    config_.stream, pool_);

@@ -27,6 +27,9 @@ struct BasicTcpTransportConfig {
     /// Connections to all peers together; at least 1. Beyond, one that nobody uses just now makes room for the next (SIEVE:
     /// the oldest that was not used again lately). While all of them are in use there are more, and nobody waits.
     std::size_t most_lanes = 1'024;
+    /// Both ends look at every frame whether it came as it was sent, where the peer is not too old for that; a connection over
+    /// which one was damaged ends, and its requests take the next. Costs a pass over the bytes at either end.
+    bool check_frames = false;
     ConnectionConfig connection = {}; ///< limits towards peers that connect here
     P stream = {};                    ///< the network, and its security
 };
