@@ -5,6 +5,7 @@
 #include <mooncake/health/liveness.hpp>
 #include <mooncake/net/frame_reader.hpp>
 #include <mooncake/net/greeting.hpp>
+#include <mooncake/net/landing.hpp>
 #include <mooncake/net/lane_config.hpp>
 #include <mooncake/net/lane_intake.hpp>
 #include <mooncake/net/send_queue.hpp>
@@ -234,7 +235,12 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto sinks = std::move(receiving_->sinks); // the operation may be gone before the cursor is
             auto cursor = net::detail::SpanCursor<std::byte>(sinks);
             const auto wanted = [this] { return receiving_ != nullptr; };
-            const auto error = co_await reader_->read_payload(cursor, wanted, hasher_ ? &*hasher_ : nullptr);
+            auto error = boost::system::error_code();
+            {
+                const auto over = [this](Operation& operation, Error why) { finish(operation, std::move(why)); };
+                const auto landing = net::detail::Landing::During(landing_, *receiving_, over);
+                error = co_await reader_->read_payload(cursor, wanted, hasher_ ? &*hasher_ : nullptr);
+            }
             if (receiving_ && error) co_return lost(error);
             left = cursor.left();
             if (receiving_ && left == 0 && hasher_ && hasher_->hash() != payload_digest_) {
@@ -275,6 +281,26 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         return false;
     }
 
+    /// For as long as a write: what it points to is over when the write is, and not because its stream is closed.
+    class Writing {
+      public:
+        explicit Writing(Lane& lane) : lane_(lane) {
+            lane.may_write_ = false;
+            lane.writing_ = true;
+        }
+        Writing(const Writing&) = delete;
+        Writing& operator=(const Writing&) = delete;
+        ~Writing() { over(); }
+        void over() {
+            if (!std::exchange(lane_.writing_, false)) return;
+            lane_.may_write_ = true;
+            if (lane_.failed()) lane_.finish_all();
+        }
+
+      private:
+        Lane& lane_;
+    };
+
     static Task<void> write_all(std::shared_ptr<Lane> self) {
         auto& lane = *self;
         lane.may_write_ = true;
@@ -288,9 +314,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             const auto count = lane.sending_.gather(buffers, SteadyClock{}.now());
             const auto all = std::span(buffers).first(count);
             auto token = asio::bind_cancellation_slot(lane.stop_writing_.slot(), as_result);
-            lane.may_write_ = false;
+            auto writing = Writing(lane);
             const auto [error, sent] = co_await lane.stream_->async_write_some(all, std::move(token));
-            lane.may_write_ = true;
+            writing.over();
             if (lane.failed()) break;
             lane.sent_bytes_ += sent;
             if (!lane.advance(sent)) lane.fail(lane.given_up_half_sent());
@@ -410,6 +436,7 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     enum class Resume : std::uint8_t { posted, here };
     void finish(Operation& operation, Error error, Resume how = Resume::posted) {
+        if (landing_.keeps(operation, error)) return;
         sent_.erase(operation.id);
         intake_.done(operation);
         operation.error = std::move(error);
@@ -428,17 +455,22 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     /// Requires: nothing comes in any more.
     void end() {
-        const auto why = failure();
         close_stream();
         take_inbox();
-        sending_.clear();
         receiving_ = nullptr;
-        while (!sent_.empty()) {
-            auto& operation = *sent_.begin()->second;
-            finish(operation, operation.answered ? Error() : operation.given_up ? operation.error : why);
-        }
+        finish_all();
         wake_.set();
         scope_.cancel();
+    }
+    /// All but what a write points to: it calls this again.
+    void finish_all() {
+        const auto why = failure();
+        if (!writing_) sending_.clear();
+        for (auto next = sent_.begin(); next != sent_.end();) {
+            auto& operation = *(next++)->second;
+            if (!writing_ || !sending_.in_hand(operation))
+                finish(operation, operation.answered ? Error() : operation.given_up ? operation.error : why);
+        }
     }
 
     TaskScope scope_;
@@ -454,12 +486,14 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
 
     net::detail::SendQueue sending_;
     bool may_write_ = false; ///< connected, and the writer has no write under way
+    bool writing_ = false;   ///< a write points to what is in hand
     asio::cancellation_signal stop_writing_;
     std::uint64_t sent_bytes_ = 0;
     bool unanswered_ = false; ///< something was given up, and nothing was heard since
     std::uint64_t heard_ = 0; ///< bytes, when that was
     std::unordered_map<std::uint64_t, Operation*> sent_;
-    Operation* receiving_ = nullptr;
+    Operation* receiving_ = nullptr; ///< whose payload comes, and is wanted
+    net::detail::Landing landing_;
     std::optional<core::detail::Hasher> hasher_; ///< where frames are sealed: of the payload that comes
     std::uint64_t payload_digest_ = 0;           ///< what that has to be
 };

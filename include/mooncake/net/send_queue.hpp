@@ -133,6 +133,12 @@ class SendQueue {
     }
 
     void clear() noexcept { queue_.clear(); }
+    /// Whether the write in progress points to it.
+    [[nodiscard]] bool in_hand(const LaneOperation& operation) const noexcept {
+        const auto is = [&](const Entry& entry) { return entry.operation == &operation; };
+        const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(in_hand_, queue_.size()));
+        return std::any_of(queue_.begin(), end, is);
+    }
 
     [[nodiscard]] static bool all_sent(const LaneOperation& operation) noexcept {
         return operation.head_sent == FrameHeader::size + operation.meta.size() && operation.unsent.done();
