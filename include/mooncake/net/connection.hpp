@@ -118,7 +118,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         auto outcome = greeted ? Error() : greeted.error();
         if (greeted) {
             (void)self->scope_.spawn(core::detail::guarded(write_all(self), self->breakdown()));
-            while (outcome == Errc::ok && !self->over()) outcome = co_await self->read_one();
+            while (outcome == Errc::ok && !self->over()) {
+                outcome = self->serve_what_came();
+                if (outcome == Errc::ok) outcome = co_await self->read_one();
+            }
         }
         const auto breach = outcome == Errc::protocol_error || outcome == Errc::too_large ||
                             outcome == Errc::version_mismatch || outcome == Errc::access_denied ||
@@ -165,9 +168,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             co_return Error(Errc::connection_lost, error.message());
         const auto header = decode_header(raw, FrameKind::request, limits);
         if (!header) co_return header.error();
-        auto exchange = std::make_unique<Exchange>();
-        exchange->request = *header;
-        exchange->deadline = deadline_from_wire(header->status);
+        auto exchange = begin(*header);
         if (reader_->buffered() < header->meta_bytes) begun.emplace(*this, header->meta_bytes);
         if (header->meta_bytes > MessageBudget::small)
             exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
@@ -179,6 +180,13 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         payload_digest_ = *digest;
         hasher_->reset();
         co_return exchange;
+    }
+
+    static std::unique_ptr<Exchange> begin(const FrameHeader& header) {
+        auto exchange = std::make_unique<Exchange>();
+        exchange->request = header;
+        exchange->deadline = deadline_from_wire(header.status);
+        return exchange;
     }
 
     void begin_serving(const Exchange& exchange) {
@@ -203,11 +211,37 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         return true;
     }
 
+    /// Small requests that are there already, without a coroutine each.
+    Error serve_what_came() {
+        auto raw = std::array<std::byte, FrameHeader::size>();
+        while (!hasher_ && !over() && !has_enough_to_do() && reader_->peek_header(raw)) {
+            const auto header = decode_header(raw, FrameKind::request, config_.limits);
+            if (!header) return header.error();
+            if (header->meta_bytes > MessageBudget::small || header->payload_bytes != 0 || !reader_->has_whole(*header))
+                break;
+            auto exchange = begin(*header);
+            reader_->take_head(*header, exchange->message);
+            if (is_control(*exchange)) continue;
+            if (const auto accepted = service_.accept(*exchange); !accepted) return accepted.error();
+            serve(std::move(exchange));
+        }
+        return {};
+    }
+    [[nodiscard]] bool has_enough_to_do() const noexcept {
+        return replies_.bytes() > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
+               held_bytes_ > config_.most_request_bytes;
+    }
+    void serve(std::unique_ptr<Exchange> exchange) {
+        begin_serving(*exchange);
+        answering_ = true;
+        service_.serve(std::move(exchange), this->shared_from_this());
+        answering_ = false;
+    }
+
     asio::awaitable<Error> read_one() {
         if (reader_->buffered() < FrameHeader::size) write_at_once(); // else others come with them
         if (!replies_.empty()) ready_.set();
-        while (replies_.bytes() > config_.most_reply_bytes || serving_ >= config_.most_exchanges ||
-               held_bytes_ > config_.most_request_bytes) {
+        while (has_enough_to_do()) {
             if (over()) co_return Errc::closed;
             const auto wake = co_await drained_.wait();
             if (wake == Wake::cancelled) co_return Errc::cancelled;
@@ -227,10 +261,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             if (error) co_return Error(Errc::connection_lost, error.message());
             if (hasher_ && hasher_->hash() != payload_digest_) co_return damaged_payload();
         }
-        begin_serving(exchange);
-        answering_ = true;
-        service_.serve(std::move(*read), this->shared_from_this());
-        answering_ = false;
+        serve(std::move(*read));
         co_return Error();
     }
 

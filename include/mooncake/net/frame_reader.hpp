@@ -40,6 +40,29 @@ class FrameReader {
         co_return boost::system::error_code();
     }
 
+    /// The same without waiting, and it stays there: whether it has come.
+    [[nodiscard]] bool peek_header(std::span<std::byte, FrameHeader::size> out) const noexcept {
+        if (buffered() < FrameHeader::size) return false;
+        std::memcpy(out.data(), buffer_.get() + begin_, FrameHeader::size);
+        return true;
+    }
+    /// Whether all of the frame has come that begins with `header`.
+    [[nodiscard]] bool has_whole(const FrameHeader& header) const noexcept {
+        return buffered() - FrameHeader::size >= header.meta_bytes &&
+               buffered() - FrameHeader::size - header.meta_bytes >= header.payload_bytes;
+    }
+    /// Requires: `has_whole` of the header that is next.
+    void take_head(const FrameHeader& header, std::string& meta) {
+        begin_ += FrameHeader::size;
+        meta.assign(reinterpret_cast<const char*>(buffer_.get() + begin_), header.meta_bytes);
+        begin_ += header.meta_bytes;
+    }
+    void take_payload(std::span<const MutableBytes> sinks, std::uint64_t bytes) noexcept {
+        auto cursor = SpanCursor<std::byte>(sinks);
+        (void)cursor.fill_from({buffer_.get() + begin_, bytes});
+        begin_ += bytes;
+    }
+
     /// `bytes` bytes of message, which `FrameLimits` has allowed. `out` grows as they come, not before.
     asio::awaitable<boost::system::error_code> read_meta(std::string& out, std::uint32_t bytes) {
         out.clear();

@@ -209,29 +209,56 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     asio::awaitable<void> read_all() {
         auto meta = std::string();
         while (!failed()) {
-            const auto header = co_await read_head(meta);
-            auto outcome = header ? Error() : header.error();
-            if (header) outcome = co_await receive(*header, meta);
+            auto outcome = Error();
+            if (!receive_what_came(meta, outcome)) {
+                const auto header = co_await read_head(meta);
+                if (header) outcome = co_await receive(*header, meta);
+                else outcome = header.error();
+            }
             if (!(outcome == Errc::ok)) fail(std::move(outcome));
         }
     }
 
-    /// The rest of a reply: to the operation that asked for it, or, if that was abandoned, nowhere.
-    asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
-        if (header.id == 0 && header.payload_bytes == 0) co_return Error(); // a sign of life
+    /// A small reply that is there already, without a coroutine. Whether it was.
+    bool receive_what_came(std::string& meta, Error& outcome) {
+        auto raw = std::array<std::byte, FrameHeader::size>();
+        if (hasher_ || !reader_->peek_header(raw)) return false;
+        const auto header = decode_header(raw, FrameKind::reply, config_.limits);
+        if (!header || !reader_->has_whole(*header)) return false;
+        reader_->take_head(*header, meta);
+        auto* const operation = expect(*header, meta, outcome);
+        const auto sinks =
+            operation != nullptr ? std::span<const MutableBytes>(operation->sinks) : std::span<const MutableBytes>();
+        reader_->take_payload(sinks, header->payload_bytes);
+        if (operation != nullptr && !answered(*operation)) finish(*operation, {}, Resume::here);
+        return true;
+    }
+
+    /// The operation that a reply is for, once it has taken what comes before the payload. None: nobody wants it any more, or
+    /// it is an `error`.
+    Operation* expect(const FrameHeader& header, std::string& meta, Error& error) {
+        if (header.id == 0 && header.payload_bytes == 0) return nullptr; // a sign of life
         served_.store(true, std::memory_order_release);
         const auto found = sent_.find(header.id);
+        const auto* wrong = static_cast<const char*>(nullptr);
+        if (found == sent_.end())
+            wrong = intake_.knows(header.id) ? nullptr : " answered a request that was never made";
+        else if (found->second->given_up) return nullptr;
+        else if (found->second->answered) wrong = " answered a request twice";
+        else if (net::detail::accept_reply(*found->second, header, meta) != Errc::ok)
+            wrong = " sent a reply that does not fit its request";
+        else return found->second;
+        if (wrong != nullptr) error = Error(Errc::protocol_error, to_string(config_.peer) + wrong);
+        return nullptr;
+    }
+
+    /// The rest of a reply: to the operation that asked for it, or, if that was abandoned, nowhere.
+    asio::awaitable<Error> receive(FrameHeader header, std::string& meta) {
+        auto wrong = Error();
         auto left = header.payload_bytes;
-        const auto wanted_still = found != sent_.end() && !found->second->given_up;
-        if (wanted_still && found->second->answered)
-            co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request twice");
-        if (wanted_still) {
-            receiving_ = found->second;
-            if (net::detail::accept_reply(*receiving_, header, meta) != Errc::ok) {
-                receiving_ = nullptr;
-                co_return Error(Errc::protocol_error,
-                                to_string(config_.peer) + " sent a reply that does not fit its request");
-            }
+        receiving_ = expect(header, meta, wrong);
+        if (!(wrong == Errc::ok)) co_return wrong;
+        if (receiving_ != nullptr) {
             const auto sinks = std::move(receiving_->sinks); // the operation may be gone before the cursor is
             auto cursor = net::detail::SpanCursor<std::byte>(sinks);
             const auto wanted = [this] { return receiving_ != nullptr; };
@@ -249,8 +276,6 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
             }
             auto* const whole = std::exchange(receiving_, nullptr);
             if (whole != nullptr && !answered(*whole)) finish(*whole, {}, Resume::here);
-        } else if (!intake_.knows(header.id)) {
-            co_return Error(Errc::protocol_error, to_string(config_.peer) + " answered a request that was never made");
         }
         if (left == 0) co_return Error();
         const auto error = co_await skip(left);
