@@ -132,4 +132,10 @@ class DeadlineService final : public asio::execution_context::service {
     std::unique_ptr<Alarm> alarm_;
 };
 
+[[nodiscard]] inline DeadlineService& deadlines_of(asio::execution_context& context) {
+    if (&context != turned_here.context) return asio::use_service<DeadlineService>(context);
+    if (turned_here.deadlines == nullptr) turned_here.deadlines = &asio::use_service<DeadlineService>(context);
+    return static_cast<DeadlineService&>(*turned_here.deadlines);
+}
+
 } // namespace mooncake::core::detail

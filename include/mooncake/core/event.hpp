@@ -104,7 +104,7 @@ class Event {
         template <class Ex>
         bool enter(const Ex& executor, Awaits what) {
             auto& context = asio::query(executor, asio::execution::context);
-            service = &asio::use_service<core::detail::DeadlineService>(context);
+            service = &core::detail::deadlines_of(context);
             counted = what == Awaits::operation && !service->own();
             if (counted) service->enter();
             return !service->own();

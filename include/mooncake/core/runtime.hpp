@@ -140,6 +140,7 @@ int BasicRuntime<Void>::start(Loop& loop, Duration spin) {
     try {
         loop.thread = std::thread([this, &loop, spin] {
             core::detail::runtime_of_this_thread = this;
+            core::detail::turned_here.context = &loop.context;
             turn(loop, spin);
         });
     } catch (const std::system_error& refused) {

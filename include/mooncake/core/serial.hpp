@@ -13,6 +13,14 @@ namespace mooncake::core::detail {
 /// The `Runtime` that the calling thread is one of; null: none.
 inline thread_local const void* runtime_of_this_thread = nullptr;
 
+/// The context that the calling thread turns, for as long as it lives, and what is looked up in it again and again, which
+/// would cost a lock and a walk through its services each time; null on threads that are not a `Runtime`'s.
+struct TurnedHere {
+    const asio::execution_context* context = nullptr;
+    asio::execution_context::service* deadlines = nullptr; ///< null until it was looked up
+};
+inline thread_local TurnedHere turned_here;
+
 /// In the contexts of a `Runtime`: one thread turns each, and they stay until nothing of ours runs on them any more.
 class OwnContext final : public asio::execution_context::service {
   public:
@@ -46,8 +54,10 @@ Executor serial(Executor executor) {
 template <class Void>
 bool runs_here(const Executor& executor) noexcept {
     const auto* const own = executor.template target<later<asio::io_context::executor_type, Void>>();
-    return own != nullptr && own->running_in_this_thread() &&
-           asio::has_service<OwnContext>(asio::query(executor, asio::execution::context));
+    if (own == nullptr) return false;
+    const auto& context = own->context();
+    if (&context == turned_here.context) return true;
+    return own->running_in_this_thread() && asio::has_service<OwnContext>(own->context());
 }
 
 } // namespace mooncake::core::detail

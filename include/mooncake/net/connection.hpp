@@ -79,7 +79,8 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         --serving_;
         held_bytes_ -= exchange->message.size();
         drained_.set();
-        if (serving_ == 0) idle_since_.store(SteadyClock{}.now().time_since_epoch().count(), std::memory_order_release);
+        const auto now = SteadyClock{}.now();
+        if (serving_ == 0) idle_since_.store(now.time_since_epoch().count(), std::memory_order_release);
         on_cancel_.erase(exchange->request.id);
         if (over()) return;
         if (exchange->reply.size() > config_.limits.meta_bytes - (hasher_ ? seal_bytes : 0)) {
@@ -103,7 +104,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         exchange->sinks = {};
         if (exchange->payload.empty()) exchange->keep.clear();
         encode_header(header, exchange->reply_header);
-        replies_.push(std::move(exchange), SteadyClock{}.now());
+        replies_.push(std::move(exchange), now);
         if (!answering_) ready_.set();
     }
 
@@ -168,7 +169,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
             co_return Error(Errc::connection_lost, error.message());
         const auto header = decode_header(raw, FrameKind::request, limits);
         if (!header) co_return header.error();
-        auto exchange = begin(*header);
+        auto exchange = begin(*header, SteadyClock{}.now());
         if (reader_->buffered() < header->meta_bytes) begun.emplace(*this, header->meta_bytes);
         if (header->meta_bytes > MessageBudget::small)
             exchange->share = co_await budget_->take(header->meta_bytes, hoarding());
@@ -182,10 +183,10 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         co_return exchange;
     }
 
-    static std::unique_ptr<Exchange> begin(const FrameHeader& header) {
+    static std::unique_ptr<Exchange> begin(const FrameHeader& header, TimePoint now) {
         auto exchange = std::make_unique<Exchange>();
         exchange->request = header;
-        exchange->deadline = deadline_from_wire(header.status);
+        exchange->deadline = deadline_from_wire(header.status, now);
         return exchange;
     }
 
@@ -214,12 +215,13 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     /// Small requests that are there already, without a coroutine each.
     Error serve_what_came() {
         auto raw = std::array<std::byte, FrameHeader::size>();
+        const auto now = reader_->buffered() < FrameHeader::size ? TimePoint() : SteadyClock{}.now();
         while (!hasher_ && !over() && !has_enough_to_do() && reader_->peek_header(raw)) {
             const auto header = decode_header(raw, FrameKind::request, config_.limits);
             if (!header) return header.error();
             if (header->meta_bytes > MessageBudget::small || header->payload_bytes != 0 || !reader_->has_whole(*header))
                 break;
-            auto exchange = begin(*header);
+            auto exchange = begin(*header, now);
             reader_->take_head(*header, exchange->message);
             if (is_control(*exchange)) continue;
             if (const auto accepted = service_.accept(*exchange); !accepted) return accepted.error();

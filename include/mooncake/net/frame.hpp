@@ -66,8 +66,8 @@ inline void encode_header(const FrameHeader& header, std::span<std::byte, FrameH
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(now)).count();
     return left > 0xffff ? std::uint16_t{0} : static_cast<std::uint16_t>(std::max<std::int64_t>(left, 1));
 }
-[[nodiscard]] inline Deadline deadline_from_wire(std::uint16_t wait) noexcept {
-    return wait == 0 ? Deadline::never() : Deadline(std::chrono::milliseconds{wait});
+[[nodiscard]] inline Deadline deadline_from_wire(std::uint16_t wait, TimePoint now) noexcept {
+    return wait == 0 ? Deadline::never() : Deadline(now + std::chrono::milliseconds{wait});
 }
 
 /// Whether a frame of that kind may come where `expected` is due: requesters say more than requests.

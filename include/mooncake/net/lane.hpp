@@ -75,8 +75,15 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto latch = net::detail::Latch(1);
         operation.latch = &latch;
         operation.deadline = deadline;
-        const auto ticket = submit(operation);
-        co_await wait_all(std::span(&ticket, 1), latch, deadline);
+        const auto throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        const auto ticket = submit(operation); // and as `wait_all`, without another coroutine
+        const auto wake = co_await latch.wait(deadline);
+        if (wake != Wake::set) {
+            abandon(std::span(&ticket, 1), to_errc(wake));
+            co_await latch.wait(Deadline::never(), Interrupt::no);
+        }
+        co_await asio::this_coro::throw_if_cancelled(throws);
     }
 
     /// Hands `operation` to the lane; its latch counts down when the lane is done with it. Follow with `wait_all`.
@@ -90,10 +97,12 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
     /// The same; or nothing at all, and none, where the lane was retired.
     std::optional<Ticket> submit_unless_retired(LaneOperation& operation) {
         using Entry = net::detail::LaneIntake::Entry;
-        net::detail::make_ready(operation, intake_.next_id());
+        const auto now = SteadyClock{}.now();
+        net::detail::make_ready(operation, intake_.next_id(), now);
         auto ticket = Ticket{this->shared_from_this(), operation.id};
         auto entry = Entry::failed;
-        operation.error = net::detail::check_size(operation, config_.limits, config_.peer, sealed_bytes());
+        if (operation.deadline.passed(now)) operation.error = Errc::timed_out;
+        else operation.error = net::detail::check_size(operation, config_.limits, config_.peer, sealed_bytes());
         if (operation.error == Errc::ok) {
             if (config_.check_frames) operation.payload_digest = net::detail::digest_of(operation.payload);
             entry = intake_.enter(operation);

@@ -66,10 +66,10 @@ namespace net::detail {
 }
 
 /// Makes `operation` ready to go out under this number.
-inline void make_ready(LaneOperation& operation, std::uint64_t id) {
+inline void make_ready(LaneOperation& operation, std::uint64_t id, TimePoint now) {
     operation.id = id;
     operation.unsent = SpanCursor<const std::byte>(operation.payload);
-    operation.standing = {operation.priority, operation.deadline, SteadyClock{}.now()};
+    operation.standing = {operation.priority, operation.deadline, now};
     auto header = FrameHeader();
     header.method = operation.method;
     header.status = wait_on_wire(operation.deadline, operation.standing.since);

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/priority.hpp>
 #include <mooncake/core/task_fwd.hpp>
+#include <mooncake/net/gathering.hpp>
 #include <mooncake/net/scatter.hpp>
 #include <mooncake/net/service.hpp>
 
@@ -40,21 +41,19 @@ class ReplyQueue {
 
     /// What to write next. It stays in hand until `advance`.
     std::size_t gather(std::array<asio::const_buffer, most_buffers>& buffers) {
-        auto count = std::size_t{0};
+        auto all = Gathering(buffers, staging_, replies_.size() == 1);
         in_hand_ = 0;
         for (const auto& reply : replies_) {
-            if (count + 3 > buffers.size()) break;
+            if (all.full()) break;
             ++in_hand_;
             const auto& message = reply.exchange->reply;
             const auto header_sent = std::min<std::uint64_t>(reply.head_sent, FrameHeader::size);
             const auto message_sent = reply.head_sent - header_sent;
-            if (header_sent < FrameHeader::size)
-                buffers[count++] = {reply.exchange->reply_header.data() + header_sent, FrameHeader::size - header_sent};
-            if (message_sent < message.size())
-                buffers[count++] = {message.data() + message_sent, message.size() - message_sent};
-            count = reply.payload.gather(buffers, count, buffers.size());
+            all.add(ConstBytes(reply.exchange->reply_header).subspan(header_sent));
+            all.add(bytes_of(message).subspan(message_sent));
+            all.add(reply.payload);
         }
-        return count;
+        return all.count();
     }
 
     /// The write is over, and `sent` bytes of that are out.
@@ -87,6 +86,7 @@ class ReplyQueue {
     }
 
     std::deque<Reply> replies_;
+    StagingRoom staging_;
     std::size_t in_hand_ = 0; ///< how many at the front the write in progress points to
     std::uint64_t bytes_ = 0;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/net/gathering.hpp>
 #include <mooncake/net/lane_operation.hpp>
 #include <mooncake/net/seal.hpp>
 
@@ -52,14 +53,13 @@ class SendQueue {
 
     /// What to write next. It stays in hand until `advance`.
     std::size_t gather(std::array<asio::const_buffer, most_buffers>& out, TimePoint now) {
-        auto count = std::size_t{0};
+        auto all = Gathering(out, staging_, queue_.size() == 1);
         in_hand_ = 0;
         for (auto& entry : queue_) {
-            if (count + 3 > out.size()) break;
+            if (all.full()) break;
             ++in_hand_;
             if (entry.rest) {
-                out[count++] = {entry.rest->bytes.data() + entry.rest->sent,
-                                entry.rest->bytes.size() - entry.rest->sent};
+                all.add(bytes_of(entry.rest->bytes).subspan(entry.rest->sent));
                 continue;
             }
             auto& operation = *entry.operation;
@@ -68,11 +68,11 @@ class SendQueue {
                 if (sealing_) seal(operation.header, operation.meta, operation.payload_digest);
             }
             const auto [header, meta] = head(operation);
-            if (!header.empty()) out[count++] = {header.data(), header.size()};
-            if (!meta.empty()) out[count++] = {meta.data(), meta.size()};
-            count = operation.unsent.gather(out, count, out.size());
+            all.add(header);
+            all.add(meta);
+            all.add(operation.unsent);
         }
-        return count;
+        return all.count();
     }
 
     /// The write is over, and `sent` bytes of what was gathered are out. Calls `out(operation)` for those that are out as a
@@ -184,6 +184,7 @@ class SendQueue {
     }
 
     std::deque<Entry> queue_;
+    StagingRoom staging_;
     bool question_sent_ = false, sealing_ = false;
     std::size_t in_hand_ = 0; ///< how many at the front the write in progress points to
 };

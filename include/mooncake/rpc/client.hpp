@@ -43,7 +43,6 @@ class RpcClient {
     Task<Reply> exchange(std::uint32_t method, std::string message, Deadline deadline) {
         auto lane = slot_.lane(deadline);
         if (!lane) co_return lane.error();
-        if (deadline.passed()) co_return Errc::timed_out;
         auto operation = LaneOperation();
         operation.method = method;
         operation.meta = std::move(message);
