@@ -205,18 +205,24 @@ TEST_CASE("engine: no further round begins after the deadline") {
     CHECK(pair.loopback.groups() == 1);
 }
 
-TEST_CASE("engine: memory that shm cannot share goes over tcp") {
+TEST_CASE("engine: memory of the user's own goes over shm, too, and over tcp where that cannot be") {
     auto pair = EnginePair();
     pair.loopback.set(pair.failing());
     auto own = std::vector<std::byte>(100'000);
     auto region = pair.runtime.run(pair.owner.register_memory(own, Rights::read_write));
     REQUIRE(region.has_value());
     const auto segment = pair.open();
+    auto way = std::string("shm");
+    SUBCASE("shm") {}
+    SUBCASE("tcp") {
+        pair.shm.set(pair.failing());
+        way = "tcp";
+    }
     auto memory = std::vector<std::byte>(own.size());
     testing::fill(memory, 5);
     const auto written = pair.runtime.run(pair.user.write(memory, segment, (*region)->offset, {.deadline = 10s}));
     REQUIRE(written.has_value());
-    CHECK(written->transport == "tcp");
+    CHECK(written->transport == way);
     CHECK(testing::same(memory, own));
     CHECK(pair.runtime.run(pair.owner.unregister(std::move(*region), 10s)).has_value());
     CHECK(pair.runtime.run(pair.user.read(memory, segment, 0, {.deadline = 10s})).error() == Errc::out_of_range);

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/mman.h>
+
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -69,19 +71,81 @@ TEST_CASE("shm: a region that goes while it is being mapped is free in the end, 
     }
 }
 
-TEST_CASE("shm: memory that cannot be handed to a process is refused, and the link goes on") {
+TEST_CASE("shm: a private arena is refused, and the link goes on") {
     auto pair = TransportPair<ShmTransport>();
     const auto shared = pair.add(4096, Rights::read);
-    const auto private_arena = Arena::create({.bytes = 4096, .sharing = ArenaSharing::process}).value();
-    auto foreign = std::vector<std::byte>(4096);
-    const auto add = [&](MutableBytes bytes, std::shared_ptr<Arena> arena) {
-        return pair.regions->add(
-            {.bytes = bytes, .rights = Rights::read, .keys = make_keys(Rights::read), .arena = std::move(arena)});
-    };
-    for (const auto& region : {add(private_arena->bytes(), private_arena), add(foreign, nullptr)}) {
-        auto byte = std::byte{};
-        CHECK(pair.move_one(Direction::read, {&byte, 1}, (*region)->offset, (*region)->keys.read) == Errc::not_mapped);
-        CHECK(pair.move_one(Direction::read, {&byte, 1}, shared->offset, shared->keys.read) == Errc::ok);
+    const auto arena = Arena::create({.bytes = 4096, .sharing = ArenaSharing::process}).value();
+    const auto region = pair.regions->add(
+        {.bytes = arena->bytes(), .rights = Rights::read, .keys = make_keys(Rights::read), .arena = arena});
+    auto byte = std::byte{};
+    CHECK(pair.move_one(Direction::read, {&byte, 1}, (*region)->offset, (*region)->keys.read) == Errc::not_mapped);
+    CHECK(pair.move_one(Direction::read, {&byte, 1}, shared->offset, shared->keys.read) == Errc::ok);
+}
+
+TEST_CASE("shm: memory of the user's own is reached where it is") {
+    auto pair = TransportPair<ShmTransport>();
+    auto theirs = std::vector<std::byte>(5 * MiB + 3);
+    fill(theirs, 1);
+    auto region =
+        pair.regions->add({.bytes = theirs, .rights = Rights::read_write, .keys = make_keys(Rights::read_write)})
+            .value();
+    auto mine = std::vector<std::byte>(theirs.size());
+    SUBCASE("as a whole, and to its last byte") {
+        CHECK(pair.move_one(Direction::read, mine, region->offset, region->keys.read) == Errc::ok);
+        CHECK(same(mine, theirs));
+        fill(mine, 2);
+        CHECK(pair.move_one(Direction::write, mine, region->offset, region->keys.write) == Errc::ok);
+        CHECK(same(mine, theirs));
+        const auto end = region->offset + theirs.size();
+        CHECK(pair.move_one(Direction::read, {mine.data(), 2}, end - 1, region->keys.read) == Errc::out_of_range);
+        CHECK(pair.move_one(Direction::read, {mine.data(), 0}, end, region->keys.read) == Errc::ok);
+        CHECK(pair.move_one(Direction::write, {mine.data(), 1}, end - 1, region->keys.read) == Errc::access_denied);
+    }
+    SUBCASE("in many slices, together with memory that is mapped") {
+        const auto shared = pair.add(4096, Rights::read);
+        fill(shared->bytes, 3);
+        auto slices = std::vector<Slice>();
+        constexpr auto length = std::uint64_t{1'000};
+        for (std::uint64_t i = 0; i < 300; ++i) {
+            const auto mapped = i % 7 == 0;
+            slices.push_back({.local = mine.data() + i * length,
+                              .length = length,
+                              .remote = mapped ? shared->offset : region->offset + i * length,
+                              .key = mapped ? shared->keys.read : region->keys.read});
+        }
+        slices[5].remote = region->offset + theirs.size(); // is not there
+        auto group =
+            SliceGroup{.direction = Direction::read, .digest = Digest::xxh3, .slices = slices, .deadline = 10s};
+        CHECK(pair.runtime.run(pair.client.transfer(pair.link, group)).has_value());
+        for (std::uint64_t i = 0; i < 300; ++i) {
+            const auto from =
+                i % 7 == 0 ? ConstBytes(shared->bytes).first(length) : ConstBytes(theirs).subspan(i * length, length);
+            CHECK(slices[i].outcome == (i == 5 ? Errc::out_of_range : Errc::ok));
+            if (i == 5) continue;
+            CHECK(same({mine.data() + i * length, length}, from));
+            CHECK(slices[i].digest == hash_bytes(from));
+        }
+    }
+    SUBCASE("but cannot be mapped") {
+        const auto window = pair.runtime.run(
+            pair.client.map(pair.link, region->offset, 16, region->keys.read, Direction::read, Deadline(10s)));
+        CHECK(window.error() == Errc::not_mapped);
+    }
+    SUBCASE("until its owner takes it back, who waits for those that use it") {
+        CHECK(pair.move_one(Direction::read, mine, region->offset, region->keys.read) == Errc::ok);
+        const auto offset = region->offset;
+        const auto key = region->keys.read;
+        const auto watched = std::weak_ptr<const Region>(region);
+        pair.regions->remove(region);
+        region.reset();
+        REQUIRE(expires(watched));
+        CHECK(pair.move_one(Direction::read, mine, offset, key) == Errc::out_of_range);
+    }
+    SUBCASE("and not where there is nothing") {
+        auto* const page = theirs.data() + 2 * MiB - reinterpret_cast<std::uintptr_t>(theirs.data()) % (4 * KiB);
+        REQUIRE(mprotect(page, 4 * KiB, PROT_NONE) == 0);
+        CHECK(pair.move_one(Direction::read, mine, region->offset, region->keys.read) == Errc::not_mapped);
+        REQUIRE(mprotect(page, 4 * KiB, PROT_READ | PROT_WRITE) == 0);
     }
 }
 

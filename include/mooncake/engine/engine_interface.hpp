@@ -89,7 +89,8 @@ class TransferEngine {
     Task<RegionPin> register_arena(std::shared_ptr<Arena> arena, Rights rights,
                                    KeySharing sharing = KeySharing::in_record);
 
-    /// Appends memory of somebody else's, which peers reach over loopback and tcp.
+    /// Appends memory of somebody else's. Over shm, peers of the same user reach it where it is, if the kernel allows that
+    /// (`kernel.yama.ptrace_scope`, seccomp), and over tcp otherwise.
     /// Lifetime: `memory` stays until `unregister` has returned, or the engine is closed.
     Task<RegionPin> register_memory(MutableBytes memory, Rights rights, KeySharing sharing = KeySharing::in_record);
 

@@ -18,8 +18,9 @@
 namespace mooncake {
 
 /// Choose this when: both processes run on one host. The peer's arena is mapped, after its key was shown, and bytes move
-/// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's, or a private one's, is refused
-/// with `not_mapped`.
+/// by plain one-sided copies that cost the peer nothing. Memory that is not an arena's, and such as may not be mapped, is
+/// reached where it is, at the price of a system call (`ForeignProcess`), if the kernel allows that; otherwise, and that of a
+/// private arena always, it is refused with `not_mapped`.
 template <class C>
 class BasicShmTransport {
     static_assert(Copier<C>);
@@ -72,6 +73,7 @@ class BasicShmTransport {
         auto windows = link->windows();
         auto held = std::vector(1, windows); // all that `remotes` point into, should a region be revoked meanwhile
         auto passages = std::vector<WriteFence::Passage>();
+        auto foreign = std::vector<std::byte*>(); // as `remotes`, of what is not mapped
         auto hint = std::size_t{0};
         for (std::size_t i = 0; i < group.slices.size(); ++i) {
             auto& slice = group.slices[i];
@@ -86,8 +88,14 @@ class BasicShmTransport {
             }
             if (slice.outcome == Errc::ok && group.direction == Direction::write && slice.epoch != 0)
                 slice.outcome = enter(*link, *(*windows)[hint], slice, passages);
-            if (slice.outcome != Errc::ok) remotes[i] = nullptr;
+            if (slice.outcome == Errc::ok && !(*windows)[hint]->mapped()) {
+                foreign.resize(group.slices.size());
+                foreign[i] = remotes[i];
+            }
+            if (slice.outcome != Errc::ok || !(*windows)[hint]->mapped()) remotes[i] = nullptr;
         }
+        if (!link->broken() && !foreign.empty())
+            co_await transport::detail::move_group(link->process(), group, foreign);
         if (!link->broken()) co_await transport::detail::copy_group<C>(context_.runtime, group, remotes);
         // A peer that died meanwhile leaves bytes that nobody vouches for.
         if (!link->broken()) co_return ok;
@@ -105,7 +113,7 @@ class BasicShmTransport {
         auto* remote = static_cast<std::byte*>(nullptr);
         for (const auto& slice : group.slices) {
             const auto wanted = Wanted{slice.remote, slice.length, slice.key, needed};
-            if (locate(*windows, hint, wanted, remote) != Errc::ok) return false;
+            if (locate(*windows, hint, wanted, remote) != Errc::ok || !(*windows)[hint]->mapped()) return false;
             const auto fenced = group.direction == Direction::write && slice.epoch != 0;
             if (fenced && enter(*link, *(*windows)[hint], slice, passages) != Errc::ok) return false;
         }
@@ -131,6 +139,7 @@ class BasicShmTransport {
             windows = link->windows();
             if (outcome == Errc::ok) outcome = locate_mapped(*windows, hint, wanted, window.bytes);
         }
+        if (outcome == Errc::ok && !(*windows)[hint]->mapped()) outcome = Errc::not_mapped;
         if (outcome != Errc::ok) co_return outcome;
         window.hold = (*windows)[hint];
         co_return window;

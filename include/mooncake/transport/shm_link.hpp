@@ -5,6 +5,7 @@
 #include <mooncake/core/scope.hpp>
 #include <mooncake/memory/access.hpp>
 #include <mooncake/memory/write_fence.hpp>
+#include <mooncake/transport/foreign_process.hpp>
 #include <mooncake/transport/shm_session.hpp>
 
 #include <fcntl.h>
@@ -31,7 +32,8 @@ class BasicShmLink {
     using Windows = std::vector<std::shared_ptr<const ShmWindow>>;
 
     BasicShmLink(FileDescriptor socket, std::uint64_t generation)
-        : session_(std::make_shared<const ShmSession>(std::move(socket))), generation_(generation) {}
+        : session_(std::make_shared<const ShmSession>(std::move(socket))), generation_(generation),
+          process_(ForeignProcess::at_other_end(session_->socket())) {}
 
     /// Connects and says hello. What the server sends is read by a coroutine in `scope`.
     /// Errors: `unreachable`, `stale_generation`, `version_mismatch`, `connection_lost`, `cancelled`, `closed`, `system`.
@@ -66,6 +68,9 @@ class BasicShmLink {
         const auto lock = std::lock_guard(mutex_);
         return windows_;
     }
+
+    /// By which windows that are not mapped are reached. Requires: there is one.
+    [[nodiscard]] const ForeignProcess& process() const noexcept { return *process_; }
 
     /// Which writes over this link still count, as the owner of the memory has it: he has nobody else to ask, since he does
     /// not see them.
@@ -115,7 +120,11 @@ class BasicShmLink {
     /// Maps the region that holds `offset`. Requires: a turn.
     /// Errors: the server's refusal (bare), `connection_lost`, `timed_out`, `cancelled`, `protocol_error`, `out_of_memory`.
     Task<void> map(std::uint64_t offset, std::uint64_t key, Deadline deadline) {
-        const auto request = ShmMessage{.kind = ShmKind::map, .generation = generation_, .offset = offset, .key = key};
+        const auto request = ShmMessage{.kind = ShmKind::map,
+                                        .generation = generation_,
+                                        .offset = offset,
+                                        .key = key,
+                                        .rights = process_ ? ShmMessage::by_address : 0U};
         auto reply = co_await ask(request, deadline);
         if (!reply) co_return reply.error();
         if (reply->message.status != 0) {
@@ -126,8 +135,13 @@ class BasicShmLink {
             }
             co_return why;
         }
-        const auto adopted = adopt(reply->message, reply->fd, key);
+        const auto by_address = process_ && (reply->message.rights & ShmMessage::by_address) != 0;
+        const auto adopted = by_address ? adopt_address(reply->message, key) : adopt(reply->message, reply->fd, key);
         if (!adopted) give_back(reply->message);
+        if (by_address && !adopted && adopted.error() == Errc::not_mapped) {
+            const auto lock = std::lock_guard(mutex_);
+            refused_.push_back({reply->message.offset, reply->message.length, key});
+        }
         co_return adopted;
     }
 
@@ -306,6 +320,22 @@ class BasicShmLink {
             Mapping::of(fd.get(), 0, round_up(region.length, 4 * KiB), PROT_READ | (writable ? PROT_WRITE : 0));
         if (!mapping) return mapping.error();
         (void)madvise(mapping->bytes().data(), mapping->bytes().size(), MADV_HUGEPAGE);
+        return add_window(region, key, std::move(*mapping), nullptr);
+    }
+
+    /// The same of memory that stays where it is. Errors: `not_mapped`: the kernel does not let this process reach it.
+    Result<void> adopt_address(const ShmMessage& region, std::uint64_t key) {
+        auto* const address = reinterpret_cast<std::byte*>(region.generation);
+        if (address == nullptr || region.length == 0 || region.length > ~region.generation)
+            return Error(Errc::protocol_error, "the peer shared memory that cannot be");
+        auto byte = std::byte();
+        auto why = Errc::ok;
+        const auto piece = ForeignProcess::Piece{&byte, address, 1, 0};
+        if (process_->move(Direction::read, std::span(&piece, 1), why) != 1) return why;
+        return add_window(region, key, Mapping(), address);
+    }
+
+    Result<void> add_window(const ShmMessage& region, std::uint64_t key, Mapping mapping, std::byte* address) {
         const auto lock = std::lock_guard(mutex_);
         if (broken()) return Errc::connection_lost;
         if (revoked_.contains(region.offset)) return Errc::out_of_range;
@@ -314,9 +344,10 @@ class BasicShmLink {
         window->offset = region.offset;
         window->length = region.length;
         window->key = key;
-        window->rights = rights;
+        window->rights = static_cast<Rights>(region.rights & 3U);
         window->floor = region.key;
-        window->mapping = std::move(*mapping);
+        window->mapping = std::move(mapping);
+        window->address = address;
         auto next = std::make_shared<Windows>(*windows_);
         next->push_back(std::move(window));
         windows_ = std::move(next);
@@ -325,6 +356,7 @@ class BasicShmLink {
 
     const std::shared_ptr<const ShmSession> session_;
     const std::uint64_t generation_;
+    const std::unique_ptr<const ForeignProcess> process_; ///< none: it is not to be known
     WriteFence fence_;
     std::atomic<bool> broken_ = false;
     mutable std::mutex mutex_; // of what follows

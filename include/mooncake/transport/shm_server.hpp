@@ -210,16 +210,24 @@ class BasicShmServer {
         // The peer need not ask again for what is no memory of an arena, or not for him.
         reply.offset = region->offset;
         reply.length = region->bytes.size();
-        if (!region->arena || !region->arena->shareable()) return refuse(Errc::not_mapped);
-        if (!may_map(peer, *region->arena, rights)) return refuse(Errc::not_mapped);
+        // Memory of the user's own, and what this peer may not map, it may reach if the kernel lets it anyway.
+        const auto own = !region->arena;
+        const auto mapped = !own && region->arena->shareable() && may_map(peer, *region->arena, rights);
+        const auto reached = (message.rights & ShmMessage::by_address) != 0 &&
+                             (own || (region->arena->shareable() && !includes(rights, Rights::write)));
+        if (!mapped && !reached) return refuse(Errc::not_mapped);
         // Read-only peers get a descriptor that cannot be mapped for writing.
         auto read_only = FileDescriptor();
-        if (!includes(rights, Rights::write)) {
+        if (mapped && !includes(rights, Rights::write)) {
             auto opened = region->arena->read_only_fd();
             if (!opened) return refuse(opened.error().code());
             read_only = std::move(*opened);
         }
         reply.rights = static_cast<std::uint32_t>(rights);
+        if (!mapped) {
+            reply.rights |= ShmMessage::by_address;
+            reply.generation = reinterpret_cast<std::uintptr_t>(region->bytes.data());
+        }
         {
             const auto lock = std::lock_guard(mutex_);
             if (peer.mapped.size() >= most_mappings) return refuse(Errc::too_large);
@@ -230,7 +238,8 @@ class BasicShmServer {
         // Noted first, looked up again after: a removal in between has either told the peer, or is seen here.
         if (context_.regions->snapshot().resolve(message.offset, 1, message.key, Rights::none).error != Errc::ok)
             return released(peer, region->offset) && refuse(Errc::out_of_range);
-        return send_message(peer.socket.native_handle(), reply, read_only ? read_only.get() : region->arena->fd()) == 0;
+        const auto memory = !mapped ? -1 : read_only ? read_only.get() : region->arena->fd();
+        return send_message(peer.socket.native_handle(), reply, memory) == 0;
     }
 
     /// Whether the kernel keeps this peer to `rights`. One who may only read is handed a descriptor for reading, and a process

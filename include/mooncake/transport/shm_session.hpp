@@ -41,6 +41,7 @@ class ShmSession {
     }
 
     void hang_up() const noexcept { shutdown(socket_.get(), SHUT_RDWR); }
+    [[nodiscard]] int socket() const noexcept { return socket_.get(); }
     /// Gives 0 or errno.
     [[nodiscard]] int send(const ShmMessage& message) const noexcept { return send_message(socket_.get(), message); }
     /// Never waits: where the server has much to read already, `deliver` says it later. A notice that is lost would keep the
@@ -67,7 +68,7 @@ class ShmSession {
     const std::shared_ptr<ShmOutbox> outbox_ = std::make_shared<ShmOutbox>();
 };
 
-/// A peer's region as memory of this process. Lets go of it when the last user is done.
+/// A peer's region as memory of this process, or as what it is in the peer's. Lets go of it when the last user is done.
 struct ShmWindow {
     std::shared_ptr<const ShmSession> session;
     std::uint64_t offset = 0; ///< in the segment
@@ -77,6 +78,7 @@ struct ShmWindow {
     std::uint64_t floor =
         0; ///< the highest epoch that was fenced in there when it was mapped: older writes go another way
     Mapping mapping;
+    std::byte* address = nullptr; ///< where there is no mapping: in the peer's memory, for `ForeignProcess`
 
     ShmWindow() = default;
     ShmWindow(const ShmWindow&) = delete;
@@ -86,9 +88,10 @@ struct ShmWindow {
         session->notify_released(offset);
     }
 
+    [[nodiscard]] bool mapped() const noexcept { return address == nullptr; }
     [[nodiscard]] std::byte* at(std::uint64_t remote, std::uint64_t bytes) const noexcept {
-        return remote >= offset && within(remote - offset, bytes, length) ? mapping.bytes().data() + (remote - offset)
-                                                                          : nullptr;
+        if (remote < offset || !within(remote - offset, bytes, length)) return nullptr;
+        return (mapped() ? mapping.bytes().data() : address) + (remote - offset);
     }
 };
 

@@ -47,7 +47,11 @@ struct ShmMessage {
     std::uint64_t length = 0; ///< of the region
     std::uint64_t key = 0;
     std::uint32_t status = 0; ///< an `Errc`
-    std::uint32_t rights = 0; ///< of the mapping: `Rights`
+    std::uint32_t rights = 0; ///< of the mapping: `Rights`; and `by_address`
+
+    /// In a map: memory that cannot be mapped will do at its address, see `ForeignProcess`. In its reply: that it is such,
+    /// and `generation` its address, with no descriptor beside it.
+    static constexpr std::uint32_t by_address = 0x100;
 };
 static_assert(std::has_unique_object_representations_v<ShmMessage>, "no padding: what is sent is what was set");
 
