@@ -12,6 +12,7 @@
 #include <mooncake/net/reply_queue.hpp>
 #include <mooncake/net/seal.hpp>
 #include <mooncake/net/service.hpp>
+#include <mooncake/net/stall_watch.hpp>
 
 #include <array>
 #include <atomic>
@@ -36,10 +37,9 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     Connection(Executor executor, FrameService& service, const ConnectionConfig& config,
                std::shared_ptr<MessageBudget> budget, std::shared_ptr<Departures> departures, std::string host,
                std::shared_ptr<Repeats> log, P policy)
-        : scope_(std::move(executor)), deadlines_(asio::use_service<core::detail::DeadlineService>(
-                                           asio::query(scope_.executor(), asio::execution::context))),
-          service_(service), config_(config), budget_(std::move(budget)), departures_(std::move(departures)),
-          host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {}
+        : scope_(std::move(executor)), service_(service), config_(config), budget_(std::move(budget)),
+          departures_(std::move(departures)), host_(std::move(host)), log_(std::move(log)), policy_(std::move(policy)) {
+    }
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -274,11 +274,11 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
                 co_await self->ready_.wait(Deadline::never(), Interrupt::no);
                 continue;
             }
-            self->watch(self->writing_, 0);
+            self->writing_.begin(self, self->scope_.executor(), self->time_for(0));
             self->may_write_ = false;
             const auto error = co_await self->write_some();
             self->may_write_ = true;
-            self->deadlines_.remove(self->writing_);
+            self->writing_.over();
             if (error) self->end();
             else self->drained_.set();
         }
@@ -321,35 +321,21 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         scope_.cancel();
     }
 
-    struct Watchdog : core::detail::DeadlineService::Node {
-        std::weak_ptr<Connection> connection;
-    };
-
-    /// Ends the connection unless it is removed in time.
-    void watch(Watchdog& watchdog, std::uint64_t bytes) {
-        const auto within = config_.stall + std::chrono::milliseconds{bytes / KiB};
-        watchdog.connection = this->weak_from_this();
-        watchdog.expire = [](core::detail::DeadlineService::Node& node) noexcept {
-            auto connection = static_cast<Watchdog&>(node).connection.lock();
-            if (!connection) return;
-            auto& executor = connection->scope_.executor();
-            asio::post(executor, [connection = std::move(connection)] { connection->end(); });
-        };
-        deadlines_.add(scope_.executor(), watchdog, Deadline(within));
+    friend StallWatch<Connection>;
+    core::detail::DeadlineService& deadlines() {
+        return asio::use_service<core::detail::DeadlineService>(
+            asio::query(scope_.executor(), asio::execution::context));
     }
-
+    void stalled() { end(); }
+    [[nodiscard]] Duration time_for(std::uint64_t bytes) const noexcept {
+        return config_.stall + std::chrono::milliseconds{bytes / KiB};
+    }
     /// Reading, which has to be over in time.
-    class Watched {
+    class Watched : StallWatch<Connection>::Scope {
       public:
-        Watched(Connection& connection, std::uint64_t bytes) : connection_(connection) {
-            connection.watch(connection.reading_, bytes);
-        }
-        Watched(const Watched&) = delete;
-        Watched& operator=(const Watched&) = delete;
-        ~Watched() { connection_.deadlines_.remove(connection_.reading_); }
-
-      private:
-        Connection& connection_;
+        Watched(Connection& connection, std::uint64_t bytes)
+            : StallWatch<Connection>::Scope(connection.reading_, connection.weak_from_this(),
+                                            connection.scope_.executor(), connection.time_for(bytes)) {}
     };
 
     /// What is done about it when its messages have taken much memory for long.
@@ -374,7 +360,6 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     static constexpr std::uint32_t most_hello_bytes = 4 * KiB;
 
     TaskScope scope_;
-    core::detail::DeadlineService& deadlines_;
     FrameService& service_;
     const ConnectionConfig config_;
     const std::shared_ptr<MessageBudget> budget_;
@@ -396,7 +381,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
     std::size_t serving_ = 0;
     std::unordered_map<std::uint64_t, std::function<void()>> on_cancel_; ///< by request
     Event ready_, drained_;
-    Watchdog reading_, writing_;
+    StallWatch<Connection> reading_{deadlines()}, writing_{deadlines()};
     std::atomic<bool> over_ = false, leaving_ = false, greeted_ = false;
     std::atomic<Duration::rep> idle_since_ = TimePoint::max().time_since_epoch().count();
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/core/task_fwd.hpp>
 #include <mooncake/net/scatter.hpp>
 
 #include <boost/asio/buffer.hpp>
