@@ -90,8 +90,8 @@ class ForeignProcess {
 };
 
 /// What is to be moved of the slices whose remote end `foreign` names, in pieces of at most 1 MiB.
-[[nodiscard]] inline std::vector<ForeignProcess::Piece> cut(const SliceGroup& group,
-                                                            std::span<std::byte* const> foreign) {
+template <class = void>
+[[nodiscard]] std::vector<ForeignProcess::Piece> cut(const SliceGroup& group, std::span<std::byte* const> foreign) {
     auto pieces = std::vector<ForeignProcess::Piece>();
     pieces.reserve(foreign.size());
     for (std::size_t i = 0; i < foreign.size(); ++i) {
@@ -109,8 +109,8 @@ class ForeignProcess {
 
 /// Moves the slices of `group` whose remote end `foreign` names, as addresses of `process` (null: not one of these).
 /// Cancellation: partial, between moves, when others on the executor have their turn.
-inline asio::awaitable<void> move_group(const ForeignProcess& process, SliceGroup group,
-                                        std::span<std::byte* const> foreign) {
+template <class = void> // only who shares memory pays for compiling it
+asio::awaitable<void> move_group(const ForeignProcess& process, SliceGroup group, std::span<std::byte* const> foreign) {
     const auto executor = co_await asio::this_coro::executor;
     const auto pieces = cut(group, foreign);
     auto stopped = group.deadline.passed() ? Errc::timed_out : Errc::ok; // nothing is moved for who has given up
