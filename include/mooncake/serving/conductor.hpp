@@ -83,7 +83,8 @@ class Conductor {
                                            .blocks = request.blocks,
                                            .held = held_,
                                            .ttft_slo = config_.ttft_slo,
-                                           .cost = &config_.cost};
+                                           .cost = &config_.cost,
+                                           .chunk_seconds = chunk_seconds()};
         auto decision = ServeDecision{.prefill = prefill_policy_.choose(wanted, prefill_)};
         const auto& choice = decision.prefill;
         if (!decode_.empty())
@@ -101,8 +102,7 @@ class Conductor {
         const auto ready = choice.source == no_instance
                                ? request.now
                                : wanted.arrival(prefill_[choice.source], held_[choice.instance], choice.reused);
-        decision.ttft =
-            std::max(starts(prefill_[choice.instance], request.now, choice.key), ready) + seconds - request.now;
+        decision.ttft = std::max(wanted.start(prefill_[choice.instance], choice.key), ready) + seconds - request.now;
         const auto asked = AdmissionRequest{.now = request.now,
                                             .tokens = request.tokens,
                                             .priority = request.priority,
@@ -123,7 +123,19 @@ class Conductor {
         auto& request = found->second;
         unqueue(request, id);
         prefill_[request.prefill].busy_until = now + seconds;
+        prefill_[request.prefill].running_key = request.key;
         request.stage = Stage::runs;
+    }
+
+    /// Its prefill made way for another, with `seconds` left.
+    void prefill_paused(std::uint64_t id, double now, double seconds) {
+        const auto found = live_.find(id);
+        if (found == live_.end() || found->second.stage != Stage::runs) return;
+        auto& request = found->second;
+        prefill_[request.prefill].busy_until = now;
+        request.seconds = seconds;
+        request.stage = Stage::waits;
+        enqueue(request, id);
     }
 
     /// Its prefill is over. Whether it goes on to decode: false means that the decode pool has no room for it within what was
@@ -223,20 +235,13 @@ class Conductor {
         std::uint64_t tokens = 0, new_tokens = 0, blocks = 0;
     };
 
-    static double starts(const PrefillInstance& instance, double now, double key) noexcept {
-        auto start = std::max(now, instance.busy_until);
-        for (const auto& waits : instance.queue)
-            if (waits.key <= key) start += waits.seconds;
-        return start;
+    [[nodiscard]] double chunk_seconds() const noexcept {
+        return config_.cost.prefill.linear * static_cast<double>(config_.prefill_chunk) / 1024;
     }
 
     void accept(const ServeRequest& request, const ServeDecision& decision, double seconds, std::uint64_t new_tokens) {
         const auto& choice = decision.prefill;
         auto& instance = prefill_[choice.instance];
-        const auto at = std::upper_bound(instance.queue.begin(), instance.queue.end(), choice.key,
-                                         [](double key, const QueuedPrefill& waits) { return key < waits.key; });
-        instance.queue.insert(at, {.key = choice.key, .seconds = seconds, .id = request.id});
-        instance.queued_seconds += seconds;
         instance.requests += 1;
         instance.new_tokens += new_tokens;
         instance.active_blocks += request.blocks.size();
@@ -250,14 +255,23 @@ class Conductor {
             decode.work.push_back(
                 {.id = request.id, .tokens = request.tokens, .joins_at = request.now + decision.ttft});
         }
-        live_[request.id] = {.prefill = choice.instance,
-                             .decode = decision.decode,
-                             .priority = request.priority,
-                             .key = choice.key,
-                             .seconds = seconds,
-                             .tokens = request.tokens,
-                             .new_tokens = new_tokens,
-                             .blocks = request.blocks.size()};
+        auto& live = live_[request.id] = {.prefill = choice.instance,
+                                          .decode = decision.decode,
+                                          .priority = request.priority,
+                                          .key = choice.key,
+                                          .seconds = seconds,
+                                          .tokens = request.tokens,
+                                          .new_tokens = new_tokens,
+                                          .blocks = request.blocks.size()};
+        enqueue(live, request.id);
+    }
+
+    void enqueue(const Live& request, std::uint64_t id) {
+        auto& instance = prefill_[request.prefill];
+        const auto at = std::upper_bound(instance.queue.begin(), instance.queue.end(), request.key,
+                                         [](double key, const QueuedPrefill& waits) { return key < waits.key; });
+        instance.queue.insert(at, {.key = request.key, .seconds = request.seconds, .id = id});
+        instance.queued_seconds += request.seconds;
     }
 
     void unqueue(const Live& request, std::uint64_t id) {

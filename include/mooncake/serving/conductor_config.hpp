@@ -23,9 +23,10 @@ struct ConductorConfig {
     CostModel cost{};
     std::uint64_t cache_blocks = 5'859;      ///< of each prefill instance; 1 TB of DRAM holds 3M tokens
     std::uint64_t decode_tokens = 1'330'000; ///< of KV cache that fit a decode instance
-    double ttft_slo = 30;                    ///< seconds; 0 promises nothing that can be kept
-    double tbt_slo = .2;                     ///< seconds
-    std::size_t event_window = 64;           ///< events of an instance that may wait for one that is missing
+    std::uint64_t prefill_chunk = 2'048; ///< tokens after which a prefill may pause for one with a lesser key; 0: never
+    double ttft_slo = 30;                ///< seconds; 0 promises nothing that can be kept
+    double tbt_slo = .2;                 ///< seconds
+    std::size_t event_window = 64;       ///< events of an instance that may wait for one that is missing
 };
 
 /// Errors: `invalid_argument`, naming the field.

@@ -69,11 +69,13 @@ concept AdmissionPolicy = std::default_initializable<A> && std::movable<A> &&
 
 namespace serving::detail {
 
-/// Whether an iteration of what decodes there now, with this one, keeps the promise.
+/// Whether there is memory for it beside what decodes there now, and an iteration with it keeps the promise.
 [[nodiscard]] inline bool keeps_tbt(const AdmissionRequest& request, const ClusterView& cluster) noexcept {
     if (request.decode == no_instance) return true;
     const auto& instance = cluster.decode[request.decode];
-    return cluster.cost->decode.step(instance.sequences + 1, instance.tokens + request.tokens) <= request.tbt_slo;
+    const auto tokens = instance.tokens + request.tokens;
+    return tokens <= instance.capacity_tokens &&
+           cluster.cost->decode.step(instance.sequences + 1, tokens) <= request.tbt_slo;
 }
 
 /// Rejected for `reason`: try again when that much of the backlog is over, at least a second from now.

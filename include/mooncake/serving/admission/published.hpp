@@ -2,6 +2,7 @@
 
 #include <mooncake/serving/admission/concept.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -52,7 +53,8 @@ struct EarlyRejection {
 };
 
 /// At arrival, on the load that decode will have when the prefill is over: what prefill will have finished by then is added,
-/// and what will have decoded for longer than `decode_seconds` is taken away; the mean over all instances counts.
+/// and /// what will have decoded for longer than `decode_seconds` is taken away; the mean over all instances counts, of time between
+/// tokens or of memory, whichever is shorter.
 /// Source: arXiv 2407.00079 §7.4, at the level of the system; its t_d is not published.
 class PredictiveRejection {
   public:
@@ -71,7 +73,11 @@ class PredictiveRejection {
                 if (work.joins_at > then || work.joins_at + decode_seconds_ < then) continue;
                 ++sequences, tokens += work.tokens;
             }
-            load += cluster.cost->decode.step(sequences + 1, tokens + request.tokens) / request.tbt_slo, up += 1;
+            tokens += request.tokens;
+            load += std::max(cluster.cost->decode.step(sequences + 1, tokens) / request.tbt_slo,
+                             static_cast<double>(tokens) /
+                                 static_cast<double>(std::max<std::uint64_t>(1, one.capacity_tokens)));
+            up += 1;
         }
         if (load <= up) return {};
         return serving::detail::rejected(Rejection::decode_load, decode_seconds_ * (1 - up / load));

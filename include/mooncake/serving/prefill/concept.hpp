@@ -24,6 +24,7 @@ struct QueuedPrefill {
 struct PrefillInstance {
     bool up = true;
     double busy_until = 0;              ///< when what runs will be done, by prediction
+    double running_key = 0;             ///< of what runs, where it is busy
     double queued_seconds = 0;          ///< of prefill that waits
     std::vector<QueuedPrefill> queue{}; ///< what waits, by key
     SendQueue nic{};                    ///< what it was asked to send
@@ -45,10 +46,22 @@ struct PrefillRequest {
     std::span<const std::uint32_t> held{}; ///< how many leading blocks each instance holds
     double ttft_slo = 30;                  ///< seconds
     const CostModel* cost = nullptr;
+    double chunk_seconds = 0; ///< who has a lesser key takes over from what runs within that time; 0: never
 
     /// Seconds of prefill with so many leading blocks there.
     [[nodiscard]] double seconds(std::uint32_t blocks_there) const noexcept {
         return cost->prefill_seconds(tokens, blocks_there);
+    }
+    /// When a prefill with that key would begin at `instance`.
+    [[nodiscard]] double start(const PrefillInstance& instance, double key) const noexcept {
+        const auto passes = chunk_seconds > 0 && instance.running_key > key;
+        auto begins =
+            std::max(now, passes ? std::min(instance.busy_until, now + chunk_seconds / 2) : instance.busy_until);
+        for (const auto& waits : instance.queue) {
+            if (waits.key > key) break;
+            begins += waits.seconds;
+        }
+        return begins;
     }
     /// How many tokens are left to compute.
     [[nodiscard]] std::uint64_t new_tokens(std::uint32_t blocks_there) const noexcept {
