@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -76,6 +77,7 @@ class Conductor {
     [[nodiscard]] ServeDecision route(const ServeRequest& request) {
         gone(request.id, request.now);
         index_.match(request.blocks, held_);
+        if (config_.remember > 0) add_remembered(request);
         for (InstanceId i = 0; i < prefill_.size(); ++i) // whoever is down sends nothing
             if (!prefill_[i].up) held_[i] = 0;
         const auto wanted = PrefillRequest{.now = request.now,
@@ -145,6 +147,10 @@ class Conductor {
         if (found == live_.end()) return true;
         auto& request = found->second;
         leave_prefill(request, id, now);
+        if (config_.remember > 0) {
+            finished_index_.stored(request.prefill, request.keys);
+            finished_.push_back({now + config_.remember, request.prefill, std::move(request.keys)});
+        }
         if (request.decode == no_instance) return true;
         const auto asked = AdmissionRequest{.now = now,
                                             .tokens = request.tokens,
@@ -196,6 +202,7 @@ class Conductor {
         if (instance >= prefill_.size()) return;
         prefill_[instance].up = state == ServingState::up;
         prefill_[instance].cached_blocks = 0;
+        finished_index_.forget(instance);
         state == ServingState::up ? feed_.add(instance) : feed_.remove(instance);
     }
     void set_decode(InstanceId instance, ServingState state) {
@@ -209,6 +216,8 @@ class Conductor {
             const auto count = event.blocks.size();
             if (event.kind == IndexEvent::Kind::stored) blocks += count;
             else blocks = event.kind == IndexEvent::Kind::cleared ? 0 : blocks - std::min<std::uint64_t>(blocks, count);
+            if (event.kind == IndexEvent::Kind::removed) finished_index_.removed(event.instance, event.blocks);
+            if (event.kind == IndexEvent::Kind::cleared) finished_index_.forget(event.instance);
         }
         return feed_.apply(std::move(event));
     }
@@ -216,7 +225,10 @@ class Conductor {
         if (instance < prefill_.size()) prefill_[instance].cached_blocks = blocks.size();
         return feed_.recover(instance, sequence, blocks);
     }
-    void report_bad(InstanceId instance, BlockKey key) { feed_.report_bad(instance, key); }
+    void report_bad(InstanceId instance, BlockKey key) {
+        feed_.report_bad(instance, key);
+        finished_index_.removed(instance, std::span(&key, 1));
+    }
 
     [[nodiscard]] ClusterView view() const noexcept { return {prefill_, decode_, &config_.cost}; }
     [[nodiscard]] const PrefixIndex& index() const noexcept { return index_; }
@@ -227,12 +239,18 @@ class Conductor {
 
   private:
     enum class Stage : std::uint8_t { waits, runs, left, decodes };
+    struct Finished {
+        double until = 0;
+        InstanceId instance = no_instance;
+        std::vector<BlockKey> keys;
+    };
     struct Live {
         InstanceId prefill = no_instance, decode = no_instance;
         Stage stage = Stage::waits;
         ServeClass priority = ServeClass::normal;
         double key = 0, seconds = 0;
         std::uint64_t tokens = 0, new_tokens = 0, blocks = 0;
+        std::vector<BlockKey> keys{}; // where they are remembered
     };
 
     [[nodiscard]] double chunk_seconds() const noexcept {
@@ -263,7 +281,17 @@ class Conductor {
                                           .tokens = request.tokens,
                                           .new_tokens = new_tokens,
                                           .blocks = request.blocks.size()};
+        if (config_.remember > 0) live.keys.assign(request.blocks.begin(), request.blocks.end());
         enqueue(live, request.id);
+    }
+
+    /// What was prefilled a moment ago is there, though no event has said so yet.
+    void add_remembered(const ServeRequest& request) {
+        for (; !finished_.empty() && finished_.front().until <= request.now; finished_.pop_front())
+            finished_index_.removed(finished_.front().instance, finished_.front().keys);
+        finished_held_.resize(held_.size());
+        finished_index_.match(request.blocks, finished_held_);
+        for (std::size_t i = 0; i < held_.size(); ++i) held_[i] = std::max(held_[i], finished_held_[i]);
     }
 
     void enqueue(const Live& request, std::uint64_t id) {
@@ -306,7 +334,9 @@ class Conductor {
     IndexFeed feed_;
     std::vector<PrefillInstance> prefill_;
     std::vector<DecodeInstance> decode_;
-    std::vector<std::uint32_t> held_; // of the request being routed
+    std::vector<std::uint32_t> held_, finished_held_; // of the request being routed
+    PrefixIndex finished_index_;                      // of prefills that finished a moment ago
+    std::deque<Finished> finished_;
     std::unordered_map<std::uint64_t, Live> live_;
 };
 

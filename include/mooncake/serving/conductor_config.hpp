@@ -26,7 +26,9 @@ struct ConductorConfig {
     std::uint64_t prefill_chunk = 2'048; ///< tokens after which a prefill may pause for one with a lesser key; 0: never
     double ttft_slo = 30;                ///< seconds; 0 promises nothing that can be kept
     double tbt_slo = .2;                 ///< seconds
-    std::size_t event_window = 64;       ///< events of an instance that may wait for one that is missing
+    double remember =
+        0; ///< seconds for which a finished prefill counts as cached where it ran, before events say so; 0: never
+    std::size_t event_window = 64; ///< events of an instance that may wait for one that is missing
 };
 
 /// Errors: `invalid_argument`, naming the field.
@@ -41,6 +43,8 @@ struct ConductorConfig {
         return Error(Errc::invalid_argument, "ConductorConfig::ttft_slo must be 0 or more seconds");
     if (!(config.tbt_slo >= 0 && std::isfinite(config.tbt_slo)))
         return Error(Errc::invalid_argument, "ConductorConfig::tbt_slo must be 0 or more seconds");
+    if (!(config.remember >= 0 && std::isfinite(config.remember)))
+        return Error(Errc::invalid_argument, "ConductorConfig::remember must be 0 or more seconds");
     return ok;
 }
 

@@ -31,6 +31,7 @@ class LeastDelay {
         auto choice = PrefillChoice();
         auto least = std::numeric_limits<double>::infinity();
         const auto fetch_seconds = request.seconds(most);
+        const auto soonest_key = request.now + patience_ * fetch_seconds;
         if (!request.blocks.empty())
             returns_ += .01 * (static_cast<double>(most) / static_cast<double>(request.blocks.size()) - returns_);
         for (InstanceId i = 0; i < instances.size(); ++i) {
@@ -45,7 +46,9 @@ class LeastDelay {
                 least = cost;
                 choice = {.instance = i, .source = source, .reused = reused, .key = key};
             };
-            if (fetch_seconds + evicted >= least) continue; // it cannot be sooner, however idle it is
+            const auto passes = request.chunk_seconds > 0 && instance.running_key > soonest_key;
+            const auto waits = passes ? 0.0 : std::max(0.0, instance.busy_until - request.now);
+            if (waits + fetch_seconds + evicted >= least) continue; // without a look into its queue
             if (held < most) consider(best, most, fetch_seconds, request.arrival(instances[best], held, most));
             consider(no_instance, held, held == most ? fetch_seconds : request.seconds(held), request.now);
         }
