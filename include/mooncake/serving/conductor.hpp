@@ -85,6 +85,7 @@ class Conductor {
                                            .blocks = request.blocks,
                                            .held = held_,
                                            .ttft_slo = config_.ttft_slo,
+                                           .priority = request.priority,
                                            .cost = &config_.cost,
                                            .chunk_seconds = chunk_seconds()};
         auto decision = ServeDecision{.prefill = prefill_policy_.choose(wanted, prefill_)};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,68 +22,64 @@ class OutputLengths {
     [[nodiscard]] double survives(std::uint64_t prompt_tokens, double produced, double more) const noexcept {
         if (more <= 0) return 1;
         const auto& mine = classes_[class_of(prompt_tokens)];
-        const auto there = tail(mine, produced), later = tail(mine, produced + more);
         // As many answers of all prompts as `lean` says are added to those of the class.
-        const auto all = std::max(1e-9, tail(all_, 0)), scale = lean / all;
-        return (later + scale * tail(all_, produced + more)) / std::max(1e-12, there + scale * tail(all_, produced));
+        const auto scale = lean / std::max(1e-9, all_[0]);
+        const auto there = tail(mine, produced) + scale * tail(all_, produced);
+        const auto later = tail(mine, produced + more) + scale * tail(all_, produced + more);
+        return later / std::max(1e-12, there);
     }
 
     /// Tokens expected in all.
     [[nodiscard]] double mean(std::uint64_t prompt_tokens) const noexcept {
-        auto sum = 0.0, weight = 0.0;
         const auto& mine = classes_[class_of(prompt_tokens)];
-        const auto scale = lean / std::max(1e-9, tail(all_, 0));
-        for (std::size_t i = 0; i < buckets; ++i) {
-            const auto count = mine[i] + scale * all_[i];
-            sum += count * (edge(i) + edge(i + 1)) / 2, weight += count;
-        }
-        return weight <= 0 ? 0 : sum / weight;
+        const auto scale = lean / std::max(1e-9, all_[0]);
+        auto area = 0.0; // under the tail
+        for (std::size_t i = 0; i < buckets; ++i)
+            area += (edges[i + 1] - edges[i]) * (mine[i] + mine[i + 1] + scale * (all_[i] + all_[i + 1])) / 2;
+        return area / (mine[0] + scale * all_[0]);
     }
 
   private:
-    static constexpr std::size_t buckets = 64, classes = 12;
-    static constexpr double lean = 20, fade = .9995;
-    using Histogram = std::array<double, buckets>;
+    static constexpr std::size_t buckets = 64, even = 40, classes = 12;
+    static constexpr double lean = 20, fade = .9995, width = 25;
+    using Tail = std::array<double, buckets + 1>; // how many had at least as many tokens as the edge; the last is 0
 
-    /// Before anything is known: half of the answers have more than some 300 tokens.
-    static constexpr Histogram begin() noexcept {
-        auto histogram = Histogram{};
-        for (std::size_t i = 0; i < 24; ++i) histogram[i] = .1;
-        return histogram;
+    /// Where buckets begin: 0, 25, … 1000, then each a quarter further.
+    static constexpr std::array<double, buckets + 1> edges = [] {
+        auto all = std::array<double, buckets + 1>{};
+        for (std::size_t i = 0; i <= buckets; ++i)
+            all[i] = i <= even ? width * static_cast<double>(i) : all[i - 1] * 1.25;
+        return all;
+    }();
+    /// Before anything is known: even up to 600 tokens.
+    static constexpr Tail begin() noexcept {
+        auto counts = Tail{};
+        for (std::size_t i = 0; i < 24; ++i) counts[i] = 2.4 - .1 * static_cast<double>(i);
+        return counts;
     }
 
     static std::size_t class_of(std::uint64_t prompt_tokens) noexcept {
         return std::min<std::size_t>(classes - 1, static_cast<std::size_t>(std::bit_width(prompt_tokens / 512)));
     }
-    /// Where a bucket begins: 0, 25, 50, … then growing.
-    static double edge(std::size_t bucket) noexcept {
-        const auto i = static_cast<double>(bucket);
-        return i <= 40 ? 25 * i : 1'000 * std::pow(1.25, i - 40);
+    static std::size_t bucket_of(double tokens) noexcept {
+        if (tokens < edges[even]) return static_cast<std::size_t>(tokens / width);
+        auto bucket = even;
+        while (bucket + 1 < buckets && edges[bucket + 1] <= tokens) ++bucket;
+        return bucket;
     }
-    static void add_to(Histogram& histogram, std::uint64_t tokens) noexcept {
-        auto bucket = std::size_t{0};
-        const auto value = static_cast<double>(tokens);
-        if (value < 1'000) bucket = static_cast<std::size_t>(value / 25);
-        else
-            for (bucket = 40; bucket + 1 < buckets && edge(bucket + 1) <= value; ++bucket) {
-            }
-        for (auto& count : histogram) count *= fade;
-        histogram[bucket] += 1;
+    static void add_to(Tail& counts, std::uint64_t tokens) noexcept {
+        for (auto& count : counts) count *= fade;
+        for (auto i = bucket_of(static_cast<double>(tokens)) + 1; i-- != 0;) counts[i] += 1;
     }
     /// How many had at least so many tokens; straight lines within a bucket.
-    static double tail(const Histogram& histogram, double tokens) noexcept {
-        auto sum = 0.0;
-        auto bucket = buckets;
-        while (bucket-- != 0) {
-            const auto from = edge(bucket), to = edge(bucket + 1);
-            if (from >= tokens) sum += histogram[bucket];
-            else return sum + histogram[bucket] * std::max(0.0, (to - tokens) / (to - from));
-        }
-        return sum;
+    static double tail(const Tail& counts, double tokens) noexcept {
+        const auto i = bucket_of(tokens);
+        const auto share = std::min(1.0, (tokens - edges[i]) / (edges[i + 1] - edges[i]));
+        return counts[i] + (counts[i + 1] - counts[i]) * share;
     }
 
-    std::array<Histogram, classes> classes_{};
-    Histogram all_ = begin();
+    std::array<Tail, classes> classes_{};
+    Tail all_ = begin();
 };
 
 } // namespace mooncake

@@ -11,9 +11,7 @@
 
 namespace mooncake {
 
-/// How much a request matters. What is rejected first is the lowest.
-enum class ServeClass : std::uint8_t { top, normal, low };
-inline constexpr std::size_t serve_classes = 3;
+///
 
 /// A request that was routed and may be rejected.
 struct AdmissionRequest {

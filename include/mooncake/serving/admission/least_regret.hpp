@@ -15,8 +15,8 @@
 namespace mooncake {
 
 struct LeastRegretConfig {
-    double calm = .2;          ///< pressure up to which nobody is turned away for what it costs; below 1
-    double harshest = .4;      ///< share of the costliest that are turned away at a pressure of 1
+    double calm = 0;           ///< pressure up to which nobody is turned away for what it costs; below 1
+    double harshest = .6;      ///< share of the costliest that are turned away at a pressure of 1
     double normal_limit = .95; ///< pressure beyond which no normal request comes in
     double low_limit = .6;     ///< the same of low ones; top ones have no limit but the promise itself
     double low_every = 15;     ///< seconds within which a low request comes in whatever the pressure is
@@ -51,7 +51,8 @@ class LeastRegret {
         const auto pressure = std::max(wait, decode_pressure);
         const auto favoured = request.priority == ServeClass::low && request.now - low_at_ >= config_.low_every;
         if (!favoured && pressure > limit(request.priority)) return rejected(Rejection::overload, request.ttft);
-        const auto share = config_.harshest * std::clamp((pressure - config_.calm) / (1 - config_.calm), 0.0, 1.0);
+        const auto above = std::clamp((pressure - config_.calm) / (1 - config_.calm), 0.0, 1.0);
+        const auto share = config_.harshest * above * above; // a little pressure is no reason
         if (!favoured && request.priority != ServeClass::top && share > 0 &&
             rank_of(cost, wait, decode_pressure) > 1 - share)
             return rejected(Rejection::overload, request.ttft);

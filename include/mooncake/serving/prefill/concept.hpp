@@ -13,6 +13,10 @@
 
 namespace mooncake {
 
+/// /// How much a request matters. What is rejected first is the lowest.
+enum class ServeClass : std::uint8_t { top, normal, low };
+inline constexpr std::size_t serve_classes = 3;
+
 /// A prefill that waits.
 struct QueuedPrefill {
     double key = 0;     ///< whoever has the least is next
@@ -45,6 +49,7 @@ struct PrefillRequest {
     std::span<const BlockKey> blocks{};    ///< of the prompt
     std::span<const std::uint32_t> held{}; ///< how many leading blocks each instance holds
     double ttft_slo = 30;                  ///< seconds
+    ServeClass priority = ServeClass::normal;
     const CostModel* cost = nullptr;
     double chunk_seconds = 0; ///< who has a lesser key takes over from what runs within that time; 0: never
 

@@ -31,7 +31,9 @@ class LeastDelay {
         auto choice = PrefillChoice();
         auto least = std::numeric_limits<double>::infinity();
         const auto fetch_seconds = request.seconds(most);
-        const auto soonest_key = request.now + patience_ * fetch_seconds;
+        // A top request is as if it had come earlier by what it was promised.
+        const auto came = request.now - (request.priority == ServeClass::top ? request.ttft_slo : 0);
+        const auto soonest_key = came + patience_ * fetch_seconds;
         if (!request.blocks.empty())
             returns_ += .01 * (static_cast<double>(most) / static_cast<double>(request.blocks.size()) - returns_);
         for (InstanceId i = 0; i < instances.size(); ++i) {
@@ -40,7 +42,7 @@ class LeastDelay {
             const auto held = request.held[i];
             const auto evicted = eviction_seconds(request, instance, held);
             const auto consider = [&](InstanceId source, std::uint32_t reused, double seconds, double ready) {
-                const auto key = request.now + patience_ * seconds;
+                const auto key = came + patience_ * seconds;
                 const auto cost = delay(request, instance, ready, key, seconds) + evicted;
                 if (!(cost < least)) return;
                 least = cost;

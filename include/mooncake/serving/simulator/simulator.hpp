@@ -6,6 +6,8 @@
 #include <mooncake/serving/simulator/config.hpp>
 #include <mooncake/serving/simulator/coupled_node.hpp>
 #include <mooncake/serving/simulator/decode_node.hpp>
+#include <mooncake/serving/simulator/delayed_events.hpp>
+#include <mooncake/serving/simulator/load_sample.hpp>
 #include <mooncake/serving/simulator/metrics.hpp>
 #include <mooncake/serving/simulator/prefill_node.hpp>
 #include <mooncake/serving/trace.hpp>
@@ -13,7 +15,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <queue>
 #include <span>
@@ -21,13 +22,6 @@
 #include <vector>
 
 namespace mooncake {
-
-/// The load of both pools at one time, as shares of what was promised.
-struct LoadSample {
-    double seconds = 0;
-    double prefill = 0; ///< mean wait for a prefill instance by the TTFT promised
-    double decode = 0;  ///< mean iteration by the TBT promised
-};
 
 /// Runs a trace against a conductor and the instances it routes to. Discrete events; the same configuration and trace give
 /// the same result. Memory: of live requests and of caches, whatever the length of the trace.
@@ -40,9 +34,8 @@ class Simulator {
                        typename Traits::Admission admission = typename Traits::Admission())
         : config_(with_capacity(config)),
           conductor_(config_.conductor, std::move(prefill), std::move(decode), std::move(admission)),
-          random_(config.seed) {
+          random_(config.seed), events_of_caches_(config.conductor.prefill_instances, config.staleness) {
         const auto& conductor = config_.conductor;
-        sequence_.resize(conductor.prefill_instances);
         for (std::size_t i = 0; i < conductor.prefill_instances; ++i)
             if (coupled()) coupled_.emplace_back(config_.coupled, conductor.cost.block_tokens);
             else prefill_.emplace_back(conductor.cache_blocks);
@@ -79,8 +72,10 @@ class Simulator {
     ServeMetrics run(std::span<const TraceRequest> trace) {
         auto order = std::vector<std::size_t>(trace.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::stable_sort(order.begin(), order.end(),
-                         [&](auto a, auto b) { return trace[a].timestamp_ms < trace[b].timestamp_ms; });
+        std::sort(order.begin(), order.end(), [&](auto a, auto b) {
+            const auto first = trace[a].timestamp_ms, second = trace[b].timestamp_ms;
+            return first != second ? first < second : a < b;
+        });
         auto at = std::size_t{0};
         return run([&] { return at == order.size() ? std::nullopt : std::optional(trace[order[at++]]); },
                    [](const ServeMetrics&) {});
@@ -354,22 +349,12 @@ class Simulator {
         free_.push_back(slot);
     }
 
-    /// What came into an instance's cache and what left it, to the conductor; at once, or later.
     void tell(InstanceId instance) {
-        for (auto* blocks : {&added_, &evicted_}) { // a block may come and go at once, never the other way round
-            if (blocks->empty()) continue;
-            auto event = IndexEvent{.instance = instance,
-                                    .sequence = ++sequence_[instance],
-                                    .kind = blocks == &added_ ? IndexEvent::Kind::stored : IndexEvent::Kind::removed,
-                                    .blocks = *blocks};
-            if (config_.staleness <= 0) conductor_.event(std::move(event));
-            else told_.emplace_back(now_ + config_.staleness, std::move(event));
-            blocks->clear();
-        }
+        events_of_caches_.tell(now_, instance, added_, evicted_,
+                               [this](IndexEvent event) { conductor_.event(std::move(event)); });
     }
     void hear() {
-        for (; !told_.empty() && told_.front().first <= now_; told_.pop_front())
-            conductor_.event(std::move(told_.front().second));
+        events_of_caches_.arrive(now_, [this](IndexEvent event) { conductor_.event(std::move(event)); });
     }
 
     ServeClass draw_class() {
@@ -383,15 +368,7 @@ class Simulator {
     void sample() {
         if (sample_every_ <= 0 || now_ < next_sample_) return;
         next_sample_ = now_ + sample_every_;
-        const auto view = conductor_.view();
-        auto sample = LoadSample{.seconds = now_ - first_};
-        for (const auto& one : view.prefill)
-            sample.prefill +=
-                (one.free_at(now_) - now_) / config_.conductor.ttft_slo / static_cast<double>(view.prefill.size());
-        for (const auto& one : view.decode)
-            sample.decode += view.cost->decode.step(one.sequences, one.tokens) / config_.conductor.tbt_slo /
-                             static_cast<double>(view.decode.size());
-        samples_.push_back(sample);
+        samples_.push_back(load_of(conductor_.view(), config_.conductor, now_));
     }
 
     SimulatorConfig config_;
@@ -405,8 +382,8 @@ class Simulator {
     std::vector<serving::detail::PrefillNode<Cache>> prefill_;
     std::vector<serving::detail::DecodeNode> decode_;
     std::vector<serving::detail::CoupledNode<Cache>> coupled_;
-    std::vector<std::uint64_t> versions_, sequence_;
-    std::deque<std::pair<double, IndexEvent>> told_;
+    std::vector<std::uint64_t> versions_;
+    serving::detail::DelayedEvents events_of_caches_;
     std::vector<BlockKey> added_, evicted_;
     std::vector<serving::detail::DecodeNode::Finished> finished_;
     std::vector<typename serving::detail::CoupledNode<Cache>::Event> coupled_events_;
