@@ -153,7 +153,7 @@ inline void traps_table(const Trace& trace) {
     row("  for comparison: dual-map by the first block", one_key(apart), one_key(trace));
     auto small = cluster(8, 8), told = cluster(8, 8);
     small.conductor.cache_blocks = told.conductor.cache_blocks = 1'000;
-    told.staleness = 60; // the index remembers what the caches have lost a minute ago
+    told.staleness = told.conductor.remember = 60; // the index remembers what the caches have lost a minute ago
     row("the index remembers more than the caches: ours", ttft(trace, small, "least-delay"),
         ttft(trace, told, "least-delay"));
     row("  for comparison: overlap-load", ttft(trace, small, "overlap-load"), ttft(trace, told, "overlap-load"));
