@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
         {"priorities", [&] { serve::priorities_table(trace); }},
         {"load", [&] { serve::load_table(trace, options->svg); }},
         {"pd", [&] { serve::pd_table(trace); }},
+        {"capacity", [&] { serve::capacity_table(trace); }},
         {"traps", [&] { serve::traps_table(trace); }},
         {"scale", [&] { serve::scale_table(trace, options->requests); }},
     };

@@ -36,7 +36,8 @@ inline constexpr const char* usage =
     "  --ttft S --tbt S   what is promised, seconds: 30 and .2\n"
     "  --seed N\n"
     "  --svg FILE         the table `load` draws itself there\n"
-    "  --table NAME       prefill schedulers rules published caches rejections priorities load pd traps scale, or "
+    "  --table NAME       prefill schedulers rules published caches rejections priorities load pd capacity traps "
+    "scale, or "
     "all\n";
 
 inline std::string joined(std::span<const std::string_view> names) {

@@ -134,6 +134,44 @@ inline void pd_table(const Trace& trace) {
     }
 }
 
+/// /// Sixteen nodes as 8P + 8D, as 10P + 6D, and coupled with chunks of several sizes.
+inline void capacity_table(const Trace& trace) {
+    title("capacity",
+          "16 instances, share of requests whose TBT is at most 100 / 200 / 300 ms (mean of the longest tenth)");
+    std::printf(
+        "   coupled: 26.2 ms an iteration, .14 ms a sequence, .113 ms a token of prefill, at most 256 requests, 1.33M\n"
+        "   tokens; neither the square of a prompt nor the context of decode is counted there, in its favour\n\n");
+    std::printf("%-28s %22s %32s\n", "", "1x", "2x");
+    const auto row = [&](const char* what, SimulatorConfig config) {
+        std::printf("%-28s", what);
+        for (const auto speed : {1., 2.}) {
+            config.speed = speed;
+            const auto m =
+                run(trace, config, config.conductor.mode == ServingMode::coupled ? "least-loaded" : "kvcache-centric");
+            std::printf("  %6.2f %6.2f %6.2f  TTFT %6.2f s", 100 * m.tbt.share_within(.1), 100 * m.tbt.share_within(.2),
+                        100 * m.tbt.share_within(.3), m.ttft.mean());
+        }
+        std::printf("\n");
+    };
+    row("8P + 8D", cluster(8, 8));
+    row("10P + 6D", cluster(10, 6));
+    auto overlapped = cluster(10, 6);
+    overlapped.conductor.cost.decode.load_bandwidth = 0;
+    row("10P + 6D, loads overlapped", overlapped);
+    for (const std::uint64_t chunk : {512, 2'048, 1'000'000}) {
+        auto coupled = cluster(16, 0);
+        coupled.conductor.mode = ServingMode::coupled;
+        coupled.coupled = {.iteration = 26.2e-3,
+                           .sequence = .14e-3,
+                           .token = coupled.conductor.cost.prefill.linear / 1024,
+                           .chunk = chunk,
+                           .batch = 256,
+                           .blocks = 1'330'000 / 512};
+        row(chunk == 1'000'000 ? "coupled, whole prompts" : ("coupled, chunks of " + std::to_string(chunk)).c_str(),
+            coupled);
+    }
+}
+
 /// Four traps that routers fell into: each is run with and without it.
 inline void traps_table(const Trace& trace) {
     title("traps", "mean TTFT with a trap by the same without, 8 prefill instances");

@@ -212,15 +212,18 @@ class Conductor {
 
     /// What an instance says of its cache. `behind`: ask it for all that it holds and give that to `recover`.
     IndexFeed::Outcome event(IndexEvent event) {
-        if (event.instance < prefill_.size()) {
-            auto& blocks = prefill_[event.instance].cached_blocks;
-            const auto count = event.blocks.size();
-            if (event.kind == IndexEvent::Kind::stored) blocks += count;
-            else blocks = event.kind == IndexEvent::Kind::cleared ? 0 : blocks - std::min<std::uint64_t>(blocks, count);
-            if (event.kind == IndexEvent::Kind::removed) finished_index_.removed(event.instance, event.blocks);
-            if (event.kind == IndexEvent::Kind::cleared) finished_index_.forget(event.instance);
-        }
-        return feed_.apply(std::move(event));
+        const auto instance = event.instance;
+        const auto kind = event.kind;
+        const auto count = static_cast<std::uint64_t>(event.blocks.size());
+        if (kind == IndexEvent::Kind::removed) finished_index_.removed(instance, event.blocks);
+        if (kind == IndexEvent::Kind::cleared) finished_index_.forget(instance);
+        const auto outcome = feed_.apply(std::move(event));
+        if (outcome != IndexFeed::Outcome::applied && outcome != IndexFeed::Outcome::waiting) return outcome;
+        if (instance >= prefill_.size()) return outcome;
+        auto& blocks = prefill_[instance].cached_blocks;
+        if (kind == IndexEvent::Kind::stored) blocks += count;
+        else blocks = kind == IndexEvent::Kind::cleared ? 0 : blocks - std::min(blocks, count);
+        return outcome;
     }
     IndexFeed::Outcome recover(InstanceId instance, std::uint64_t sequence, std::span<const BlockKey> blocks) {
         if (instance < prefill_.size()) prefill_[instance].cached_blocks = blocks.size();

@@ -13,6 +13,9 @@ TEST_CASE("histogram: the mean is exact, quantiles are within a per cent") {
     CHECK(times.quantile(.5) == doctest::Approx(5).epsilon(.01));
     CHECK(times.quantile(.99) == doctest::Approx(9.9).epsilon(.01));
     CHECK(times.quantile(1) == 10);
+    CHECK(times.share_within(2.5) == doctest::Approx(.25).epsilon(.03));
+    CHECK(times.share_within(1e6) == 1);
+    CHECK(TimeHistogram().share_within(1) == 1);
     times.add(1e9, 9'000);
     CHECK(times.quantile(.5) > 1e6);
     CHECK(times.count() == 10'000);

@@ -31,6 +31,14 @@ class TimeHistogram {
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
     [[nodiscard]] double mean() const noexcept { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
     [[nodiscard]] double most() const noexcept { return most_; }
+    /// /// The share that is at most so long, to one per cent of the time; 1 for none.
+    [[nodiscard]] double share_within(double seconds) const noexcept {
+        auto within = std::uint64_t{0};
+        for (std::size_t i = 0;
+             i < counts_.size() && shortest * std::exp(step * (static_cast<double>(i) + .5)) <= seconds; ++i)
+            within += counts_[i];
+        return count_ == 0 ? 1 : static_cast<double>(within) / static_cast<double>(count_);
+    }
     /// The value below which a share `p` lies; 0 for none.
     [[nodiscard]] double quantile(double p) const noexcept {
         if (count_ == 0) return 0;
