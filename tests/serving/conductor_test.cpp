@@ -1,4 +1,5 @@
 // labels: unit
+#include <mooncake/core/random.hpp>
 #include <mooncake/serving/admission/any.hpp>
 #include <mooncake/serving/conductor.hpp>
 #include <mooncake/serving/prefill/any.hpp>
@@ -153,4 +154,66 @@ TEST_CASE("conductor: a configuration that makes no sense is refused by the name
     says({.cost = {.block_tokens = 0}}, "block_tokens");
     says({.ttft_slo = -1}, "ttft_slo");
     says({.tbt_slo = -1}, "tbt_slo");
+}
+
+TEST_CASE("conductor: whatever happens to requests in whatever order, nothing of them is left") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        auto random = SplitMix64(seed);
+        auto config = ConductorConfig{.prefill_instances = 4, .decode_instances = 3, .remember = random() % 2 * 5.0};
+        if (random() % 3 == 0) config.mode = ServingMode::coupled;
+        auto conductor = Conductor<>(config);
+        auto sequence = std::vector<std::uint64_t>(4);
+        auto now = 0.0;
+        for (int step = 0; step < 3'000; ++step) {
+            now += .1 * random.uniform();
+            const auto id = random() % 40; // often of a request that is in another stage, or of nobody
+            const auto instance = static_cast<InstanceId>(random() % 4);
+            switch (random() % 9) {
+            case 0:
+            case 1: {
+                auto blocks = std::vector<BlockKey>();
+                for (auto key = random() % 50, left = random() % 30; left != 0; --left) blocks.push_back(key++);
+                auto asked = request(id, now, blocks);
+                asked.priority = static_cast<ServeClass>(random() % 3);
+                const auto decision = conductor.route(asked);
+                REQUIRE((decision.verdict.admitted() || decision.verdict.retry_after > 0));
+                break;
+            }
+            case 2: conductor.prefill_started(id, now, random.uniform()); break;
+            case 3: conductor.prefill_paused(id, now, random.uniform()); break;
+            case 4: static_cast<void>(conductor.prefill_finished(id, now)); break;
+            case 5: conductor.finished(id, now, random() % 500); break;
+            case 6: conductor.gone(id, now); break;
+            case 7:
+                if (random() % 20 == 0) {
+                    const auto state = random() % 3 == 0 ? ServingState::down : ServingState::up;
+                    conductor.set_prefill(instance, state);
+                    conductor.set_decode(instance, state);
+                    sequence[instance] = 0;
+                }
+                break;
+            default:
+                conductor.event({.instance = instance,
+                                 .sequence = ++sequence[instance],
+                                 .kind = static_cast<IndexEvent::Kind>(random() % 3),
+                                 .blocks = {random() % 50, random() % 50}});
+            }
+        }
+        for (std::uint64_t id = 0; id < 40; ++id) conductor.gone(id, now);
+        CHECK(conductor.live() == 0);
+        for (const auto& one : conductor.view().prefill) {
+            CHECK(one.requests == 0);
+            CHECK(one.active_blocks == 0);
+            CHECK(one.new_tokens == 0);
+            CHECK(one.queue.empty());
+            CHECK(one.queued_seconds == 0);
+            CHECK(one.busy_until <= now);
+        }
+        for (const auto& one : conductor.view().decode) {
+            CHECK(one.sequences + one.coming == 0);
+            CHECK(one.tokens + one.coming_tokens == 0);
+            CHECK(one.work.empty());
+        }
+    }
 }

@@ -147,6 +147,7 @@ class Conductor {
         const auto found = live_.find(id);
         if (found == live_.end()) return true;
         auto& request = found->second;
+        if (request.stage != Stage::waits && request.stage != Stage::runs) return true; // it was said before
         leave_prefill(request, id, now);
         if (config_.remember > 0) {
             finished_index_.stored(request.prefill, request.keys);
