@@ -107,3 +107,12 @@ TEST_CASE("published: schedulers keep their order, and ours is sooner with five 
     for (const std::size_t instances : {5, 12})
         CHECK(ttft(instances, LeastDelay::name) < ttft(instances, KvCacheCentric::name));
 }
+
+TEST_CASE("published: on the agentic trace prefixes are not copied until no cache holds anything for long") {
+    const auto trace = load("agentic");
+    if (trace.empty()) return;
+    const auto published = run(trace, {}, KvCacheCentric::name), ours = run(trace, {}, LeastDelay::name);
+    CHECK(published.reused_ratio() < .65);
+    CHECK(ours.reused_ratio() > .84);
+    CHECK(ours.ttft.mean() < .5 * run(trace, {}, DualMap::name).ttft.mean()); // the best rule of others here
+}
