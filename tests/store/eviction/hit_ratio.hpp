@@ -24,13 +24,13 @@ double prefix_hit_ratio(const std::vector<std::vector<std::uint32_t>>& requests,
         total += request.size();
         for (const auto id : request) {
             if (const auto known = slots.find(id); known != slots.end()) {
-                policy.touch(known->second);
+                policy.touch(known->second, {});
                 continue;
             }
             auto slot = static_cast<Slot>(policy.size());
             if (slot == capacity) {
                 slot = policy.victim([](Slot) { return true; }).value();
-                policy.remove(slot);
+                policy.remove(slot, Departure::evicted);
                 slots.erase(blocks[slot]);
             }
             policy.insert(slot, {.key_hash = id, .bytes = 4096});
