@@ -2,9 +2,6 @@
 #include <mooncake/store/eviction/lru.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
 
-#include "../../support/reference_trace.hpp"
-#include "hit_ratio.hpp"
-
 #include <doctest/doctest.h>
 
 using namespace mooncake;
@@ -104,12 +101,4 @@ TEST_CASE("lru: the least recently used goes first, and a touch makes it the las
     lru.remove(1, Departure::evicted);
     lru.remove(2, Departure::evicted);
     CHECK(lru.victim(anything) == Slot{3});
-}
-
-TEST_CASE("lru: hit ratios on the real trace are the reference's") {
-    const auto requests = testing::reference_blocks();
-    if (requests.empty()) return;
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 1'000) == doctest::Approx(.0445).epsilon(.001));
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 10'000) == doctest::Approx(.2112).epsilon(.0003));
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 50'000) == doctest::Approx(.3546).epsilon(.0003));
 }

@@ -2,9 +2,6 @@
 #include <mooncake/store/eviction/sieve.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
 
-#include "../../support/reference_trace.hpp"
-#include "hit_ratio.hpp"
-
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -79,12 +76,4 @@ TEST_CASE("sieve: what was passed over is out of the hand's way until it is reco
     }
     CHECK_FALSE(victim(0).has_value());
     CHECK(sieve.size() == 0);
-}
-
-TEST_CASE("sieve: hit ratios on the real trace are the reference's") {
-    const auto requests = testing::reference_blocks();
-    if (requests.empty()) return;
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 1'000) == doctest::Approx(.0481).epsilon(.001));
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 10'000) == doctest::Approx(.1318).epsilon(.0003));
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 50'000) == doctest::Approx(.3438).epsilon(.0003));
 }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,9 @@ class EvictionDomain {
     std::mutex mutex;
 
     explicit EvictionDomain(Policy policy) : policy_(std::move(policy)) {}
+
+    /// Of the policy. Thread: any.
+    [[nodiscard]] std::string_view name() const noexcept { return policy_.name; }
 
     /// There is so much space, in all.
     void capacity(std::uint64_t bytes) {

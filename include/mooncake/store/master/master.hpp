@@ -290,7 +290,7 @@ class Master final : public store::detail::Handlers {
 
     [[nodiscard]] store::DescribeReply describe() const override {
         return {.wire_version = wire_version,
-                .eviction = std::string(Traits::Eviction::name),
+                .eviction = std::string(space_.domain.name()),
                 .max_keys = config_.limits.max_keys,
                 .max_write_deadline_ms = config_.limits.max_write_deadline_ms};
     }

@@ -204,7 +204,7 @@ class Space {
     }
 
     [[nodiscard]] StatsReply stats() const {
-        return {.eviction = std::string(Traits::Eviction::name),
+        return {.eviction = std::string(domain.name()),
                 .segments = segments.size(),
                 .objects = domain.size(),
                 .leases = leases.size(),
