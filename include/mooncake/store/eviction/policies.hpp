@@ -5,6 +5,7 @@
 #include <mooncake/store/eviction/fifo.hpp>
 #include <mooncake/store/eviction/lfu.hpp>
 #include <mooncake/store/eviction/lru.hpp>
+#include <mooncake/store/eviction/prefix.hpp>
 #include <mooncake/store/eviction/s3_fifo.hpp>
 #include <mooncake/store/eviction/sieve.hpp>
 #include <mooncake/store/eviction/w_tiny_lfu.hpp>
@@ -19,6 +20,7 @@ using EvictionPolicies = EvictionChoice< //
     SieveEviction,                       //
     S3FifoEviction,                      //
     ArcEviction,                         //
-    WTinyLfuEviction>;
+    WTinyLfuEviction,                    //
+    PrefixEviction>;
 
 } // namespace mooncake
