@@ -35,7 +35,7 @@ class GhostQueues {
         }
         queues_.insert(queue, ghost, bytes);
         queues_.note(ghost) = hash;
-        index_.insert(ghost, hash_of());
+        index_.insert(ghost, hash);
     }
 
     /// Forgets `hash`; gives the queue in which it was, or `nowhere`.
@@ -57,7 +57,7 @@ class GhostQueues {
         return [this](std::uint32_t ghost) { return queues_.note(ghost); };
     }
     void drop(Slot ghost) {
-        index_.erase(ghost, hash_of());
+        index_.erase(ghost, queues_.note(ghost));
         queues_.remove(ghost);
         vacant_.push_back(ghost);
     }

@@ -22,7 +22,7 @@ namespace mooncake {
 /// chance that such blocks return, by what they look like and how long they were away, for the time that they are held until
 /// then; learnt from all uses of blocks, also of those that went. A block whose parent is gone goes before all others.
 /// README.md tells the whole of it. Without parents every block is a leaf, and the rest is the same.
-/// Memory: about 100 bytes a block, ghosts included, and half a megabyte. Complexity: amortised O(1).
+/// Memory: 120 bytes a block, ghosts included, and half a megabyte. Complexity: amortised O(1).
 class PrefixEviction {
   public:
     static constexpr std::string_view name = "prefix";
@@ -43,7 +43,7 @@ class PrefixEviction {
         const auto ghost = ghosts_.take(entry.key_hash, rates_.now());
         block.uses = ghost ? saturated(ghost->uses) : 1;
         if (const auto parent = parent_of(block); parent != none) join(slot, parent);
-        index_.insert(slot, KeyOf{blocks_});
+        index_.insert(slot, entry.key_hash);
         use(slot, ghost ? ghost->last : 0);
     }
     void touch(Slot slot, TimePoint) {
@@ -61,7 +61,7 @@ class PrefixEviction {
     }
     void remove(Slot slot, Departure why) {
         auto& block = blocks_[slot];
-        index_.erase(slot, KeyOf{blocks_});
+        index_.erase(slot, block.key);
         leaves_.remove(slot);
         if (why == Departure::evicted) ghosts_.put(block.key, {.last = block.last, .uses = block.uses}, rates_.now());
         if (!block.aside) leave_parent(slot);

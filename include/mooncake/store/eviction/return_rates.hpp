@@ -45,9 +45,11 @@ class ReturnRates {
 
     /// The number of the use that is under way.
     [[nodiscard]] std::uint64_t now() const noexcept { return now_; }
-    /// Another use begins. Who was not used again in time has come into the next band.
+    /// Another use begins. Who was not used again in time has come into the next band: found out for many uses at once, in
+    /// a small part of the shortest band.
     void tick() {
-        ++now_;
+        if (++now_ < advance_at_) return;
+        advance_at_ = now_ + std::clamp<std::uint64_t>(room_ / 1'024, 1, 64);
         for (std::size_t band = 1; band < bands && edges_[band - 1] < history_.size(); ++band)
             for (auto& at = reached_[band]; at + edges_[band - 1] < now_; ++at) {
                 const auto who = history_[place(at)];
@@ -87,58 +89,59 @@ class ReturnRates {
     /// What it is worth to hold a block of a class and a band: uses to be expected for each block and use that it is held, if
     /// it is held for as long as is best. `worth[who * bands + band]`. Complexity: O(classes · bands²).
     void appraise(std::span<float> worth) const {
-        auto usual = std::array<float, bands>();
-        for (std::size_t band = 0; band < bands; ++band) {
-            auto returned = .2F, held = 2.F;
-            for (std::size_t row = 0; row < usual_rows; ++row) // the most used ones are seldom leaves
-                returned += returned_[0][row][band], held += held_[0][row][band];
-            usual[band] = std::min(1.F, returned / held);
-        }
-        auto rates = Table<bands>();
-        const auto rate = [&](std::size_t table, std::size_t row, std::size_t band) {
-            constexpr auto doubt = 20.F; // so many blocks that do as usual
-            return std::min(1.F,
-                            (returned_[table][row][band] + doubt * usual[band]) / (held_[table][row][band] + doubt));
-        };
-        for (std::size_t table = 0; table < 2; ++table)
-            for (std::size_t row = 0; row < rows; ++row)
-                for (std::size_t band = 0; band < bands; ++band) rates[table][row][band] = rate(table, row, band);
-        for (Class who = 0; who < classes; ++who) {
-            auto rate_of = std::array<float, bands>();
+        auto usual = Row{}, usually_held = Row{};
+        auto returned = Views{}, held = Views{};
+        for (Class who = 0; who < classes; ++who)
+            for (std::size_t band = 0; band < bands; ++band) {
+                const auto back = returned_[who][band], there = held_[who][band];
+                for (const auto row : {used(who), fresh(who)}) returned[row][band] += back, held[row][band] += there;
+                if (used(who) >= seldom_leaves) continue;
+                usual[band] += back;
+                usually_held[band] += there;
+            }
+        for (std::size_t band = 0; band < bands; ++band)
+            usual[band] = std::min(1.F, (usual[band] + .2F) / (usually_held[band] + 2));
+        constexpr auto doubt = 20.F; // so many blocks that do as usual are added to each row
+        for (std::size_t row = 0; row < rows; ++row)
             for (std::size_t band = 0; band < bands; ++band)
-                rate_of[band] = (rates[0][row_of(0, who)][band] + rates[1][row_of(1, who)][band]) / 2;
-            for (std::size_t band = 0; band < bands; ++band) worth[who * bands + band] = worth_from(rate_of, band);
+                returned[row][band] =
+                    std::min(1.F, (returned[row][band] + doubt * usual[band]) / (held[row][band] + doubt));
+        for (Class who = 0; who < classes; ++who) {
+            auto rates = Row{};
+            for (std::size_t band = 0; band < bands; ++band)
+                rates[band] = (returned[used(who)][band] + returned[fresh(who)][band]) / 2;
+            for (std::size_t band = 0; band < bands; ++band) worth[who * bands + band] = worth_from(rates, band);
         }
     }
 
   private:
     static constexpr Class nobody = std::numeric_limits<Class>::max();
     static constexpr std::size_t least_history = std::size_t{1} << 17;
-    static constexpr std::size_t usual_rows = 4 * end_levels; // those used at most eight times
-    static constexpr std::size_t rows = std::max(uses_levels, fresh_levels) * end_levels;
-
     /// Two views of the same: by how often blocks were used, and by how much was new in their request; both by the end.
-    template <std::size_t Columns>
-    using Table = std::array<std::array<std::array<float, Columns>, rows>, 2>;
+    static constexpr std::size_t first_view = uses_levels * end_levels, rows = first_view + fresh_levels * end_levels;
+    static constexpr std::size_t seldom_leaves = 4 * end_levels; // rows of what was used more than eight times
+    [[nodiscard]] static std::size_t used(Class who) noexcept {
+        return who % uses_levels * end_levels + who / (uses_levels * fresh_levels);
+    }
+    [[nodiscard]] static std::size_t fresh(Class who) noexcept {
+        return first_view + who / uses_levels % fresh_levels * end_levels + who / (uses_levels * fresh_levels);
+    }
+    using Row = std::array<float, bands>;
+    using Views = std::array<Row, rows>;
+    using Counts = std::array<Row, classes>;
 
-    [[nodiscard]] static std::size_t row_of(std::size_t table, Class who) noexcept {
-        const auto level = table == 0 ? who % uses_levels : who / uses_levels % fresh_levels;
-        return level * end_levels + who / (uses_levels * fresh_levels);
-    }
-    static void count(Table<bands>& table, Class who, std::size_t band) noexcept {
-        for (std::size_t view = 0; view < 2; ++view) table[view][row_of(view, who)][band] += 1;
-    }
+    static void count(Counts& counts, Class who, std::size_t band) noexcept { counts[who][band] += 1; }
     [[nodiscard]] std::size_t place(std::uint64_t when) const noexcept { return when & (history_.size() - 1); }
 
     /// The greatest ratio, over all times to give up, of the chance to return until then to the time held until then.
-    [[nodiscard]] float worth_from(const std::array<float, bands>& rate_of, std::size_t first) const noexcept {
+    [[nodiscard]] float worth_from(const Row& rates, std::size_t first) const noexcept {
         auto best = 0.F, left = 1.F, gain = 0.F, cost = 0.F;
         for (auto band = first; band < bands; ++band) {
             const auto begin = band == 0 ? 0 : edges_[band - 1];
             const auto width = static_cast<float>(edges_[band] - begin) * (band == first ? .5F : 1.F);
-            gain += left * rate_of[band];
-            cost += left * width * (1 - rate_of[band] / 2);
-            left *= 1 - rate_of[band];
+            gain += left * rates[band];
+            cost += left * width * (1 - rates[band] / 2);
+            left *= 1 - rates[band];
             best = std::max(best, gain / cost);
         }
         return best;
@@ -149,16 +152,15 @@ class ReturnRates {
     void fade() {
         fade_at_ = now_ + std::min<std::uint64_t>(16 * room_ + 1, std::uint64_t{1} << 22);
         for (auto* table : {&returned_, &held_})
-            for (auto& view : *table)
-                for (auto& row : view)
-                    for (auto& cell : row) cell *= .9F;
+            for (auto& row : *table)
+                for (auto& cell : row) cell *= .9F;
     }
 
-    std::uint64_t room_ = 1, now_ = 0, fade_at_ = 0;
+    std::uint64_t room_ = 1, now_ = 0, advance_at_ = 0, fade_at_ = 0;
     std::array<std::uint64_t, bands> edges_{};   // where a band ends
     std::array<std::uint64_t, bands> reached_{}; // of each band, the first use that is not in it yet
     std::vector<Class> history_ = std::vector<Class>(least_history, nobody); // of uses not followed by another
-    Table<bands> returned_{}, held_{};
+    Counts returned_{}, held_{};
 };
 
 } // namespace mooncake::store::detail

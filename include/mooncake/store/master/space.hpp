@@ -77,11 +77,11 @@ class Space {
         if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
         const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
+        domain.capacity(segments.capacity());
         auto evenly = true, reclaimed = false;
         for (auto evictions = 0; !segments.allocate(bytes, count, extents, evenly);) {
             if (!std::exchange(reclaimed, true)) {
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
-                domain.capacity(segments.capacity());
                 domain.expect(entry);
                 continue;
             }
