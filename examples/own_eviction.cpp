@@ -15,8 +15,8 @@ class FirstInFirstOut {
     void insert(mooncake::Slot slot, const mooncake::EvictionEntry&) {
         places_[slot] = order_.insert(order_.end(), slot);
     }
-    void touch(mooncake::Slot) {}
-    void remove(mooncake::Slot slot) {
+    void touch(mooncake::Slot, mooncake::TimePoint) {}
+    void remove(mooncake::Slot slot, mooncake::Departure) {
         order_.erase(places_.at(slot));
         places_.erase(slot);
     }

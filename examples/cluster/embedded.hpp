@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/mooncake.hpp>
+#include <mooncake/store/eviction/any.hpp>
 
 #include "blocks.hpp"
 #include "report.hpp"
@@ -27,20 +28,20 @@ inline double cpu_seconds() {
 struct EmbeddedConfig {
     std::uint64_t capacity_blocks = 10'000;
     std::uint64_t block_bytes = 4096;
+    bool one_by_one = false; ///< puts the blocks of a request one after the other, and not at once
 };
 
 /// A replay against a store in this process, one request after the other, as the reference counts: the leading blocks that
 /// are there are hits, then every block is touched, head to tail, and what is absent is stored.
-template <mooncake::EvictionPolicy Policy>
 class EmbeddedReplay {
     struct Traits : mooncake::DefaultMasterTraits {
-        using Eviction = Policy;
+        using Eviction = mooncake::AnyEviction;
     };
     using Store = mooncake::EmbeddedStore<Traits>;
 
   public:
-    EmbeddedReplay(mooncake::Runtime& runtime, const EmbeddedConfig& config)
-        : config_(config), store_(runtime, store_config(config)) {}
+    EmbeddedReplay(mooncake::Runtime& runtime, const EmbeddedConfig& config, mooncake::AnyEviction eviction)
+        : config_(config), store_(runtime, store_config(config, std::move(eviction))) {}
 
     mooncake::Task<void> run(std::span<const mooncake::TraceRequest> trace, Totals& totals) {
         const auto start = mooncake::SteadyClock{}.now();
@@ -55,8 +56,9 @@ class EmbeddedReplay {
     }
 
   private:
-    static typename Store::Config store_config(const EmbeddedConfig& config) {
-        auto store = typename Store::Config();
+    static Store::Config store_config(const EmbeddedConfig& config, mooncake::AnyEviction eviction) {
+        auto store = Store::Config();
+        store.master.parts.eviction = std::move(eviction);
         store.master.capacity = config.capacity_blocks * config.block_bytes;
         return store;
     }
@@ -83,8 +85,11 @@ class EmbeddedReplay {
             BlockPattern(ids[i]).fill(gets_[i].into);
             puts_.push_back({keys_[i], gets_[i].into});
         }
-        if (!puts_.empty()) {
-            const auto put = co_await store_.put_batch(puts_);
+        const auto at_once = config_.one_by_one ? std::size_t{1} : puts_.size();
+        for (auto i = hits; i < ids.size(); i += at_once) {
+            auto putting = mooncake::PutOptions{.chain = mooncake::Chain::yes};
+            if (i != 0) putting.parent = keys_[i - 1];
+            const auto put = co_await store_.put_batch(std::span(puts_).subspan(i - hits, at_once), putting);
             if (!put) co_return put.error();
             for (const auto outcome : put->outcomes) {
                 if (outcome == mooncake::Errc::ok) ++totals.stored_blocks;

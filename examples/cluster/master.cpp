@@ -1,5 +1,4 @@
-#include <mooncake/store/eviction/lru.hpp>
-#include <mooncake/store/eviction/sieve.hpp>
+#include <mooncake/store/eviction/policies.hpp>
 #include <mooncake/store/master/server.hpp>
 
 #include "daemon.hpp"
@@ -9,6 +8,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -21,12 +21,10 @@ struct Options {
     cluster::Security security;
 };
 
-template <class Policy>
 struct Traits : mooncake::DefaultMasterTraits {
-    using Eviction = Policy;
+    using Eviction = mooncake::AnyEviction;
 };
 
-template <class Policy>
 mooncake::Result<void> serve(const Options& options) {
     const auto bind = mooncake::parse_endpoint(options.listen);
     if (!bind) return bind.error();
@@ -40,9 +38,12 @@ mooncake::Result<void> serve(const Options& options) {
     if (!stream) return stream.error();
     cluster::block_stop_signals();
     auto runtime = mooncake::Runtime({.threads = options.threads});
-    using Server = mooncake::MasterServer<Traits<Policy>, cluster::AnyTcp>;
-    auto config = typename Server::Config{.listen = {.bind = *bind, .advertise = advertise}};
+    auto eviction = mooncake::EvictionPolicies::named(options.eviction);
+    if (!eviction) return eviction.error();
+    using Server = mooncake::MasterServer<Traits, cluster::AnyTcp>;
+    auto config = Server::Config{.listen = {.bind = *bind, .advertise = advertise}};
     config.master.segment_ttl = std::chrono::milliseconds{options.segment_ttl_ms};
+    config.parts.eviction = *std::move(eviction);
     config.parts.lease.ttl = std::chrono::milliseconds{options.lease_ms};
     config.log = cluster::stderr_log("mooncake_master");
     config.stream = std::move(*stream);
@@ -61,7 +62,8 @@ int main(int argc, char** argv) {
     auto flags = cluster::Flags("mooncake_master", "knows where every object of a cluster is, and evicts");
     flags.text("listen", options.listen, "address to listen on; port 0 is any free one");
     flags.text("advertise", options.advertise, "address to tell others, if it is another one");
-    flags.one_of("eviction", options.eviction, {"lru", "sieve"}, "which objects go when space is wanted");
+    flags.one_of("eviction", options.eviction, mooncake::EvictionPolicies::names(),
+                 "which objects go when space is wanted");
     flags.number("lease-ms", options.lease_ms, "how long a reader may count on an object", 10U, 3'600'000U);
     flags.number("segment-ttl-ms", options.segment_ttl_ms, "a node that is silent for longer is dropped", 100U,
                  3'600'000U);
@@ -71,8 +73,7 @@ int main(int argc, char** argv) {
     if (const auto parsed = flags.parse(argc, argv); !parsed) return cluster::fail("mooncake_master", parsed.error());
     cluster::follow(options.parent);
     try {
-        const auto served = options.eviction == "sieve" ? serve<mooncake::SieveEviction>(options)
-                                                        : serve<mooncake::LruEviction>(options);
+        const auto served = serve(options);
         if (!served) return cluster::fail("mooncake_master", served.error());
     } catch (const boost::system::system_error& error) {
         std::cerr << "mooncake_master: " << error.what() << '\n';

@@ -13,13 +13,15 @@
 
 namespace {
 
-template <class Policy>
 int replay_embedded(const cluster::Options& options, std::span<const mooncake::TraceRequest> trace) {
+    auto eviction = mooncake::EvictionPolicies::named(options.cluster.eviction);
+    if (!eviction) return cluster::fail("mooncake_replay", eviction.error());
     const auto config = cluster::EmbeddedConfig{.capacity_blocks = options.cluster.capacity_blocks,
-                                                .block_bytes = options.cluster.block_bytes};
+                                                .block_bytes = options.cluster.block_bytes,
+                                                .one_by_one = options.in_order};
     auto totals = cluster::Totals();
     auto runtime = mooncake::Runtime({.threads = 1});
-    auto replay = cluster::EmbeddedReplay<Policy>(runtime, config);
+    auto replay = cluster::EmbeddedReplay(runtime, config, *std::move(eviction));
     const auto before = cluster::cpu_seconds();
     const auto done = runtime.run(replay.run(trace, totals));
     const auto store_cpu = cluster::cpu_seconds() - before;
@@ -44,8 +46,7 @@ int replay_embedded(const cluster::Options& options, std::span<const mooncake::T
 int replay(cluster::Options options) {
     const auto trace = cluster::prepare(options);
     if (!trace) return cluster::fail("mooncake_replay", trace.error());
-    return options.cluster.eviction == "sieve" ? replay_embedded<mooncake::SieveEviction>(options, *trace)
-                                               : replay_embedded<mooncake::LruEviction>(options, *trace);
+    return replay_embedded(options, *trace);
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <mooncake/serving/trace_json.hpp>
 #include <mooncake/serving/workload.hpp>
 #include <mooncake/serving/workload_statistics.hpp>
+#include <mooncake/store/eviction/policies.hpp>
 
 #include "flags.hpp"
 #include "report.hpp"
@@ -58,7 +59,8 @@ inline mooncake::Result<Options> parse(int argc, char** argv) {
                  "blocks that fit in the store; 0: as memory allows, at most 30000", std::uint64_t{0},
                  std::uint64_t{1} << 32);
     flags.number("block-bytes", config.block_bytes, "size of a block", std::uint64_t{64}, 256 * mooncake::MiB);
-    flags.one_of("eviction", config.eviction, {"lru", "sieve"}, "which blocks go when space is wanted");
+    flags.one_of("eviction", config.eviction, mooncake::EvictionPolicies::names(),
+                 "which blocks go when space is wanted");
     flags.number("nodes", config.nodes, "processes that lend memory", 1U, 64U);
     flags.number("tcp-nodes", config.tcp_nodes, "how many of them are reached over tcp only (--no-shm)", 0U, 64U);
     flags.number("prefill", config.prefill_workers, "prefill workers", 1U, 64U);

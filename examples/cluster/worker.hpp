@@ -148,8 +148,10 @@ class Worker {
             auto items = std::vector<mooncake::PutItem>();
             for (const auto i : missing) items.push_back({blocks.keys[i], blocks.at(i)});
             const auto start = mooncake::SteadyClock{}.now();
-            const auto writing =
-                mooncake::PutOptions{.replicas = config_.replicas, .lease = mooncake::LeaseWish::grant};
+            auto writing = mooncake::PutOptions{.replicas = config_.replicas, .lease = mooncake::LeaseWish::grant};
+            const auto in_a_row = missing.back() - missing.front() + 1 == missing.size();
+            if (in_a_row) writing.chain = mooncake::Chain::yes;
+            if (in_a_row && missing.front() != 0) writing.parent = blocks.keys[missing.front() - 1];
             const auto put = co_await store_.put_batch(items, writing);
             if (!put) co_return put.error();
             measure(put_us_, start);

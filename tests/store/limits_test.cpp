@@ -33,6 +33,11 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
     wrong.pin = static_cast<store::Pin>(2);
     CHECK(validate(wrong, limits).error() == Errc::invalid_argument);
     wrong = put;
+    wrong.parents = {1, 2};
+    CHECK(validate(wrong, limits).has_value());
+    wrong.parents = {1};
+    CHECK(validate(wrong, limits).error().context().find("parents") != std::string::npos);
+    wrong = put;
     wrong.demand = static_cast<ReplicaDemand>(2);
     CHECK(validate(wrong, limits).error() == Errc::invalid_argument);
 

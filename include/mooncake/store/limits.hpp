@@ -59,6 +59,8 @@ namespace detail {
     if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys) return keys;
     if (message.sizes.size() != message.keys.size())
         return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
+    if (!message.parents.empty() && message.parents.size() != message.keys.size())
+        return detail::differing("PutStart", message.keys.size(), "parents", message.parents.size());
     for (std::size_t i = 0; i < message.sizes.size(); ++i)
         if (message.sizes[i] > limits.max_object_bytes)
             return Error(Errc::too_large, "PutStart: object " + std::to_string(i) + " has " +

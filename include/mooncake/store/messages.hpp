@@ -151,6 +151,8 @@ struct PutStart {
     ReplicaDemand demand = ReplicaDemand::as_many_as_segments;
     Pin pin = Pin::none;
     std::uint64_t write_deadline_ms = 10'000; ///< the writer touches nothing later than this
+    std::vector<std::uint64_t>
+        parents{}; ///< of each key, the XXH3-64 of the key it is useless without, or 0; none at all: not told
 };
 struct PutSpace {
     Errc outcome = Errc::ok;   ///< `ok`, `exists`, `being_written`, `no_space`, `too_large` (no segment is so large)

@@ -13,8 +13,8 @@ class LastInFirstOut {
     static constexpr std::string_view name = "lifo";
 
     void insert(mooncake::Slot slot, const mooncake::EvictionEntry&) { order_.push_back(slot); }
-    void touch(mooncake::Slot) {}
-    void remove(mooncake::Slot slot) { std::erase(order_, slot); }
+    void touch(mooncake::Slot, mooncake::TimePoint) {}
+    void remove(mooncake::Slot slot, mooncake::Departure) { std::erase(order_, slot); }
     template <class Evictable>
     std::optional<mooncake::Slot> victim(Evictable&& evictable) const {
         for (auto slot = order_.rbegin(); slot != order_.rend(); ++slot)

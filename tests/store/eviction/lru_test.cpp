@@ -2,9 +2,6 @@
 #include <mooncake/store/eviction/lru.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
 
-#include "../../support/reference_trace.hpp"
-#include "hit_ratio.hpp"
-
 #include <doctest/doctest.h>
 
 using namespace mooncake;
@@ -14,8 +11,8 @@ namespace {
 struct Whole {
     static constexpr std::string_view name = "whole";
     void insert(Slot, const EvictionEntry&) {}
-    void touch(Slot) {}
-    void remove(Slot) {}
+    void touch(Slot, TimePoint) {}
+    void remove(Slot, Departure) {}
     std::optional<Slot> victim(auto) { return {}; }
     std::size_t size() const noexcept { return 0; }
 };
@@ -23,10 +20,10 @@ struct LacksInsert : Whole {
     void insert(Slot, const EvictionEntry&) = delete;
 };
 struct LacksTouch : Whole {
-    void touch(Slot) = delete;
+    void touch(Slot, TimePoint) = delete;
 };
 struct LacksRemove : Whole {
-    void remove(Slot) = delete;
+    void remove(Slot, Departure) = delete;
 };
 struct LacksVictim : Whole {
     std::optional<Slot> victim(auto) = delete;
@@ -54,6 +51,39 @@ static_assert(!EvictionPolicy<LacksName>);
 static_assert(!EvictionPolicy<VictimIsNotOptional>);
 static_assert(!EvictionPolicy<NeedsCapacity>);
 
+struct ForgetsTime : Whole {
+    void touch(Slot) {}
+};
+struct AsksNotWhy : Whole {
+    void remove(Slot) {}
+};
+static_assert(!EvictionPolicy<ForgetsTime>);
+static_assert(!EvictionPolicy<AsksNotWhy>);
+
+// What is optional is claimed by having it, exactly.
+struct Reconsiders : Whole {
+    void reconsider(Slot) {}
+};
+struct ReconsidersAndTells : Whole {
+    bool reconsider(Slot) { return true; }
+};
+struct Sized : Whole {
+    void capacity(std::uint64_t) {}
+};
+struct SizedByCall : Whole {
+    std::uint64_t capacity() { return 0; }
+};
+struct Foresees : Whole {
+    void expect(const EvictionEntry&) {}
+};
+struct ForeseesSlots : Whole {
+    void expect(Slot) {}
+};
+static_assert(!ReconsideringPolicy<Whole> && ReconsideringPolicy<Reconsiders> &&
+              !ReconsideringPolicy<ReconsidersAndTells>);
+static_assert(!SizedPolicy<Whole> && SizedPolicy<Sized> && !SizedPolicy<SizedByCall>);
+static_assert(!ForeseeingPolicy<Whole> && ForeseeingPolicy<Foresees> && !ForeseeingPolicy<ForeseesSlots>);
+
 constexpr auto anything = [](Slot) { return true; };
 
 } // namespace
@@ -65,18 +95,10 @@ TEST_CASE("lru: the least recently used goes first, and a touch makes it the las
     auto lru = LruEviction();
     for (Slot slot : {3U, 1U, 2U}) lru.insert(slot, {});
     CHECK(lru.victim(anything) == Slot{3});
-    lru.touch(3);
+    lru.touch(3, {});
     CHECK(lru.victim(anything) == Slot{1});
     CHECK(lru.victim([](Slot slot) { return slot != 1; }) == Slot{2});
-    lru.remove(1);
-    lru.remove(2);
+    lru.remove(1, Departure::evicted);
+    lru.remove(2, Departure::evicted);
     CHECK(lru.victim(anything) == Slot{3});
-}
-
-TEST_CASE("lru: hit ratios on the real trace are the reference's") {
-    const auto requests = testing::reference_blocks();
-    if (requests.empty()) return;
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 1'000) == doctest::Approx(.0445).epsilon(.001));
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 10'000) == doctest::Approx(.2112).epsilon(.0003));
-    CHECK(testing::prefix_hit_ratio<LruEviction>(requests, 50'000) == doctest::Approx(.3546).epsilon(.0003));
 }

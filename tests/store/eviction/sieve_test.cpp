@@ -2,9 +2,6 @@
 #include <mooncake/store/eviction/sieve.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
 
-#include "../../support/reference_trace.hpp"
-#include "hit_ratio.hpp"
-
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -20,28 +17,28 @@ TEST_CASE("eviction: sieve conforms") { testing::eviction_conformance<SieveEvict
 TEST_CASE("sieve: a touched object survives one visit of the hand, and only one") {
     auto sieve = SieveEviction();
     for (Slot slot : {0U, 1U, 2U}) sieve.insert(slot, {});
-    sieve.touch(0);
+    sieve.touch(0, {});
     CHECK(sieve.victim(anything) == Slot{1});
-    sieve.remove(1);
+    sieve.remove(1, Departure::evicted);
     sieve.insert(1, {});
     CHECK(sieve.victim(anything) == Slot{2});
-    sieve.remove(2);
+    sieve.remove(2, Departure::evicted);
     sieve.insert(2, {});
     CHECK(sieve.victim(anything) == Slot{1});
-    sieve.remove(1);
+    sieve.remove(1, Departure::evicted);
     CHECK(sieve.victim(anything) == Slot{2});
-    sieve.remove(2);
+    sieve.remove(2, Departure::evicted);
     CHECK(sieve.victim(anything) == Slot{0});
 }
 
 TEST_CASE("sieve: an object that may not go keeps its mark") {
     auto sieve = SieveEviction();
     for (Slot slot : {0U, 1U}) sieve.insert(slot, {});
-    sieve.touch(0);
+    sieve.touch(0, {});
     CHECK(sieve.victim([](Slot slot) { return slot == 1; }) == Slot{1});
-    sieve.remove(1);
+    sieve.remove(1, Departure::evicted);
     sieve.insert(1, {});
-    sieve.touch(1);
+    sieve.touch(1, {});
     sieve.insert(2, {});
     CHECK(sieve.victim(anything) == Slot{2}); // 1 and 0 were marked when the hand came to them
 }
@@ -49,8 +46,8 @@ TEST_CASE("sieve: an object that may not go keeps its mark") {
 TEST_CASE("sieve: who gets a slot that was another's has no mark") {
     auto sieve = SieveEviction();
     sieve.insert(0, {});
-    sieve.touch(0);
-    sieve.remove(0);
+    sieve.touch(0, {});
+    sieve.remove(0, Departure::evicted);
     for (Slot slot : {0U, 1U}) sieve.insert(slot, {});
     CHECK(sieve.victim(anything) == Slot{0});
 }
@@ -72,19 +69,11 @@ TEST_CASE("sieve: what was passed over is out of the hand's way until it is reco
     CHECK(asked == std::vector<Slot>{2});
     CHECK(sieve.size() == 4);
     sieve.reconsider(1);
-    sieve.remove(0);
+    sieve.remove(0, Departure::evicted);
     for (Slot slot : {2U, 3U, 1U}) {
         REQUIRE(victim(0) == slot);
-        sieve.remove(slot);
+        sieve.remove(slot, Departure::evicted);
     }
     CHECK_FALSE(victim(0).has_value());
     CHECK(sieve.size() == 0);
-}
-
-TEST_CASE("sieve: hit ratios on the real trace are the reference's") {
-    const auto requests = testing::reference_blocks();
-    if (requests.empty()) return;
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 1'000) == doctest::Approx(.0481).epsilon(.001));
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 10'000) == doctest::Approx(.1318).epsilon(.0003));
-    CHECK(testing::prefix_hit_ratio<SieveEviction>(requests, 50'000) == doctest::Approx(.3438).epsilon(.0003));
 }

@@ -51,7 +51,7 @@ double hit_ratio(const std::vector<std::vector<std::uint32_t>>& requests, std::u
 } // namespace
 
 TEST_CASE("master: hit ratios on the real trace are the reference's, to four digits") {
-    const auto requests = reference_blocks();
+    const auto requests = reference_blocks<>();
     if (requests.empty()) return;
     CHECK(hit_ratio<ManualMaster>(requests, 1'000) == doctest::Approx(.0445).epsilon(.001));
     CHECK(hit_ratio<ManualMaster>(requests, 10'000) == doctest::Approx(.2112).epsilon(.0003));

@@ -143,8 +143,10 @@ Task<PutBatchReport> Client<Traits>::put_batch(Keys keys, std::vector<ConstBytes
         if (!parts.over() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
         const auto theirs = rest.first(part.size());
         rest = rest.subspan(part.size());
+        const auto last = part.empty() ? ParentKey() : ParentKey(part.back());
         auto writer = Writer(engine_, *master_, segments_);
         auto report = co_await writer.put(std::move(part), theirs, options);
+        if (options.chain == Chain::yes) options.parent = last;
         if (!report) co_return report.error();
         if (parts.over() && all.outcomes.empty()) co_return std::move(*report);
         all.replicas.insert(all.replicas.end(), report->replicas.begin(), report->replicas.end());

@@ -3,6 +3,7 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/deadline.hpp>
 #include <mooncake/core/errc.hpp>
+#include <mooncake/core/hash.hpp>
 #include <mooncake/store/messages.hpp>
 
 #include <cstddef>
@@ -31,12 +32,35 @@ enum class Unreachable : std::uint8_t {
 using store::LeaseWish;
 using store::LookUp;
 
+/// Whether the objects of a batch need each other.
+enum class Chain : std::uint8_t {
+    no,
+    yes, ///< each is useless without the one before it, as the blocks of a prompt are
+};
+
+/// The key of the object without which another is useless: an eviction policy may let the other go first.
+class ParentKey {
+  public:
+    ParentKey() = default; ///< there is none
+    ParentKey(const char* key) noexcept : hash_(hash_text(key)) {}
+    ParentKey(std::string_view key) noexcept : hash_(hash_text(key)) {}
+    ParentKey(const std::string& key) noexcept : hash_(hash_text(key)) {}
+
+    /// XXH3-64 of the key; 0: none.
+    [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
+
+  private:
+    std::uint64_t hash_ = 0;
+};
+
 struct PutOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
     std::uint32_t replicas = 1;            ///< 1 … 16, on different segments; fewer where there are fewer segments
     store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments; ///< `all`: fewer are no success
     store::Pin pin = store::Pin::none;
     LeaseWish lease = LeaseWish::none;
+    ParentKey parent{};      ///< of each, or of the first of a chain
+    Chain chain = Chain::no; ///< of a batch
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 

@@ -34,6 +34,7 @@ class Writer {
         const auto deadline = options.deadline;
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
+        start.parents = parents_of(start.keys, options);
         start.sizes.reserve(values.size());
         for (const auto value : values) start.sizes.push_back(value.size());
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
@@ -112,6 +113,17 @@ class Writer {
     [[nodiscard]] static std::uint64_t milliseconds_left(Deadline deadline, std::uint64_t most) noexcept {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
         return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most);
+    }
+
+    /// None at all where nobody told of any.
+    [[nodiscard]] static std::vector<std::uint64_t> parents_of(const std::vector<std::string>& keys,
+                                                               const PutOptions& options) {
+        auto parents = std::vector<std::uint64_t>();
+        if (options.parent.hash() == 0 && options.chain == Chain::no) return parents;
+        parents.resize(keys.size(), options.parent.hash());
+        if (options.chain == Chain::yes)
+            for (std::size_t i = 1; i < keys.size(); ++i) parents[i] = ParentKey(keys[i - 1]).hash();
+        return parents;
     }
 
     asio::awaitable<void> open_segments(std::uint64_t term, const std::vector<PutSpace>& spaces, Deadline deadline) {

@@ -25,13 +25,13 @@ class LruEviction {
         core::detail::known_later<Void>(order_).push_front(slot);
         used(slot);
     }
-    void touch(Slot slot) {
+    void touch(Slot slot, TimePoint) {
         forget(slot);
         order_.move_to_front(slot);
         used(slot);
     }
     void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
-    void remove(Slot slot) {
+    void remove(Slot slot, Departure) {
         forget(slot);
         order_.remove(slot);
     }

@@ -26,9 +26,9 @@ class SieveEviction {
         core::detail::known_later<Void>(order_).push_front(slot);
         order_.note(slot) = {};
     }
-    void touch(Slot slot) noexcept { order_.note(slot).marked = true; }
+    void touch(Slot slot, TimePoint) noexcept { order_.note(slot).marked = true; }
     void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
-    void remove(Slot slot) noexcept {
+    void remove(Slot slot, Departure) noexcept {
         if (order_.note(slot).aside) --aside_;
         else take_out(slot);
         order_.note(slot) = {};

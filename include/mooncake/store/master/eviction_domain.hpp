@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,8 +26,22 @@ class EvictionDomain {
 
     explicit EvictionDomain(Policy policy) : policy_(std::move(policy)) {}
 
-    /// Gives `object` a slot. Hard-pinned ones are in no order: they never go.
-    void add(Object& object) {
+    /// Of the policy. Thread: any.
+    [[nodiscard]] std::string_view name() const noexcept { return policy_.name; }
+
+    /// There is so much space, in all.
+    void capacity(std::uint64_t bytes) {
+        if constexpr (SizedPolicy<Policy>)
+            if (std::exchange(capacity_, bytes) != bytes) policy_.capacity(bytes);
+    }
+
+    /// Room is to be made for that.
+    void expect(const EvictionEntry& entry) {
+        if constexpr (ForeseeingPolicy<Policy>) policy_.expect(entry);
+    }
+
+    /// Gives `object` a slot, as what `entry` says. Hard-pinned ones are in no order: they never go.
+    void add(Object& object, const EvictionEntry& entry) {
         if (vacant_.empty()) {
             object.slot = static_cast<Slot>(tenants_.size());
             tenants_.emplace_back();
@@ -35,22 +50,21 @@ class EvictionDomain {
             vacant_.pop_back();
         }
         tenants_[object.slot] = {&object, object.version};
-        if (object.pin == Pin::none)
-            policy_.insert(object.slot, {.key_hash = object.hash, .bytes = object.footprint()});
+        if (object.pin == Pin::none) policy_.insert(object.slot, entry);
     }
-    void remove(const Object& object) {
-        if (object.pin == Pin::none) policy_.remove(object.slot);
+    void remove(const Object& object, Departure why) {
+        if (object.pin == Pin::none) policy_.remove(object.slot, why);
         tenants_[object.slot] = {};
         vacant_.push_back(object.slot);
     }
-    void touch(const Object& object) {
-        if (object.pin == Pin::none) policy_.touch(object.slot);
+    void touch(const Object& object, TimePoint now) {
+        if (object.pin == Pin::none) policy_.touch(object.slot, now);
     }
 
     /// The first object, in the policy's order, for which `evictable`; null when there is none.
     template <class Evictable>
-    [[nodiscard]] Object* victim(const Evictable& evictable) {
-        drain();
+    [[nodiscard]] Object* victim(const Evictable& evictable, TimePoint now) {
+        drain(now);
         const auto slot = policy_.victim([&](Slot at) {
             auto& object = *tenants_[at].object;
             if (evictable(object)) return true;
@@ -73,13 +87,13 @@ class EvictionDomain {
     [[nodiscard]] std::size_t size() const noexcept { return tenants_.size() - vacant_.size(); }
 
     /// Thread: any, without the lock. Blocks only when `pending_limit` touches wait for a decision that takes so long.
-    void post(std::span<const Touch> touches) {
+    void post(std::span<const Touch> touches, TimePoint now) {
         const auto waiting = leave(touches);
         if (waiting == 0) return;
         auto lock = std::unique_lock(mutex, std::defer_lock);
         if (waiting > pending_limit) lock.lock();
         else if (!lock.try_lock()) return;
-        drain();
+        drain(now);
     }
 
     /// As `post`, for those who may have the lock: the next decision applies them. Gives how many wait, 0 for none.
@@ -91,8 +105,8 @@ class EvictionDomain {
         return pending_.size();
     }
 
-    /// Applies the touches that were left meanwhile.
-    void drain() {
+    /// Applies the touches that were left meanwhile, as of `now`.
+    void drain(TimePoint now) {
         if (!has_pending_.load(std::memory_order_acquire)) return;
         {
             const auto lock = std::lock_guard(pending_mutex_);
@@ -102,7 +116,7 @@ class EvictionDomain {
         for (std::size_t i = 0; i < applying_.size(); ++i) {
             if (i + ahead < applying_.size()) prefetch(applying_[i + ahead].slot);
             const auto& left = applying_[i];
-            if (auto* const object = find(left)) left.evictable ? reconsider(*object) : touch(*object);
+            if (auto* const object = find(left)) left.evictable ? reconsider(*object) : touch(*object, now);
         }
         applying_.clear();
     }
@@ -129,6 +143,7 @@ class EvictionDomain {
     };
 
     Policy policy_;
+    std::uint64_t capacity_ = 0;  // as the policy was told
     std::vector<Tenant> tenants_; // by slot
     std::vector<Slot> vacant_;
     std::vector<Touch> applying_;

@@ -99,7 +99,7 @@ class Master final : public store::detail::Handlers {
         const auto at = now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
         space_.end_leases(at);
-        domain().drain();
+        domain().drain(at);
         auto full = false;
         auto search = typename store::detail::Space<Traits>::Search();
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
@@ -108,8 +108,10 @@ class Master final : public store::detail::Handlers {
             answer.outcome = held(key, at);
             if (answer.outcome != Errc::ok) continue;
             Object* object = nullptr;
+            const auto parent = message.parents.empty() ? 0 : message.parents[i];
             answer.outcome =
-                space_.create(message.keys[i], key, message.sizes[i], message, at, deadline, search, object);
+                space_.create({.text = message.keys[i], .key = key, .size = message.sizes[i], .parent = parent},
+                              message, at, deadline, search, object);
             full |= answer.outcome == Errc::no_space;
             if (object == nullptr) continue;
             answer.version = object->version;
@@ -210,7 +212,7 @@ class Master final : public store::detail::Handlers {
         const auto at = now();
         space_.end_leases(at); // nothing to do, mostly; where nobody calls `expire`, nobody else would
         reply.lease = grant(covered, LeasePurpose::read, at, reply.ttl_ms);
-        domain().post(touches);
+        domain().post(touches, at);
         return reply;
     }
 
@@ -288,7 +290,7 @@ class Master final : public store::detail::Handlers {
 
     [[nodiscard]] store::DescribeReply describe() const override {
         return {.wire_version = wire_version,
-                .eviction = std::string(Traits::Eviction::name),
+                .eviction = std::string(space_.domain.name()),
                 .max_keys = config_.limits.max_keys,
                 .max_write_deadline_ms = config_.limits.max_write_deadline_ms};
     }
@@ -435,7 +437,7 @@ class Master final : public store::detail::Handlers {
         const auto* const found = space_.shards.of(key.hash).find(key);
         if (found == nullptr) return Errc::ok;
         if (found->committed() && found->usable()) {
-            domain().touch(*found);
+            domain().touch(*found, at);
             return Errc::exists;
         }
         const auto has_owner = [at](const Object& object) {

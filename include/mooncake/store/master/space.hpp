@@ -49,6 +49,14 @@ class Space {
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
     LeaseTable<> leases;
 
+    /// What a put asks for, one of its keys.
+    struct NewObject {
+        const std::string& text;
+        const HashedKey& key;
+        std::uint64_t size;
+        std::uint64_t parent; ///< hash of a key, or 0
+    };
+
     /// What one message has found out about space: true as long as the domain stays locked.
     struct Search {
         bool exhausted = false; ///< nothing is evictable
@@ -59,25 +67,29 @@ class Space {
 
     /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
     /// an object that could not have space, in one piece a replica, if all that may go went.
-    [[nodiscard]] Errc create(const std::string& text, const HashedKey& key, std::uint64_t size, const PutStart& wanted,
-                              TimePoint now, TimePoint deadline, Search& search, Object*& created) {
+    [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
+                              Search& search, Object*& created) {
         auto extents = Extents();
+        const auto& [text, key, size, parent] = object_wanted;
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
         if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
+        const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
+        domain.capacity(segments.capacity());
         auto evenly = true, reclaimed = false;
         for (auto evictions = 0; !segments.allocate(bytes, count, extents, evenly);) {
             if (!std::exchange(reclaimed, true)) {
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
+                domain.expect(entry);
                 continue;
             }
             auto evicted = Evicted::nothing_worth_it;
             if (!search.exhausted && feasible(bytes, count, now, search) &&
                 !(evenly && evictions++ == most_for_balance))
-                evicted =
-                    evict_one([&](const Object& victim) { return !evenly || makes_room_elsewhere(victim, bytes); });
+                evicted = evict_one(
+                    now, [&](const Object& victim) { return !evenly || makes_room_elsewhere(victim, bytes); });
             search.exhausted |= evicted == Evicted::nothing;
             if (evicted != Evicted::one && !std::exchange(evenly, false)) return Errc::no_space;
         }
@@ -89,7 +101,7 @@ class Space {
                                         .pin = wanted.pin,
                                         .placed = static_cast<std::uint16_t>(count),
                                         .extents = std::move(extents)};
-        domain.add(*object);
+        domain.add(*object, entry);
         if (wanted.pin == Pin::hard) pinned_ += object->held_space();
         writing.add(object->held_space());
         if (search.mapped)
@@ -103,7 +115,7 @@ class Space {
 
     /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
-        domain.remove(object);
+        domain.remove(object, Departure::removed);
         if (object.pin == Pin::hard) pinned_ -= object.held_space();
         if (!object.committed()) writing.subtract(object.held_space());
         if (until > now || object.leased()) quarantine_.add(object, until);
@@ -192,7 +204,7 @@ class Space {
     }
 
     [[nodiscard]] StatsReply stats() const {
-        return {.eviction = std::string(Traits::Eviction::name),
+        return {.eviction = std::string(domain.name()),
                 .segments = segments.size(),
                 .objects = domain.size(),
                 .leases = leases.size(),
@@ -280,13 +292,13 @@ class Space {
 
     /// Evicts the first in the order that may go, if it is `worth` it. Never what is being written, leased, or pinned.
     template <class Worth>
-    [[nodiscard]] Evicted evict_one(const Worth& worth) {
+    [[nodiscard]] Evicted evict_one(TimePoint now, const Worth& worth) {
         for (;;) {
-            auto* const victim = domain.victim(evictable);
+            auto* const victim = domain.victim(evictable, now);
             if (victim == nullptr) return Evicted::nothing;
             if (!worth(*victim)) return Evicted::nothing_worth_it;
             if (!erase_if(*victim, evictable)) continue; // leased meanwhile: the next look sees it
-            domain.remove(*victim);
+            domain.remove(*victim, Departure::evicted);
             ++evictions_;
             evicted_bytes_ += victim->footprint();
             for (const auto& extent : victim->extents) prospect_.went(extent, granules(victim->size));
