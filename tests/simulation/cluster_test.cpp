@@ -49,8 +49,8 @@ class StuckEviction {
   public:
     static constexpr std::string_view name = "stuck";
     void insert(Slot slot, const EvictionEntry& entry) { order_.insert(slot, entry); }
-    void touch(Slot) noexcept {}
-    void remove(Slot slot) noexcept { order_.remove(slot); }
+    void touch(Slot, TimePoint) noexcept {}
+    void remove(Slot slot, Departure why) noexcept { order_.remove(slot, why); }
     template <class Evictable>
     [[nodiscard]] std::optional<Slot> victim(const Evictable&) {
         return std::nullopt;

@@ -13,7 +13,7 @@ namespace mooncake {
 /// what it was handed once more, or attach a debugger. Memory that is registered for reading only is sealed, and mapped by
 /// all.
 enum class ShmTrust : std::uint8_t {
-    nobody, ///< such memory is mapped by other users' processes; peers of the same user read it over another transport
+    nobody, ///< such memory is mapped by other users' processes; those of the same user read it where it is, by system calls
     same_user, ///< processes of the same user are taken at their word
 };
 
