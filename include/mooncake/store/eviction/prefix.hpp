@@ -53,7 +53,9 @@ class PrefixEviction {
         if (family(block)) block.orphan = blocks_[block.parent].orphan;
         else if (const auto parent = parent_of(block); parent != none) {
             if (!descends(parent, slot)) join(slot, parent);
-            else block.parent_key = 0, block.orphan = false; // who needs himself needs nobody, and is not looked at again
+            else
+                block.parent_key = 0,
+                block.orphan = false; // who needs himself needs nobody, and is not looked at again
         }
         block.uses = saturated(block.uses);
         use(slot, block.last);
