@@ -7,8 +7,8 @@
 
 namespace mooncake::store::detail {
 
-/// About how often hashes were seen of late: four rows of counters up to 15, of which the least counts; all are halved
-/// after ten uses for each object there was. Sixteen bytes an object.
+/// About how often hashes were seen of late: four rows of counters up to 15, of which the least counts, and only the least are
+/// added to ("minimal increment"); all are halved after ten uses for each object there was. Sixteen bytes an object.
 class FrequencySketch {
   public:
     /// There are so many objects, at least. Complexity: O(counters) when it grows, which keeps what was counted.
@@ -22,9 +22,10 @@ class FrequencySketch {
     }
 
     void add(std::uint64_t hash) {
+        const auto least = estimate(hash);
         for (unsigned row = 0; row < rows; ++row) {
             const auto [word, shift] = place(hash, row);
-            if ((words_[word] >> shift & most) != most) words_[word] += std::uint64_t{1} << shift;
+            if ((words_[word] >> shift & most) == least && least != most) words_[word] += std::uint64_t{1} << shift;
         }
         if (++added_ < 10 * most_objects_) return;
         for (auto& word : words_) word = word >> 1 & 0x7777777777777777;
