@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -41,6 +44,21 @@ struct Pair {
     RegionPin region;
     Engine::Segment segment;
 };
+
+/// How many connections of this host are open from that address, by the kernel's table.
+int established_from(const std::string& address) {
+    auto octets = std::array<unsigned, 4>();
+    std::sscanf(address.c_str(), "%u.%u.%u.%u", &octets[0], &octets[1], &octets[2], &octets[3]);
+    auto wanted = std::array<char, 16>();
+    std::snprintf(wanted.data(), wanted.size(), " %02X%02X%02X%02X:", octets[3], octets[2], octets[1], octets[0]);
+    auto table = std::ifstream("/proc/net/tcp");
+    auto count = 0;
+    for (auto line = std::string(); std::getline(table, line);) {
+        const auto local = line.find(wanted.data());
+        count += local != std::string::npos && local < 10 && line.find(" 01 ", local) != std::string::npos ? 1 : 0;
+    }
+    return count;
+}
 
 std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
     auto value = std::vector<std::byte>(bytes);
@@ -117,4 +135,51 @@ TEST_CASE("multipath: what other_hosts may not be is refused by name") {
                          boost::system::system_error);
     CHECK_THROWS_WITH_AS((Engine{runtime, several("0.0.0.0", std::vector<std::string>(16, "127.0.0.2"))}),
                          doctest::Contains("at most 15"), boost::system::system_error);
+}
+
+TEST_CASE("multipath: connections go out from each address of this host that was named, to each of the peer's") {
+    auto runtime = testing::OrderedRuntime({.threads = 2});
+    auto owner = Engine(runtime, several("0.0.0.0", {"127.0.0.2"}));
+    auto config = Engine::Config();
+    config.transport<TcpTransport<>>().from_hosts = {"127.0.0.8", "127.0.0.9", "::1"};
+    auto peer = Engine(runtime, std::move(config));
+    const auto arena = Arena::create({.bytes = 64 * MiB}).value();
+    const auto region = runtime.run(owner.register_arena(arena, Rights::read_write)).value();
+    const auto segment = runtime.run(peer.open(owner.locator(), 5s)).value();
+    const auto tried = runtime.run(peer.probe(segment, 5s));
+    REQUIRE(tried.has_value());
+    auto ways = std::vector<std::string>();
+    for (const auto& way : *tried) {
+        CHECK_MESSAGE(way.outcome == Errc::ok, way.outcome);
+        const auto from = way.description.find(" from ");
+        REQUIRE(from != std::string::npos);
+        ways.push_back(way.description.substr(0, way.description.find(':')) + way.description.substr(from));
+    }
+    CHECK(ways == std::vector<std::string>{"127.0.0.1 from 127.0.0.8", "127.0.0.1 from 127.0.0.9",
+                                           "127.0.0.2 from 127.0.0.8", "127.0.0.2 from 127.0.0.9"});
+    const auto wanted = pattern(64 * MiB, 5);
+    const auto written = runtime.run(peer.write(wanted, segment, 0, {.deadline = 20s}));
+    REQUIRE_MESSAGE(written.has_value(), written.error());
+    CHECK(std::memcmp(arena->bytes().data(), wanted.data(), wanted.size()) == 0);
+    CHECK(established_from("127.0.0.8") >= 2);
+    CHECK(established_from("127.0.0.9") >= 2);
+}
+
+TEST_CASE("multipath: an address that is not this host's is a path that fails, and one that is none is refused") {
+    auto runtime = testing::OrderedRuntime({.threads = 2});
+    auto owner = Engine(runtime, several("127.0.0.1", {}));
+    auto config = Engine::Config();
+    config.transport<TcpTransport<>>().from_hosts = {"192.0.2.1", "127.0.0.8"};
+    auto peer = Engine(runtime, std::move(config));
+    const auto arena = Arena::create({.bytes = 8 * MiB}).value();
+    const auto region = runtime.run(owner.register_arena(arena, Rights::read_write)).value();
+    const auto segment = runtime.run(peer.open(owner.locator(), 5s)).value();
+    const auto wanted = pattern(8 * MiB, 6);
+    const auto written = runtime.run(peer.write(wanted, segment, 0, {.deadline = 20s}));
+    REQUIRE_MESSAGE(written.has_value(), written.error());
+    CHECK(std::memcmp(arena->bytes().data(), wanted.data(), wanted.size()) == 0);
+    auto wrong = Engine::Config();
+    wrong.transport<TcpTransport<>>().from_hosts = {"eth0"};
+    CHECK_THROWS_WITH_AS(Engine(runtime, std::move(wrong)), doctest::Contains("'eth0' is no IP address"),
+                         boost::system::system_error);
 }

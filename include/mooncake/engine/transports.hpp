@@ -88,12 +88,13 @@ class TransportPool<TransportSet<Ts...>> {
         for_each([&]<std::size_t I>(const auto& transport) {
             auto& path = state.paths[I];
             const auto most = TransportAt<I>::capabilities.several_paths ? most_devices : std::size_t{1};
-            for (const auto& endpoint : state.record().endpoints)
-                if (endpoint.protocol == names[I] && path.descriptions.size() < most &&
-                    std::find(path.descriptions.begin(), path.descriptions.end(), endpoint.description) ==
-                        path.descriptions.end() &&
-                    transport.reaches(endpoint.description))
-                    path.descriptions.push_back(endpoint.description);
+            for (const auto& endpoint : state.record().endpoints) {
+                if (endpoint.protocol != names[I] || !transport.reaches(endpoint.description)) continue;
+                for (auto& way : transport::detail::ways_to(transport, endpoint.description))
+                    if (path.descriptions.size() < most &&
+                        std::find(path.descriptions.begin(), path.descriptions.end(), way) == path.descriptions.end())
+                        path.descriptions.push_back(std::move(way));
+            }
             path.reachable = !path.descriptions.empty();
             std::get<I>(state.links).resize(path.descriptions.size());
             if (path.descriptions.size() > 1)

@@ -14,6 +14,7 @@ namespace mooncake {
 struct Endpoint {
     std::string host;
     std::uint16_t port = 0;
+    std::string from = {}; ///< of a client: the address of this host that it connects from; empty: the kernel's choice
 
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

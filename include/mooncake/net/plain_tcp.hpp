@@ -69,8 +69,9 @@ template <class Socket>
 struct ConnectRace {
     explicit ConnectRace(const Executor& on) : executor(on) {}
 
+    /// `from`: unspecified where the kernel chooses.
     static void start(const std::shared_ptr<ConnectRace>& self, const asio::ip::tcp::endpoint& target,
-                      const TcpPatience& patience) {
+                      const asio::ip::address& from, const TcpPatience& patience) {
         ++self->running;
         const auto at = self->sockets.size();
         auto& socket = self->sockets.emplace_back(self->executor);
@@ -79,8 +80,16 @@ struct ConnectRace {
         patience.apply(fd.get());
         auto error = boost::system::error_code();
         socket.assign(target.protocol(), fd.release(), error);
+        if (!error && !from.is_unspecified()) bind(socket, from, error);
         if (error) return self->over(at, error);
         socket.async_connect(target, [self, at](const boost::system::error_code& why) { self->over(at, why); });
+    }
+
+    /// The port is chosen when it connects, so that connections to different peers may have the same.
+    static void bind(Socket& socket, const asio::ip::address& from, boost::system::error_code& error) {
+        const auto on = 1;
+        (void)setsockopt(socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        socket.bind({from, 0}, error);
     }
 
     void over(std::size_t at, const boost::system::error_code& error) {
@@ -232,12 +241,19 @@ auto PlainTcp::race(PlainTcp self, Executor executor, Endpoint endpoint) -> Task
     auto targets = co_await net::detail::resolve(endpoint);
     if (!targets) co_return targets.error();
     net::detail::interleave_families(*targets);
+    auto from = asio::ip::address();
+    if (!endpoint.from.empty()) {
+        auto error = boost::system::error_code();
+        from = asio::ip::make_address(endpoint.from, error);
+        if (error)
+            co_return Error(Errc::invalid_argument, in_quotes(endpoint.from) + " is no IP address to connect from");
+    }
     const auto race = std::make_shared<net::detail::ConnectRace<S>>(executor);
     auto wake = Wake::set;
     for (auto next = targets->begin(); !race->winner && wake != Wake::cancelled;) {
         if (next == targets->end() && race->running == 0) break;
         const auto more = next != targets->end();
-        if (more) race->start(race, *next++, self.patience);
+        if (more) race->start(race, *next++, from, self.patience);
         auto until = Deadline::never();
         if (next != targets->end()) until = Deadline(self.next_address);
         wake = co_await race->step.wait(until);
@@ -249,7 +265,8 @@ auto PlainTcp::race(PlainTcp self, Executor executor, Endpoint endpoint) -> Task
         co_return Errc::cancelled;
     }
     if (!race->winner)
-        co_return Error(Errc::unreachable, to_string(endpoint) + ": " +
+        co_return Error(Errc::unreachable, to_string(endpoint) +
+                                               (endpoint.from.empty() ? "" : " from " + endpoint.from) + ": " +
                                                (race->why ? race->why.message() : std::string("no address")) +
                                                "; is the process there running, and is the address right?");
     auto connected = Connected();

@@ -178,10 +178,21 @@ concept CarryingTransport =
 /// | expression | effect | errors | thread |
 /// |---|---|---|---|
 /// | `t.describe_others()` | as `describe`, for each further device that peers reach this end by; the same segment is behind all | | any |
+/// | `t.ways(description)` | optional: the ways to one device of a peer, such as one from each device of this end: what `connect` is given as its description; without it there is one, the description | | any |
 template <class T>
 concept SeveralPathsTransport = Transport<T> && requires(const T& constant) {
     { constant.describe_others() } -> std::same_as<std::vector<std::string>>;
 };
+
+namespace transport::detail {
+
+template <class T>
+[[nodiscard]] std::vector<std::string> ways_to(const T& transport, const std::string& description) {
+    if constexpr (requires { transport.ways(description); }) return transport.ways(description);
+    else return std::vector(1, description);
+}
+
+} // namespace transport::detail
 
 /// What a transport has to do whose peers write into this process's memory by themselves, where the `RegionTable`'s fence does
 /// not see them.

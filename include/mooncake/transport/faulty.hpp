@@ -95,6 +95,9 @@ class FaultyTransport {
     {
         return inner_.describe_others();
     }
+    [[nodiscard]] std::vector<std::string> ways(const std::string& description) const {
+        return transport::detail::ways_to(inner_, description);
+    }
     [[nodiscard]] bool reaches(std::string_view description) const { return inner_.reaches(description); }
     Task<Link> connect(PeerDescription peer, Deadline deadline) { return inner_.connect(std::move(peer), deadline); }
     asio::awaitable<void> close() { return inner_.close(); }

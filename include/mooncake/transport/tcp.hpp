@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/hash.hpp>
+#include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/memory/region_table.hpp>
 #include <mooncake/net/lane_slot.hpp>
@@ -133,11 +134,22 @@ class TcpTransport {
         return all;
     }
     [[nodiscard]] bool reaches(std::string_view description) const { return parse_endpoint(description).has_value(); }
+    /// See `SeveralPathsTransport`.
+    [[nodiscard]] std::vector<std::string> ways(const std::string& description) const {
+        auto all = std::vector<std::string>();
+        const auto v6 = description.starts_with('[');
+        for (const auto& from : config_.from_hosts)
+            if (v6 == (from.find(':') != std::string::npos)) all.push_back(description + std::string(way_from) + from);
+        if (all.empty()) all.push_back(description);
+        return all;
+    }
 
     /// Connects lazily: the first transfer finds out whether somebody is there. Whoever uses the same peer shares its lanes.
     Task<Link> connect(PeerDescription peer, Deadline) {
-        auto endpoint = parse_endpoint(peer.description);
+        const auto from = std::min(peer.description.find(way_from), peer.description.size());
+        auto endpoint = parse_endpoint(std::string_view(peer.description).substr(0, from));
         if (!endpoint) co_return endpoint.error();
+        if (from != peer.description.size()) endpoint->from = peer.description.substr(from + way_from.size());
         auto config = LaneConfig{.peer = std::move(*endpoint),
                                  .hello = {.service = "transfer", .generation = peer.generation},
                                  .connect_within = config_.connect_within,
@@ -226,6 +238,8 @@ class TcpTransport {
   private:
     using Method = transport::detail::TcpMethod;
 
+    static constexpr std::string_view way_from = " from "; ///< between the peer's address and the own
+
     template <class Message>
     static std::string encoded(const Message& message) {
         auto text = std::string();
@@ -268,6 +282,16 @@ class TcpTransport {
         if (config.other_hosts.size() > 15)
             throw_error({Errc::invalid_argument, "TcpTransportConfig::other_hosts has " +
                                                      std::to_string(config.other_hosts.size()) + "; give at most 15"});
+        if (config.from_hosts.size() > 16)
+            throw_error({Errc::invalid_argument, "TcpTransportConfig::from_hosts has " +
+                                                     std::to_string(config.from_hosts.size()) + "; give at most 16"});
+        for (const auto& host : config.from_hosts) {
+            auto wrong = boost::system::error_code();
+            (void)asio::ip::make_address(host, wrong);
+            if (wrong)
+                throw_error({Errc::invalid_argument,
+                             "TcpTransportConfig::from_hosts: " + in_quotes(host, 256) + " is no IP address"});
+        }
         for (const auto& host : config.other_hosts)
             if (const auto address = parse_endpoint(to_string(Endpoint{host, 1})); !address)
                 throw_error({Errc::invalid_argument,

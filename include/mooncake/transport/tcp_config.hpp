@@ -16,10 +16,14 @@ template <class P>
 struct BasicTcpTransportConfig {
     ListenConfig listen = {}; ///< where this process serves its segment
     std::vector<std::string> other_hosts =
-        {};                              ///< further addresses of this host, as of its other networks, under which
-                                         ///< peers reach the same port: each is a path of its own; at most 15
-    unsigned lanes = 2;                  ///< connections to each address of a peer, 1 … 64, on different threads
-    std::uint64_t frame_bytes = 1 * MiB; ///< most bytes in a frame; more go out as several, over all lanes
+        {}; ///< further addresses of this host, as of its other networks, under which
+            ///< peers reach the same port: each is a path of its own; at most 15
+    std::vector<std::string> from_hosts =
+        {};             ///< IP addresses of this host that connections go out from: each of them to each
+                        ///< of a peer's addresses is a path, up to 16; none: the kernel chooses by its
+                        ///< routes, which is enough where the networks differ
+    unsigned lanes = 2; ///< connections to each address of a peer, 1 … 64, on different threads
+    std::uint64_t frame_bytes = 1 * MiB;             ///< most bytes in a frame; more go out as several, over all lanes
     std::chrono::milliseconds connect_within{3'000}; ///< connection and hello
     /// A connection over which nothing was asked for so long, or half as long again, is closed; the next request makes
     /// another. At least 10 ms.
