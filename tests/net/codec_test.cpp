@@ -52,8 +52,9 @@ const auto golden = "\xef\xcd\xab\x89\x67\x45\x23\x01"
 
 TEST_CASE("codec: the bytes of a message never change") {
     CHECK((encode(example()) == golden));
-    CHECK((encode(Hello{.version = 1, .service = "rpc", .generation = 2}) ==
-           "\x01\x00\x00\x00\x03\x00\x00\x00rpc\x02\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\r\n\r\n"s));
+    CHECK((
+        encode(Hello{.version = 1, .service = "rpc", .generation = 2}) ==
+        "\x01\x00\x00\x00\x03\x00\x00\x00rpc\x02\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\r\n\r\n\x00\x00\x00\x00\x00\x00\x00\x00"s));
     const auto record = SegmentRecord{
         .name = "n",
         .generation = 5,
