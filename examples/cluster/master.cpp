@@ -34,7 +34,7 @@ mooncake::Result<void> serve(const Options& options) {
         if (!given) return given.error();
         advertise = *given;
     }
-    auto stream = options.security.policy();
+    const auto stream = options.security.policy();
     if (!stream) return stream.error();
     cluster::block_stop_signals();
     auto runtime = mooncake::Runtime({.threads = options.threads});
@@ -46,7 +46,7 @@ mooncake::Result<void> serve(const Options& options) {
     config.parts.eviction = *std::move(eviction);
     config.parts.lease.ttl = std::chrono::milliseconds{options.lease_ms};
     config.log = cluster::stderr_log("mooncake_master");
-    config.stream = std::move(*stream);
+    config.stream = *stream;
     auto server = Server(runtime, std::move(config));
     server.start();
     cluster::announce(mooncake::to_string(server.endpoint()));
