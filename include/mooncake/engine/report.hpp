@@ -53,7 +53,7 @@ struct BatchReport {
 /// A way to a segment, tried.
 struct PathProbe {
     std::string_view transport;
-    std::string description; ///< the peer's, of its device: for tcp the address
+    std::string description; ///< of the way: for tcp the peer's address, and the own where one was named
     Error outcome;           ///< of reading a byte; `access_denied` and `out_of_range` are answers, too
     Duration round_trip{};   ///< until then, a connection that had to be made included
 };

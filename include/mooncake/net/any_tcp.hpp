@@ -5,7 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
-#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 

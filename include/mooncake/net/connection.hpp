@@ -83,7 +83,7 @@ class Connection final : public ReplyChannel, public std::enable_shared_from_thi
         if (serving_ == 0) idle_since_.store(now.time_since_epoch().count(), std::memory_order_release);
         on_cancel_.erase(exchange->request.id);
         if (over()) return;
-        if (exchange->reply.size() > config_.limits.meta_bytes - (hasher_ ? seal_bytes : 0)) {
+        if (exchange->reply.size() + (hasher_ ? seal_bytes : 0) > config_.limits.meta_bytes) {
             exchange->status = Errc::too_large;
             exchange->reply = "the reply has " + std::to_string(exchange->reply.size()) +
                               " bytes, and a message at most " + std::to_string(config_.limits.meta_bytes) +

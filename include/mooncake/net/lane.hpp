@@ -75,9 +75,9 @@ class Lane : public std::enable_shared_from_this<Lane<P>> {
         auto latch = net::detail::Latch(1);
         operation.latch = &latch;
         operation.deadline = deadline;
+        const auto ticket = submit(operation); // and as `wait_all`, without another coroutine
         const auto throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
-        const auto ticket = submit(operation); // and as `wait_all`, without another coroutine
         const auto wake = co_await latch.wait(deadline);
         if (wake != Wake::set) {
             abandon(std::span(&ticket, 1), to_errc(wake));

@@ -82,7 +82,7 @@ class ForeignProcess {
 
     [[nodiscard]] bool alive() const noexcept {
         auto over = pollfd{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-        return poll(&over, 1, 0) == 0;
+        return poll(&over, 1, 0) <= 0; // a signal in between says nothing
     }
 
     const pid_t pid_;
