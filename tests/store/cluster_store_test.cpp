@@ -128,17 +128,18 @@ TEST_CASE("cluster store: a node that its master no longer knows comes back, and
     auto c = Cluster(1);
     REQUIRE(c.runtime.run(c.store->put("before", bytes_of("value"))).has_value());
     const auto generation = c.nodes.front()->engine().generation();
-    const auto there = c.master->master().segments({}).segments;
+    const auto there = c.master->master().handle(store::Segments{}).value().segments;
     REQUIRE(there.size() == 1);
     // As if it had been silent for too long.
-    REQUIRE(c.master->master().unmount({.segment = there[0].segment, .generation = generation}).has_value());
+    REQUIRE(
+        c.master->master().handle(store::Unmount{.segment = there[0].segment, .generation = generation}).has_value());
     auto stored = Result<PutReceipt>(Errc::no_space);
     for (const auto until = Deadline(10s); !stored && !until.passed();)
         stored = c.runtime.run(c.store->put("after", bytes_of("value"), {.deadline = 1s}));
     REQUIRE(stored.has_value());
     CHECK(c.runtime.run(c.store->get("after")).has_value());
     CHECK(c.runtime.run(c.store->get("before")).error() == Errc::lost);
-    CHECK(c.master->master().segments({}).segments.at(0).generation != generation);
+    CHECK(c.master->master().handle(store::Segments{}).value().segments.at(0).generation != generation);
 }
 
 TEST_CASE("cluster store: a node that cannot have the memory it is to lend says so, and is none") {
@@ -151,7 +152,7 @@ TEST_CASE("cluster store: a node that cannot have the memory it is to lend says 
     const auto refused = c.runtime.run(node.start());
     CHECK(refused.error() == Errc::out_of_memory);
     CHECK(refused.error().message().find("was asked for") != std::string::npos);
-    CHECK(c.master->master().segments({}).segments.empty());
+    CHECK(c.master->master().handle(store::Segments{}).value().segments.empty());
     c.runtime.run(node.close());
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <memory>
 
 namespace mooncake {
@@ -18,6 +19,11 @@ template <class C>
 concept Clock = std::copyable<C> && requires(const C& clock) {
     { clock.now() } noexcept -> std::same_as<TimePoint>;
 };
+
+/// As messages tell times: milliseconds, rounded down.
+[[nodiscard]] constexpr std::uint64_t whole_milliseconds(Duration duration) noexcept {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
 
 /// Choose this when: always, outside of tests. `CLOCK_MONOTONIC`, or what the thread's `Environment` says.
 struct SteadyClock {

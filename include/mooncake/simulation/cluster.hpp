@@ -153,7 +153,7 @@ class ClusterSimulation {
         if (master.process->dead() || !world_.fault().empty()) return;
         const auto inside = Environment::Scope(master.process.get());
         auto segments = std::map<std::uint32_t, Node*>();
-        for (const auto& info : master.server->master().segments({}).segments)
+        for (const auto& info : master.server->master().handle(store::Segments{}).value().segments)
             for (const auto& member : members_.nodes())
                 if (member->node && !member->process->dead() && !member->node->memory().empty() &&
                     member->node->engine().generation() == info.generation)

@@ -3,7 +3,7 @@
 #include <mooncake/core/task.hpp>
 #include <mooncake/memory/arena.hpp>
 #include <mooncake/memory/region_table.hpp>
-#include <mooncake/store/master/answer.hpp>
+#include <mooncake/store/master/slow_answers.hpp>
 #include <mooncake/store/master_link.hpp>
 
 #include <concepts>
@@ -84,7 +84,7 @@ Task<void> EmbeddedLink<M>::attach(Engine& engine) {
                               .read_key = pin->keys.read,
                               .write_key = pin->keys.write,
                               .fencing = Fencing::by_owner};
-    const auto mounted = handlers_->mount(mount);
+    const auto mounted = handlers_->handle(mount);
     if (!mounted) co_return mounted.error();
     beat_ = {.segment = mounted->segment, .generation = engine.generation()};
     fence_ = [&engine](const FencedExtent& extent) { return engine.fence(extent.offset, extent.bytes, extent.epoch); };
@@ -109,7 +109,7 @@ template <class Message>
 Result<typename Message::Reply> EmbeddedLink<M>::answer_now(const Message& message, Deadline deadline) {
     if (deadline.passed()) return Errc::timed_out;
     if constexpr (std::same_as<Message, PutStart>) fence();
-    return answer(*handlers_, message);
+    return handlers_->handle(message);
 }
 
 /// What a node does at its heartbeats: vouches for the space of writers who did not end their writes.
@@ -117,11 +117,11 @@ template <class M>
 void EmbeddedLink<M>::fence() {
     if (handlers_->fenced_bytes() == 0) return;
     auto beat = beat_;
-    const auto asked = handlers_->heartbeat(beat);
+    const auto asked = handlers_->handle(beat);
     if (!asked) return;
     for (const auto& extent : asked->fence)
         if (fence_(extent)) beat.fenced.push_back(extent.epoch);
-    (void)handlers_->heartbeat(beat);
+    (void)handlers_->handle(beat);
 }
 
 } // namespace mooncake::store::detail

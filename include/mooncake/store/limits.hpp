@@ -158,4 +158,22 @@ namespace detail {
     return ok;
 }
 
+[[nodiscard]] inline Result<void> validate(const Release& message, const Limits& limits) {
+    if (message.leases.size() > limits.max_keys)
+        return detail::too_many("Release", message.leases.size(), limits.max_keys);
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const Segments& message, const Limits& limits) {
+    if (message.segments.size() > limits.max_keys)
+        return detail::too_many("Segments", message.segments.size(), limits.max_keys);
+    return ok;
+}
+
+// Of these every value is a possible one.
+[[nodiscard]] inline Result<void> validate(const Unmount&, const Limits&) { return ok; }
+[[nodiscard]] inline Result<void> validate(const Renew&, const Limits&) { return ok; }
+[[nodiscard]] inline Result<void> validate(const Stats&, const Limits&) { return ok; }
+[[nodiscard]] inline Result<void> validate(const Describe&, const Limits&) { return ok; }
+
 } // namespace mooncake::store

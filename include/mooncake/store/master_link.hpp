@@ -6,6 +6,7 @@
 #include <mooncake/store/messages.hpp>
 
 #include <concepts>
+#include <type_traits>
 #include <utility>
 
 namespace mooncake {
@@ -16,6 +17,9 @@ template <class M, class Message>
 concept Answers = RpcRequest<Message> && requires(M& link, const Message& message, Deadline deadline) {
     { link.call(message, deadline) } -> std::same_as<Task<typename Message::Reply>>;
 };
+
+template <class M, class... Messages>
+struct AnswersAll : std::bool_constant<(Answers<M, Messages> && ...)> {};
 
 } // namespace store::detail
 
@@ -38,14 +42,8 @@ struct MasterLimits {
 /// Cancellation of a call is partial: the master may have done it all the same. Lifetime: the message is not looked at after
 /// `call` has returned its task.
 template <class M>
-concept MasterLink = std::default_initializable<typename M::Config> && store::detail::Answers<M, store::PutStart> &&
-                     store::detail::Answers<M, store::PutEnd> && store::detail::Answers<M, store::PutAbort> &&
-                     store::detail::Answers<M, store::Get> && store::detail::Answers<M, store::Query> &&
-                     store::detail::Answers<M, store::Release> && store::detail::Answers<M, store::Renew> &&
-                     store::detail::Answers<M, store::RenewMany> && store::detail::Answers<M, store::ReportBad> &&
-                     store::detail::Answers<M, store::Remove> && store::detail::Answers<M, store::List> &&
-                     store::detail::Answers<M, store::Segments> && store::detail::Answers<M, store::Stats> &&
-                     store::detail::Answers<M, store::Describe> && store::detail::Answers<M, store::WaitFor> &&
+concept MasterLink = std::default_initializable<typename M::Config> &&
+                     store::ToClientMessages<store::detail::AnswersAll, M, store::Describe>::value &&
                      requires(M& link, const M& constant) {
                          { constant.limits() } -> std::same_as<MasterLimits>;
                          { M::in_process } -> std::convertible_to<bool>;

@@ -1,8 +1,8 @@
 // labels: unit
 #include <mooncake/core/task.hpp>
 #include <mooncake/store/eviction/sieve.hpp>
-#include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master/master.hpp>
+#include <mooncake/store/master/slow_answers.hpp>
 
 #include "master_fixture.hpp"
 
@@ -42,13 +42,14 @@ void fill(Fixture& f, const std::vector<std::string>& keys, std::uint64_t size =
             std::vector<std::string>(keys.begin() + static_cast<std::ptrdiff_t>(i),
                                      keys.begin() + static_cast<std::ptrdiff_t>(std::min(i + 10'000, keys.size())));
         const auto started =
-            f.master.put_start({.keys = part, .sizes = std::vector<std::uint64_t>(part.size(), size)}).value();
+            f.master.handle(store::PutStart{.keys = part, .sizes = std::vector<std::uint64_t>(part.size(), size)})
+                .value();
         auto ended = PutEnd();
         for (std::size_t j = 0; j < part.size(); ++j) {
             REQUIRE(started.objects[j].outcome == Errc::ok);
             ended.objects.push_back({.key = part[j], .version = started.objects[j].version, .checksums = {1}});
         }
-        REQUIRE(f.master.put_end(ended).has_value());
+        REQUIRE(f.master.handle(ended).has_value());
     }
 }
 
@@ -58,7 +59,7 @@ GetReply lease_first_segment(MasterFixture<>& f, const std::vector<std::string>&
     for (const auto& key : keys) {
         const auto found = f.get({key});
         if (found.objects.at(0).replicas[0].segment == f.segment) kept.push_back(key);
-        REQUIRE(f.master.release({{found.lease}}).has_value());
+        REQUIRE(f.master.handle(store::Release{{found.lease}}).has_value());
     }
     return f.get(kept);
 }
@@ -97,9 +98,10 @@ TEST_CASE("put: one that cannot succeed evicts nothing") {
 TEST_CASE("put: the later keys of a batch that cannot fit evict nothing") {
     auto f = MasterFixture(100);
     fill(f, keys_of("cached/", 100));
-    const auto reply =
-        f.master.put_start({.keys = {"a", "b", "c", "d"}, .sizes = {10 * block, 91 * block, 95 * block, 3 * block}})
-            .value();
+    const auto reply = f.master
+                           .handle(store::PutStart{.keys = {"a", "b", "c", "d"},
+                                                   .sizes = {10 * block, 91 * block, 95 * block, 3 * block}})
+                           .value();
     CHECK(reply.objects[0].outcome == Errc::ok);
     CHECK(reply.objects[1].outcome == Errc::no_space);
     CHECK(reply.objects[2].outcome == Errc::no_space);
@@ -138,7 +140,7 @@ TEST_CASE("put: one whose bytes would lie between others that stay evicts nothin
     CHECK(f.master.stats().evictions == 0);
     const auto lease = f.get({"cached//31000002"});
     REQUIRE(lease.objects.at(0).outcome == Errc::ok);
-    const auto reply = f.master.put_start({.keys = {"a", "b"}, .sizes = {9 * block, 9 * block}}).value();
+    const auto reply = f.master.handle(store::PutStart{.keys = {"a", "b"}, .sizes = {9 * block, 9 * block}}).value();
     CHECK(reply.objects[0].outcome == Errc::ok);
     CHECK(reply.objects[1].outcome == Errc::ok);
     CHECK(f.master.stats().evictions >= 18);
@@ -156,7 +158,7 @@ TEST_CASE("put: the place of one that was evicted for another key of the batch i
         REQUIRE(f.put("pinned" + std::to_string(i), {.pin = store::Pin::hard}).outcome == Errc::ok);
         REQUIRE(f.put("small" + std::to_string(i)).outcome == Errc::ok);
     }
-    const auto reply = f.master.put_start({.keys = {"a", "b"}, .sizes = {10 * block, 3 * block}}).value();
+    const auto reply = f.master.handle(store::PutStart{.keys = {"a", "b"}, .sizes = {10 * block, 3 * block}}).value();
     CHECK(reply.objects[0].outcome == Errc::ok);
     CHECK(reply.objects[1].outcome == Errc::no_space);
     CHECK(f.master.stats().evictions == 1);
@@ -171,7 +173,7 @@ TEST_CASE("put: what is in quarantine or waits for a fence is in the way of one 
     REQUIRE(f.remove("read", RemoveMode::force) == Errc::ok); // its bytes stay while the lease does
     CHECK(f.start("large", {.sizes = {6 * block}}).outcome == Errc::no_space);
     CHECK(f.master.stats().evictions == 0);
-    REQUIRE(f.master.release({{lease.lease}}).has_value());
+    REQUIRE(f.master.handle(store::Release{{lease.lease}}).has_value());
     CHECK(f.start("large", {.sizes = {6 * block}}).outcome == Errc::ok);
 }
 
@@ -215,7 +217,7 @@ TEST_CASE_TEMPLATE("put: a batch of 1,000 keys is soon refused when 200,000 obje
     }
     const auto wanted = PutStart{.keys = keys_of("new/", 1'000), .sizes = std::vector<std::uint64_t>(1'000, block)};
     const auto took = least_time(3, [&] {
-        const auto reply = f.master.put_start(wanted).value();
+        const auto reply = f.master.handle(wanted).value();
         for (const auto& space : reply.objects) REQUIRE(space.outcome == Errc::no_space);
     });
     MESSAGE("refused in ", took.count(), " ms");
@@ -242,7 +244,7 @@ TEST_CASE_TEMPLATE("put: evicting the few that may go does not look at 200,000 l
     CHECK(took.count() < 1'000); // 10, optimised and alone on its core; 300 times 3 when each looked at all
     CHECK(f.master.stats().evictions == few);
     // What is given up can go at once.
-    REQUIRE(f.master.release({{leases.front()}}).has_value());
+    REQUIRE(f.master.handle(store::Release{{leases.front()}}).has_value());
     CHECK(f.start("another").outcome == Errc::ok);
 }
 
@@ -255,7 +257,7 @@ TEST_CASE("remove: it does not look at what is leased in quarantine") {
     for (std::size_t i = 0; i < count; i += 50'000) {
         const auto first = keys.begin() + static_cast<std::ptrdiff_t>(i);
         leases.push_back(f.get({first, first + 50'000}).lease);
-        REQUIRE(f.master.remove({.keys = {first, first + 50'000}, .mode = RemoveMode::force}).has_value());
+        REQUIRE(f.master.handle(store::Remove{.keys = {first, first + 50'000}, .mode = RemoveMode::force}).has_value());
     }
     CHECK(f.master.stats().quarantined_bytes == count * block);
     const auto took = least_time(5, [&] {
@@ -266,7 +268,7 @@ TEST_CASE("remove: it does not look at what is leased in quarantine") {
     });
     MESSAGE("ten removals in ", took.count(), " ms");
     CHECK(took.count() < 8);
-    for (const auto lease : leases) REQUIRE(f.master.release({{lease}}).has_value());
+    for (const auto lease : leases) REQUIRE(f.master.handle(store::Release{{lease}}).has_value());
     (void)f.master.expire();
     CHECK(f.master.stats().quarantined_bytes == 0);
     CHECK(f.master.stats().used_bytes == 0);
@@ -334,12 +336,12 @@ TEST_CASE("segments: mounting, finding and keeping ten thousand alive costs what
     CHECK(each.count() < 200);
     const auto beats = least_time(3, [&] {
         for (std::size_t i = 0; i < ids.size(); i += 10)
-            REQUIRE(f.master.heartbeat({.segment = ids[i], .generation = 1}).has_value());
+            REQUIRE(f.master.handle(store::Heartbeat{.segment = ids[i], .generation = 1}).has_value());
     });
     CHECK(beats.count() < 100); // a thousand
-    REQUIRE(f.master.unmount({.segment = ids[5'000], .generation = 1}).has_value());
-    CHECK(f.master.heartbeat({.segment = ids[5'000], .generation = 1}).error() == Errc::not_found);
-    CHECK(f.master.heartbeat({.segment = ids[5'001], .generation = 1}).has_value());
-    CHECK(f.master.heartbeat({.segment = ids.back(), .generation = 1}).has_value());
+    REQUIRE(f.master.handle(store::Unmount{.segment = ids[5'000], .generation = 1}).has_value());
+    CHECK(f.master.handle(store::Heartbeat{.segment = ids[5'000], .generation = 1}).error() == Errc::not_found);
+    CHECK(f.master.handle(store::Heartbeat{.segment = ids[5'001], .generation = 1}).has_value());
+    CHECK(f.master.handle(store::Heartbeat{.segment = ids.back(), .generation = 1}).has_value());
     CHECK(f.mount("node-5000", 1) == ids.back() + 1);
 }

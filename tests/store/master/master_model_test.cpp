@@ -123,7 +123,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                                         .write_deadline_ms = 1 + random() % 30};
                 for (auto count = 1 + random() % 3; count != 0; --count) message.keys.push_back(some_key());
                 message.sizes.assign(message.keys.size(), block - random() % 64);
-                const auto reply = f.master.put_start(message).value();
+                const auto reply = f.master.handle(message).value();
                 for (std::size_t i = 0; i < message.keys.size(); ++i) {
                     const auto& key = message.keys[i];
                     const auto& space = reply.objects.at(i);
@@ -203,7 +203,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto id = some_lease();
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
-                const auto released = f.master.release({{id}});
+                const auto released = f.master.handle(store::Release{{id}});
                 if (live || punctual) REQUIRE(released.has_value() == live);
                 oracle.leases.erase(id);
                 break;
@@ -212,7 +212,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto id = some_lease();
                 const auto known = oracle.leases.find(id);
                 const auto live = known != oracle.leases.end() && known->second.expiry > oracle.now;
-                REQUIRE(f.master.renew({id}).has_value() == live);
+                REQUIRE(f.master.handle(store::Renew{id}).has_value() == live);
                 if (live) known->second.expiry = oracle.now + 5s;
                 break;
             }
@@ -272,7 +272,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 REQUIRE(stats.used_bytes == (oracle.objects.size() + oracle.held.size()) * block);
             }
         }
-        for (const auto& [id, lease] : oracle.leases) (void)f.master.release({{id}});
+        for (const auto& [id, lease] : oracle.leases) (void)f.master.handle(store::Release{{id}});
         f.clock.advance(1h);
         (void)f.master.expire();
         const auto stats = f.master.stats();

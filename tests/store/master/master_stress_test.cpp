@@ -56,7 +56,7 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                 auto message = PutStart{.replicas = static_cast<std::uint32_t>(1 + random() % 2)};
                 for (int i = 0; i < 4; ++i) message.keys.push_back(some_key());
                 message.sizes.assign(4, block);
-                const auto reply = f.master.put_start(message).value();
+                const auto reply = f.master.handle(message).value();
                 auto ended = PutEnd{.lease = random() % 4 == 0 ? LeaseWish::grant : LeaseWish::none};
                 for (std::size_t i = 0; i < 4; ++i) {
                     const auto& space = reply.objects[i];
@@ -76,15 +76,15 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                 for (std::size_t i = 0; i < 4; ++i)
                     for (const auto& replica : reply.objects[i].replicas)
                         wrong += memory.at(replica).load() != reply.objects[i].version;
-                const auto committed = f.master.put_end(ended).value();
+                const auto committed = f.master.handle(ended).value();
                 puts += static_cast<int>(ended.objects.size());
-                if (committed.lease != 0) wrong += !f.master.release({{committed.lease}}).has_value();
+                if (committed.lease != 0) wrong += !f.master.handle(store::Release{{committed.lease}}).has_value();
                 break;
             }
             case 3:
             case 4:
             case 5: {
-                const auto reply = f.master.get({.keys = {some_key(), some_key(), some_key()}}).value();
+                const auto reply = f.master.handle(store::Get{.keys = {some_key(), some_key(), some_key()}}).value();
                 for (int times = 0; times < 3; ++times) {
                     if (random() % 4 == 0) std::this_thread::yield();
                     for (const auto& object : reply.objects)
@@ -94,11 +94,11 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
                             ++reads;
                         }
                 }
-                if (reply.lease != 0) wrong += !f.master.release({{reply.lease}}).has_value();
+                if (reply.lease != 0) wrong += !f.master.handle(store::Release{{reply.lease}}).has_value();
                 break;
             }
             case 6:
-                (void)f.master.remove(
+                (void)f.master.handle(
                     {.keys = {some_key()}, .mode = random() % 2 == 0 ? RemoveMode::force : RemoveMode::unless_in_use});
                 break;
             case 7: {
@@ -114,19 +114,19 @@ TEST_CASE("master: many threads never share an extent while it is written, read,
     };
     auto nodes = std::thread([&] { // a second node comes and goes
         for (std::uint64_t generation = 1; generation < 400 && !done; ++generation) {
-            const auto mounted = f.master.mount({.name = "node-2",
-                                                 .generation = generation,
-                                                 .endpoint = "node-2:1",
-                                                 .host = "node-2",
-                                                 .offset = window,
-                                                 .bytes = blocks * block,
-                                                 .read_key = 1,
-                                                 .write_key = 2});
+            const auto mounted = f.master.handle(store::SegmentMount{.name = "node-2",
+                                                                     .generation = generation,
+                                                                     .endpoint = "node-2:1",
+                                                                     .host = "node-2",
+                                                                     .offset = window,
+                                                                     .bytes = blocks * block,
+                                                                     .read_key = 1,
+                                                                     .write_key = 2});
             std::this_thread::sleep_for(2ms);
             (void)f.master.expire();
             (void)f.master.list({.limit = 10});
             f.clock.advance(1ms);
-            wrong += !f.master.unmount({mounted->segment, generation}).has_value();
+            wrong += !f.master.handle(store::Unmount{mounted->segment, generation}).has_value();
         }
     });
     auto clients = std::vector<std::thread>();

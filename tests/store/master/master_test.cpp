@@ -89,7 +89,8 @@ TEST_CASE("master: an empty object has a place too, and no checksum") {
     const auto space = f.start("empty", {.sizes = {0}});
     REQUIRE(space.outcome == Errc::ok);
     CHECK(f.end("empty", space.version) == Errc::invalid_argument);
-    CHECK(f.master.put_end({.objects = {{.key = "empty", .version = space.version}}})->outcomes.at(0) == Errc::ok);
+    CHECK(f.master.handle(store::PutEnd{.objects = {{.key = "empty", .version = space.version}}})->outcomes.at(0) ==
+          Errc::ok);
     CHECK(f.get({"empty"}).objects.at(0).size == 0);
     CHECK(f.remove("empty", RemoveMode::force) == Errc::ok);
 }
@@ -110,7 +111,7 @@ TEST_CASE(
 
 TEST_CASE("put: twice the same key in one batch is one write") {
     auto f = MasterFixture(4);
-    const auto reply = f.master.put_start({.keys = {"a", "a"}, .sizes = {block, block}}).value();
+    const auto reply = f.master.handle(store::PutStart{.keys = {"a", "a"}, .sizes = {block, block}}).value();
     CHECK(reply.objects.at(0).outcome == Errc::ok);
     CHECK(reply.objects.at(1).outcome == Errc::being_written);
     CHECK(f.master.stats().used_bytes == block);
@@ -121,7 +122,7 @@ TEST_CASE("put: an end with another version, too late, or with the wrong number 
     const auto space = f.start("a", {.write_deadline_ms = 100});
     CHECK(f.end("a", space.version + 1) == Errc::not_found);
     CHECK(f.end("b", space.version) == Errc::not_found);
-    CHECK(f.master.put_end({.objects = {{.key = "a", .version = space.version}}})->outcomes.at(0) ==
+    CHECK(f.master.handle(store::PutEnd{.objects = {{.key = "a", .version = space.version}}})->outcomes.at(0) ==
           Errc::invalid_argument);
     f.clock.advance(100ms);
     CHECK(f.end("a", space.version) == Errc::lease_expired);
@@ -138,14 +139,14 @@ TEST_CASE("put: the same end again is ok again") {
 TEST_CASE("put: an end can leave a lease for whoever reads next") {
     auto f = MasterFixture(1);
     const auto space = f.start("a");
-    const auto reply =
-        f.master
-            .put_end({.objects = {{.key = "a", .version = space.version, .checksums = {1}}}, .lease = LeaseWish::grant})
-            .value();
+    const auto reply = f.master
+                           .handle(store::PutEnd{.objects = {{.key = "a", .version = space.version, .checksums = {1}}},
+                                                 .lease = LeaseWish::grant})
+                           .value();
     CHECK(reply.lease != 0);
     CHECK(reply.lease_ms == 5000);
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.release({{reply.lease}}).has_value());
+    CHECK(f.master.handle(store::Release{{reply.lease}}).has_value());
     CHECK(f.start("b").outcome == Errc::ok);
 }
 
@@ -171,14 +172,15 @@ TEST_CASE("put: the space of a writer that went away is quarantined until its de
 
 TEST_CASE("master: what began at another one, before a restart, is not finished here") {
     auto f = MasterFixture(8);
-    const auto term = f.master.put_start({.keys = {"a"}, .sizes = {block}}).value().term;
+    const auto term = f.master.handle(store::PutStart{.keys = {"a"}, .sizes = {block}}).value().term;
     REQUIRE(term != 0);
     const auto version = f.start("b").version;
     const auto written = WrittenObject{.key = "b", .version = version, .checksums = Checksums{1}};
-    CHECK(f.master.put_end({.objects = {written}, .term = term + 1}).error() == Errc::stale_term);
-    CHECK(f.master.put_abort({.keys = {"b"}, .versions = {version}, .term = term + 1}).error() == Errc::stale_term);
-    CHECK(f.master.report_bad({.replicas = {{.key = "b"}}, .term = term + 1}).error() == Errc::stale_term);
-    CHECK(f.master.put_end({.objects = {written}, .term = term}).has_value());
+    CHECK(f.master.handle(store::PutEnd{.objects = {written}, .term = term + 1}).error() == Errc::stale_term);
+    CHECK(f.master.handle(store::PutAbort{.keys = {"b"}, .versions = {version}, .term = term + 1}).error() ==
+          Errc::stale_term);
+    CHECK(f.master.handle(store::ReportBad{.replicas = {{.key = "b"}}, .term = term + 1}).error() == Errc::stale_term);
+    CHECK(f.master.handle(store::PutEnd{.objects = {written}, .term = term}).has_value());
 }
 
 namespace {
@@ -186,22 +188,24 @@ namespace {
 struct Fenced {
     MasterFixture<> f{0};
     std::uint32_t segment = f.master
-                                .mount({.name = "node-1",
-                                        .generation = 1,
-                                        .endpoint = "node-1:1",
-                                        .host = "node-1",
-                                        .offset = 1 << 20,
-                                        .bytes = 4 * block,
-                                        .read_key = 11,
-                                        .write_key = 22,
-                                        .fencing = Fencing::by_owner})
+                                .handle(store::SegmentMount{.name = "node-1",
+                                                            .generation = 1,
+                                                            .endpoint = "node-1:1",
+                                                            .host = "node-1",
+                                                            .offset = 1 << 20,
+                                                            .bytes = 4 * block,
+                                                            .read_key = 11,
+                                                            .write_key = 22,
+                                                            .fencing = Fencing::by_owner})
                                 .value()
                                 .segment;
     PutSpace space = f.start("a");
     Errc aborted = f.abort("a", space.version, WriterState::unknown);
 
     std::vector<FencedExtent> told(std::vector<std::uint64_t> fenced = {}) {
-        return f.master.heartbeat({.segment = segment, .generation = 1, .fenced = std::move(fenced)}).value().fence;
+        return f.master.handle(store::Heartbeat{.segment = segment, .generation = 1, .fenced = std::move(fenced)})
+            .value()
+            .fence;
     }
 };
 } // namespace
@@ -228,7 +232,7 @@ TEST_CASE(
 
 TEST_CASE("fence: a segment that is gone has nothing to fence any more") {
     auto fenced = Fenced();
-    REQUIRE(fenced.f.master.unmount({.segment = fenced.segment, .generation = 1}).has_value());
+    REQUIRE(fenced.f.master.handle(store::Unmount{.segment = fenced.segment, .generation = 1}).has_value());
     CHECK(fenced.f.master.stats().quarantined_bytes == 0);
     CHECK(fenced.f.master.fenced_bytes() == 0);
 }
@@ -282,13 +286,13 @@ TEST_CASE("eviction: what is leased, pinned or being written stays, and the sent
     CHECK(f.put("next").outcome == Errc::ok);
     CHECK_FALSE(f.has("evictable"));
     const auto second = f.get({"next"});
-    const auto reply = f.master.put_start({.keys = {"more", "pinned"}, .sizes = {block, block}}).value();
+    const auto reply = f.master.handle(store::PutStart{.keys = {"more", "pinned"}, .sizes = {block, block}}).value();
     CHECK(reply.objects.at(0).outcome == Errc::no_space);
     CHECK(reply.objects.at(1).outcome == Errc::exists);
     CHECK(reply.no_space == f.master.describe_no_space());
     CHECK(reply.no_space.find("leased 8192, pinned 4096, being written 4096, quarantined 0, free 0 of 16384") !=
           std::string::npos);
-    CHECK(f.master.release({{lease.lease}}).has_value());
+    CHECK(f.master.handle(store::Release{{lease.lease}}).has_value());
     CHECK(f.put("more").outcome == Errc::ok);
     CHECK_FALSE(f.has("leased"));
     CHECK((f.has("pinned") && f.has("next")));
@@ -314,13 +318,13 @@ TEST_CASE("lease: released, it holds nothing; expired, neither; renewed, it surv
     const auto lease = f.get({"a"}).lease;
     f.clock.advance(4s);
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.renew({lease}).value().ttl_ms == 5000);
+    CHECK(f.master.handle(store::Renew{lease}).value().ttl_ms == 5000);
     f.clock.advance(4s);
     CHECK(f.start("b").outcome == Errc::no_space);
     f.clock.advance(1s);
-    CHECK(f.master.renew({lease}).error() == Errc::lease_expired);
+    CHECK(f.master.handle(store::Renew{lease}).error() == Errc::lease_expired);
     CHECK(f.start("b").outcome == Errc::ok);
-    CHECK(f.master.release({{lease}}).error() == Errc::lease_expired);
+    CHECK(f.master.handle(store::Release{{lease}}).error() == Errc::lease_expired);
     CHECK(f.master.stats().leases == 0);
     CHECK(f.master.stats().leased_bytes == 0);
 }
@@ -329,14 +333,15 @@ TEST_CASE("lease: one for ever is one for a year") {
     auto clock = ManualClock();
     auto master =
         Master<ManualMaster>({.segment_ttl = Duration::max()}, {.lease = {.ttl = Duration::max()}, .clock = clock});
-    REQUIRE(master.mount({.name = "n", .bytes = block}).has_value());
-    const auto space = master.put_start({.keys = {"a"}, .sizes = {block}}).value().objects.at(0);
-    REQUIRE(master.put_end({.objects = {{.key = "a", .version = space.version, .checksums = {1}}}}).has_value());
-    const auto reply = master.get({.keys = {"a"}}).value();
+    REQUIRE(master.handle(store::SegmentMount{.name = "n", .bytes = block}).has_value());
+    const auto space = master.handle(store::PutStart{.keys = {"a"}, .sizes = {block}}).value().objects.at(0);
+    REQUIRE(master.handle(store::PutEnd{.objects = {{.key = "a", .version = space.version, .checksums = {1}}}})
+                .has_value());
+    const auto reply = master.handle(store::Get{.keys = {"a"}}).value();
     CHECK(reply.ttl_ms == 365ULL * 24 * 3'600'000);
-    CHECK(master.renew({reply.lease}).value().ttl_ms == reply.ttl_ms);
+    CHECK(master.handle(store::Renew{reply.lease}).value().ttl_ms == reply.ttl_ms);
     clock.advance(24h * 365);
-    CHECK(master.renew({reply.lease}).error() == Errc::lease_expired);
+    CHECK(master.handle(store::Renew{reply.lease}).error() == Errc::lease_expired);
 }
 
 TEST_CASE("lease: two on one object hold it until the second is released") {
@@ -345,9 +350,10 @@ TEST_CASE("lease: two on one object hold it until the second is released") {
     const auto first = f.get({"a", "a"}), second = f.get({"a"});
     CHECK(f.master.stats().leased_bytes == block);
     CHECK(first.lease != second.lease);
-    CHECK(f.master.release({{first.lease}}).has_value());
+    CHECK(f.master.handle(store::Release{{first.lease}}).has_value());
     CHECK(f.start("b").outcome == Errc::no_space);
-    CHECK(f.master.release({{first.lease, second.lease}}).error() == Errc::lease_expired); // one was over; both are
+    CHECK(f.master.handle(store::Release{{first.lease, second.lease}}).error() ==
+          Errc::lease_expired); // one was over; both are
     CHECK(f.start("b").outcome == Errc::ok);
 }
 
@@ -356,7 +362,7 @@ TEST_CASE("get: a prefix ends at the first miss, and what comes after is neither
     for (const auto* key : {"a", "b", "d"}) f.put(key);
     const auto reply = f.get({"a", "b", "c", "d"}, LookUp::prefix);
     CHECK(reply.objects.size() == 2);
-    CHECK(f.master.query({.keys = {"a", "b", "c", "d"}, .mode = LookUp::prefix})->outcomes.size() == 2);
+    CHECK(f.master.handle(store::Query{.keys = {"a", "b", "c", "d"}, .mode = LookUp::prefix})->outcomes.size() == 2);
     CHECK(f.put("e").outcome == Errc::ok);
     CHECK_FALSE(f.has("d"));
     CHECK(f.start("f").outcome == Errc::ok); // e was not leased
@@ -374,7 +380,7 @@ TEST_CASE("remove: what is in use stays unless forced, and then its bytes stay u
     CHECK_FALSE(f.has("a"));
     CHECK(f.start("b").outcome == Errc::no_space);
     CHECK(f.master.stats().quarantined_bytes == block);
-    SUBCASE("released") { CHECK(f.master.release({{lease.lease}}).has_value()); }
+    SUBCASE("released") { CHECK(f.master.handle(store::Release{{lease.lease}}).has_value()); }
     SUBCASE("expired") { f.clock.advance(5s); }
     const auto space = f.start("b", {.write_deadline_ms = 20});
     CHECK(space.outcome == Errc::ok);
@@ -396,11 +402,11 @@ TEST_CASE("bad replica: it is offered no more, and with its last one an object g
     REQUIRE(two.replicas.size() == 2);
     const auto report = [&](const std::string& key, std::uint64_t version, const ReplicaDescriptor& replica,
                             std::uint64_t epoch) {
-        CHECK(
-            f.master
-                .report_bad({.replicas = {{.key = key, .version = version, .segment = replica.segment, .epoch = epoch}},
-                             .term = f.master.put_start({}).value().term})
-                .has_value());
+        CHECK(f.master
+                  .handle(store::ReportBad{
+                      .replicas = {{.key = key, .version = version, .segment = replica.segment, .epoch = epoch}},
+                      .term = f.master.handle(store::PutStart{}).value().term})
+                  .has_value());
     };
     const auto& place = one.replicas[0];
     report("one", one.version + 1, place, place.epoch);
@@ -466,28 +472,28 @@ TEST_CASE("segment: the same name and generation is the same segment, another ge
     auto f = MasterFixture(1, {.segment_ttl = 3s});
     CHECK(f.mount("node-1", 1) == f.segment);
     auto again = SegmentMount{.name = "node-1", .generation = 2, .endpoint = "elsewhere:1", .bytes = block};
-    auto refused = f.master.mount(again);
+    auto refused = f.master.handle(again);
     REQUIRE(refused.has_error());
     CHECK(refused.error() == Errc::conflict);
     CHECK(refused.error().context().find("generation 1 at 'node-1:1'") != std::string_view::npos);
     CHECK(refused.error().context().find("generation 2 at 'elsewhere:1'") != std::string_view::npos);
     again.generation = 1;
-    CHECK(f.master.mount(again).error() == Errc::conflict); // another window
+    CHECK(f.master.handle(again).error() == Errc::conflict); // another window
     f.put("a");
     f.clock.advance(3s);
-    CHECK(f.master.heartbeat({f.segment, 1})->ttl_ms == 3000);
-    CHECK(f.master.heartbeat({f.segment, 2}).error() == Errc::stale_generation);
+    CHECK(f.master.handle(store::Heartbeat{f.segment, 1})->ttl_ms == 3000);
+    CHECK(f.master.handle(store::Heartbeat{f.segment, 2}).error() == Errc::stale_generation);
     f.clock.advance(3s);
     CHECK(f.has("a"));
     f.clock.advance(1ns);
     again.generation = 2;
-    const auto successor = f.master.mount(again);
+    const auto successor = f.master.handle(again);
     REQUIRE(successor.has_value());
     CHECK(successor->segment != f.segment);
     CHECK_FALSE(f.has("a"));
-    CHECK(f.master.heartbeat({f.segment, 1}).error() == Errc::not_found);
-    CHECK(f.master.segments({}).segments.size() == 1);
-    CHECK(f.master.segments({{f.segment}}).segments.empty());
+    CHECK(f.master.handle(store::Heartbeat{f.segment, 1}).error() == Errc::not_found);
+    CHECK(f.master.handle(store::Segments{}).value().segments.size() == 1);
+    CHECK(f.master.handle(store::Segments{{f.segment}}).value().segments.empty());
     CHECK(f.master.stats().objects == 0);
 }
 
@@ -502,7 +508,7 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
     const auto leased = f.get({"both", "one-0", "one-1", "one-2", "one-3", "one-4", "one-5", "one-6", "one-7"});
     const auto writing = f.start("writing", {.replicas = 2});
     f.clock.advance(2s);
-    CHECK(f.master.heartbeat({second, 1}).has_value());
+    CHECK(f.master.handle(store::Heartbeat{second, 1}).has_value());
     f.clock.advance(2s);
     const auto expired = f.master.expire();
     CHECK(expired.segments == 1);
@@ -513,9 +519,9 @@ TEST_CASE("segment: when it dies its replicas go, and objects with another one s
         CHECK(f.has("one-" + std::to_string(i - 1)) == (leased.objects[i].replicas[0].segment == second));
     CHECK(f.end("writing", writing.version) == Errc::ok);
     CHECK(f.get({"both"}).objects.at(0).replicas.size() == 1);
-    CHECK(f.master.release({{leased.lease}}).has_value());
-    CHECK(f.master.unmount({second, 1}).has_value());
-    CHECK(f.master.unmount({second, 1}).error() == Errc::not_found);
+    CHECK(f.master.handle(store::Release{{leased.lease}}).has_value());
+    CHECK(f.master.handle(store::Unmount{second, 1}).has_value());
+    CHECK(f.master.handle(store::Unmount{second, 1}).error() == Errc::not_found);
     f.clock.advance(1h);
     (void)f.master.expire();
     const auto after = f.master.stats();
@@ -531,27 +537,28 @@ TEST_CASE(
     const auto outcome = [&](const std::string& key) { return f.get({key}).objects.at(0).outcome; };
     const auto one = f.put("one");
     f.put("removed");
-    CHECK(f.master.remove({.keys = {"removed"}}).has_value());
+    CHECK(f.master.handle(store::Remove{.keys = {"removed"}}).has_value());
     const auto writing = f.start("writing");
-    CHECK(f.master.unmount({f.segment, 1}).has_value());
+    CHECK(f.master.handle(store::Unmount{f.segment, 1}).has_value());
     CHECK(outcome("one") == Errc::lost);
     for (const auto* never : {"removed", "writing", "never"}) CHECK(outcome(never) == Errc::not_found);
-    CHECK(f.master.query({.keys = {"one"}}).value().outcomes.at(0) == Errc::not_found); // whether it is there
+    CHECK(f.master.handle(store::Query{.keys = {"one"}}).value().outcomes.at(0) ==
+          Errc::not_found); // whether it is there
     CHECK(f.get({"one", "never"}, LookUp::prefix).objects.empty());
 
     f.segment = f.mount("node-2", 2);
     f.put("one");
     CHECK(outcome("one") == Errc::ok);
-    CHECK(f.master.remove({.keys = {"one"}, .mode = RemoveMode::force}).has_value());
+    CHECK(f.master.handle(store::Remove{.keys = {"one"}, .mode = RemoveMode::force}).has_value());
     CHECK(outcome("one") == Errc::not_found);
 
     const auto bad = f.put("bad");
     CHECK(f.master
-              .report_bad({.replicas = {{.key = "bad",
-                                         .version = bad.version,
-                                         .segment = bad.replicas[0].segment,
-                                         .epoch = bad.replicas[0].epoch}},
-                           .term = f.master.put_start({}).value().term})
+              .handle(store::ReportBad{.replicas = {{.key = "bad",
+                                                     .version = bad.version,
+                                                     .segment = bad.replicas[0].segment,
+                                                     .epoch = bad.replicas[0].epoch}},
+                                       .term = f.master.handle(store::PutStart{}).value().term})
               .has_value());
     CHECK(outcome("bad") == Errc::lost);
 }
@@ -561,7 +568,8 @@ TEST_CASE("replicas: fewer than asked for are said, or refused") {
     CHECK(f.put("a", {.replicas = 3}).replicas.size() == 1);
     CHECK(f.start("b", {.replicas = 3, .demand = ReplicaDemand::all}).outcome == Errc::no_space);
     const auto refused =
-        f.master.put_start({.keys = {"b"}, .sizes = {1}, .replicas = 3, .demand = ReplicaDemand::all}).value();
+        f.master.handle(store::PutStart{.keys = {"b"}, .sizes = {1}, .replicas = 3, .demand = ReplicaDemand::all})
+            .value();
     CHECK(refused.no_space == "3 replicas in as many segments were demanded, and 1 are mounted");
     f.mount("node-2", 4);
     f.mount("node-3", 1);
@@ -609,21 +617,24 @@ TEST_CASE("master: messages beyond the limits are refused with what was wrong, a
         CHECK(result.error() == code);
         CHECK_MESSAGE(result.error().context().find(text) != std::string_view::npos, result.error().message());
     };
-    says(f.master.put_start({.keys = {"a", "b", "c"}, .sizes = {1, 1, 1}}), Errc::too_large, "3 keys, the limit is 2");
-    says(f.master.put_start({.keys = {"a", "b"}, .sizes = {1}}), Errc::invalid_argument, "2 keys, but 1 sizes");
-    says(f.master.put_start({.keys = {"a", "123456789"}, .sizes = {1, 1}}), Errc::too_large,
+    says(f.master.handle(store::PutStart{.keys = {"a", "b", "c"}, .sizes = {1, 1, 1}}), Errc::too_large,
+         "3 keys, the limit is 2");
+    says(f.master.handle(store::PutStart{.keys = {"a", "b"}, .sizes = {1}}), Errc::invalid_argument,
+         "2 keys, but 1 sizes");
+    says(f.master.handle(store::PutStart{.keys = {"a", "123456789"}, .sizes = {1, 1}}), Errc::too_large,
          "key 1 has 9 bytes, the limit is 8");
-    says(f.master.put_start({.keys = {""}, .sizes = {1}}), Errc::invalid_argument, "key 0 is empty");
-    says(f.master.put_start({.keys = {"a"}, .sizes = {1}, .replicas = 0}), Errc::invalid_argument, "0 replicas");
-    says(f.master.put_start({.keys = {"a"}, .sizes = {~0ULL}}), Errc::too_large, "object 0");
-    says(f.master.put_start({.keys = {"a"}, .sizes = {1}, .write_deadline_ms = 0}), Errc::invalid_argument,
+    says(f.master.handle(store::PutStart{.keys = {""}, .sizes = {1}}), Errc::invalid_argument, "key 0 is empty");
+    says(f.master.handle(store::PutStart{.keys = {"a"}, .sizes = {1}, .replicas = 0}), Errc::invalid_argument,
+         "0 replicas");
+    says(f.master.handle(store::PutStart{.keys = {"a"}, .sizes = {~0ULL}}), Errc::too_large, "object 0");
+    says(f.master.handle(store::PutStart{.keys = {"a"}, .sizes = {1}, .write_deadline_ms = 0}), Errc::invalid_argument,
          "write_deadline_ms");
-    says(f.master.get({.keys = {"a"}, .mode = static_cast<LookUp>(9)}), Errc::invalid_argument, "mode");
-    says(f.master.put_abort({.keys = {"a"}}), Errc::invalid_argument, "0 versions");
+    says(f.master.handle(store::Get{.keys = {"a"}, .mode = static_cast<LookUp>(9)}), Errc::invalid_argument, "mode");
+    says(f.master.handle(store::PutAbort{.keys = {"a"}}), Errc::invalid_argument, "0 versions");
     says(f.master.list({.limit = 0}), Errc::invalid_argument, "limit");
-    says(f.master.mount({.name = "", .bytes = 1}), Errc::invalid_argument, "name");
-    says(f.master.mount({.name = "x"}), Errc::invalid_argument, "no bytes");
-    says(f.master.mount({.name = "x", .offset = 2, .bytes = ~0ULL}), Errc::out_of_range, "'x'");
+    says(f.master.handle(store::SegmentMount{.name = "", .bytes = 1}), Errc::invalid_argument, "name");
+    says(f.master.handle(store::SegmentMount{.name = "x"}), Errc::invalid_argument, "no bytes");
+    says(f.master.handle(store::SegmentMount{.name = "x", .offset = 2, .bytes = ~0ULL}), Errc::out_of_range, "'x'");
     says(f.master.wait_for({"a", "b", "c"}, std::make_shared<CountingWaiter>()), Errc::too_large, "3 keys");
     CHECK(f.master.stats().objects == 0);
     CHECK_THROWS(Master<>({.segment_ttl = Duration::zero()}));

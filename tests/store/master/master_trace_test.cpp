@@ -33,16 +33,17 @@ double hit_ratio(const std::vector<std::vector<std::uint32_t>>& requests, std::u
         total += keys.size();
         keys.erase(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(found.objects.size()));
         const auto started =
-            f.master.put_start({.keys = keys, .sizes = std::vector<std::uint64_t>(keys.size(), block)}).value();
+            f.master.handle(store::PutStart{.keys = keys, .sizes = std::vector<std::uint64_t>(keys.size(), block)})
+                .value();
         auto ended = PutEnd();
         for (std::size_t i = 0; i < keys.size(); ++i) {
             if (started.objects[i].outcome == Errc::exists) continue;
             REQUIRE(started.objects[i].outcome == Errc::ok);
             ended.objects.push_back({.key = keys[i], .version = started.objects[i].version, .checksums = {i}});
         }
-        const auto outcomes = f.master.put_end(ended).value().outcomes;
+        const auto outcomes = f.master.handle(ended).value().outcomes;
         for (const auto outcome : outcomes) REQUIRE(outcome == Errc::ok);
-        if (found.lease != 0) REQUIRE(f.master.release({{found.lease}}).has_value());
+        if (found.lease != 0) REQUIRE(f.master.handle(store::Release{{found.lease}}).has_value());
     }
     CHECK(f.master.stats().used_bytes <= capacity * block);
     return static_cast<double>(hits) / static_cast<double>(total);

@@ -24,13 +24,8 @@ class Asked<First, Rest...> : public Asked<Rest...> {
     virtual Task<typename First::Reply> call(const First& message, Deadline deadline) = 0;
 };
 
-/// The messages of a client.
-template <template <class...> class To, class... Before>
-using WithClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Release, Renew, RenewMany, ReportBad,
-                              Remove, List, Segments, Stats, WaitFor>;
-
 /// A master as its client sees it, whichever `MasterLink` is behind it.
-class MasterCalls : public WithClientMessages<Asked> {
+class MasterCalls : public ToClientMessages<Asked> {
   public:
     /// Whether a call costs no round trip.
     [[nodiscard]] virtual bool in_process() const noexcept = 0;
@@ -66,7 +61,7 @@ class Answering<Link, First, Rest...> : public Answering<Link, Rest...> {
 /// Requires: `Link` is a `MasterLink`.
 template <class Link>
 std::unique_ptr<MasterCalls> calls_through(std::shared_ptr<Link> link) {
-    return std::make_unique<WithClientMessages<Answering, Link>>(std::move(link));
+    return std::make_unique<ToClientMessages<Answering, Link>>(std::move(link));
 }
 
 } // namespace mooncake::store::detail

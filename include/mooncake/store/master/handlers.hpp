@@ -4,6 +4,7 @@
 #include <mooncake/store/master/waiter.hpp>
 #include <mooncake/store/messages.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,29 +13,26 @@ namespace mooncake::store::detail {
 
 class Listing;
 
+/// One virtual `handle` for each of the messages.
+template <class... Messages>
+class Handling;
+template <class Last>
+class Handling<Last> {
+  public:
+    virtual ~Handling() = default;
+    [[nodiscard]] virtual Result<typename Last::Reply> handle(const Last& message) = 0;
+};
+template <class First, class... Rest>
+class Handling<First, Rest...> : public Handling<Rest...> {
+  public:
+    using Handling<Rest...>::handle;
+    [[nodiscard]] virtual Result<typename First::Reply> handle(const First& message) = 0;
+};
+
 /// A master as those see it who bring it messages, whatever its policies are: they are compiled once for all of them.
 /// What each handler does, and its errors, stand at `Master`'s.
-class Handlers {
+class Handlers : public ToPlainMessages<Handling> {
   public:
-    virtual ~Handlers() = default;
-
-    [[nodiscard]] virtual Result<SegmentMountReply> mount(const SegmentMount& message) = 0;
-    [[nodiscard]] virtual Result<HeartbeatReply> heartbeat(const Heartbeat& message) = 0;
-    [[nodiscard]] virtual Result<void> unmount(const Unmount& message) = 0;
-    [[nodiscard]] virtual SegmentsReply segments(const Segments& message) = 0;
-    [[nodiscard]] virtual Result<PutStartReply> put_start(const PutStart& message) = 0;
-    [[nodiscard]] virtual Result<PutEndReply> put_end(const PutEnd& message) = 0;
-    [[nodiscard]] virtual Result<PutAbortReply> put_abort(const PutAbort& message) = 0;
-    [[nodiscard]] virtual Result<GetReply> get(const Get& message) = 0;
-    [[nodiscard]] virtual Result<QueryReply> query(const Query& message) = 0;
-    [[nodiscard]] virtual Result<void> release(const Release& message) = 0;
-    [[nodiscard]] virtual Result<RenewReply> renew(const Renew& message) = 0;
-    [[nodiscard]] virtual Result<RenewManyReply> renew(const RenewMany& message) = 0;
-    [[nodiscard]] virtual Result<void> report_bad(const ReportBad& message) = 0;
-    [[nodiscard]] virtual Result<RemoveReply> remove(const Remove& message) = 0;
-    [[nodiscard]] virtual StatsReply stats(const Stats& message) = 0;
-    [[nodiscard]] virtual DescribeReply describe() const = 0;
-
     [[nodiscard]] virtual Result<Listing> begin_list(List message) = 0;
     virtual bool go_on(Listing& listing) = 0;
     [[nodiscard]] virtual Result<void> wait_for(const std::vector<std::string>& keys,

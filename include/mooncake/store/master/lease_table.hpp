@@ -46,6 +46,19 @@ class LeaseTable {
         return now + std::min<Duration>(duration, std::chrono::hours{24 * 365});
     }
 
+    struct Granted {
+        std::uint64_t id = 0; ///< 0: nothing was covered
+        std::uint64_t ttl_ms = 0;
+    };
+    /// A lease on all that is covered, for as long as `policy` says.
+    template <LeasePolicy Policy>
+    [[nodiscard]] Granted grant(Covered covered, LeasePurpose purpose, TimePoint now, const Policy& policy) {
+        if (covered.objects.empty()) return {};
+        const auto end = end_of(
+            now, policy.duration({.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes}));
+        return {.id = grant(std::move(covered), end), .ttl_ms = whole_milliseconds(end - now)};
+    }
+
     /// The id of a lease on all that is covered. Never 0.
     [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry) {
         held_.add(covered.newly_leased);

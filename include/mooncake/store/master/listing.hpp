@@ -44,7 +44,7 @@ class Listing {
         shard.for_each([&](const Object& object) {
             ++looks;
             if (!object.key.starts_with(message_.prefix) || object.key <= message_.after) return;
-            if (!object.committed() || !object.usable()) return;
+            if (!object.visible()) return;
             if (found_.size() == message_.limit) {
                 if (object.key >= found_.front().key) return;
                 std::pop_heap(found_.begin(), found_.end(), by_key);

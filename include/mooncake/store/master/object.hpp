@@ -84,6 +84,8 @@ struct Object {
             if (extent.usable()) return true;
         return false;
     }
+    /// Whether it may be read.
+    [[nodiscard]] bool visible() const noexcept { return committed() && usable(); }
 };
 
 /// An object as it was when its shard was locked; the slot may be another's by now.
@@ -105,6 +107,14 @@ inline void describe_replicas(const Object& object, KeyFor right, Replicas& repl
                             .key = right == KeyFor::reading ? segment.read_key : segment.write_key,
                             .epoch = extent.epoch});
     }
+}
+
+/// What a reader is told of it.
+[[nodiscard]] inline ObjectDescriptor describe(const Object& object) {
+    auto descriptor = ObjectDescriptor{
+        .outcome = Errc::ok, .size = object.size, .version = object.version, .checksums = object.checksums};
+    describe_replicas(object, KeyFor::reading, descriptor.replicas);
+    return descriptor;
 }
 
 } // namespace mooncake::store::detail

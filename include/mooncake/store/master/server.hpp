@@ -5,9 +5,9 @@
 #include <mooncake/net/plain_tcp.hpp>
 #include <mooncake/net/server.hpp>
 #include <mooncake/rpc/service.hpp>
-#include <mooncake/store/master/answer.hpp>
 #include <mooncake/store/master/master.hpp>
 #include <mooncake/store/master/server_interface.hpp>
+#include <mooncake/store/master/slow_answers.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -29,9 +29,7 @@ struct MasterServer<Traits, P>::Parts {
           server(runtime, service,
                  {.listen = config.listen, .most_message_bytes = config.most_message_bytes, .log = config.log},
                  config.stream) {
-        answer<store::SegmentMount, store::Heartbeat, store::Unmount, store::Segments, store::PutStart, store::PutEnd,
-               store::PutAbort, store::Get, store::Query, store::Release, store::Renew, store::RenewMany,
-               store::ReportBad, store::Remove, store::Stats, store::Describe>();
+        store::ToPlainMessages<Answering>::with(master, service);
         service.template on<store::List>(
             [this](store::List message) { return store::detail::list(master, std::move(message), Deadline()); });
         service.template on<store::WaitFor>(
@@ -39,10 +37,11 @@ struct MasterServer<Traits, P>::Parts {
     }
 
     template <class... Messages>
-    void answer() {
-        (service.template on<Messages>([this](Messages& message) { return store::detail::answer(master, message); }),
-         ...);
-    }
+    struct Answering {
+        static void with(store::detail::Handlers& master, RpcService& service) {
+            (service.template on<Messages>([&master](Messages& message) { return master.handle(message); }), ...);
+        }
+    };
 
     void say(const store::SegmentChange& change) const {
         using What = store::SegmentChange::What;

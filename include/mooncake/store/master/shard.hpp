@@ -26,7 +26,7 @@ class alignas(64) Shard {
     /// One that may be read: committed, and a replica is left.
     [[nodiscard]] Object* find_visible(const HashedKey& key) const noexcept {
         auto* const object = find(key);
-        return object != nullptr && object->committed() && object->usable() ? object : nullptr;
+        return object != nullptr && object->visible() ? object : nullptr;
     }
     /// Requires: no object of that key is here.
     void insert(Object& object) {

@@ -26,15 +26,24 @@
 
 namespace mooncake::store::detail {
 
+/// What time ended.
+struct Expired {
+    std::size_t leases = 0;   ///< ended
+    std::size_t writes = 0;   ///< aborted, their space quarantined
+    std::size_t extents = 0;  ///< objects whose quarantine ended
+    std::size_t segments = 0; ///< dropped for want of a heartbeat
+    std::size_t objects = 0;  ///< that lost their last replica
+};
+
 /// What is shared by the handlers: the objects, and the space they lie in. Creates, evicts, buries and deletes objects.
 /// Locks: `domain.mutex`, then at most one shard's, then the lease table's own. Functions that say nothing need the
 /// domain's held and no shard's.
 template <MasterTraitsLike Traits>
 class Space {
   public:
-    Space(const MasterConfig& config, MasterParts<Traits> parts)
-        : lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)), domain(std::move(parts.eviction)),
-          segments(std::move(parts.placement)), config_(config) {}
+    Space(const MasterConfig& master_config, MasterParts<Traits> parts)
+        : config(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
+          domain(std::move(parts.eviction)), segments(std::move(parts.placement)) {}
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
     ~Space() {
@@ -42,6 +51,8 @@ class Space {
         quarantine_.for_each([](Object& object) { delete &object; });
     }
 
+    const MasterConfig config;
+    const std::uint64_t term = random_secret();
     const typename Traits::Lease lease_policy;
     const typename Traits::Clock clock;
     Shards shards;
@@ -128,7 +139,7 @@ class Space {
         const auto by_time = std::any_of(object.extents.begin(), object.extents.end(), [](const Extent& extent) {
             return extent.segment->fencing == Fencing::by_time;
         });
-        bury(object, object.unsettled && by_time ? object.write_deadline + config_.skew : now, now);
+        bury(object, object.unsettled && by_time ? object.write_deadline + config.skew : now, now);
     }
 
     /// What the owner of `segment` has fenced is free again; gives what it is to fence.
@@ -148,13 +159,10 @@ class Space {
     }
 
     /// Gives back what is nobody's any more: leases, writes and quarantine whose time is over.
-    struct Reclaimed {
-        std::size_t leases = 0, writes = 0, extents = 0;
-    };
     /// How many of those in quarantine are looked at beside something else.
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
-    Reclaimed reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Reclaimed{.leases = end_leases(now)};
+    Expired reclaim(TimePoint now, std::size_t most = all_of_them) {
+        auto reclaimed = Expired{.leases = end_leases(now)};
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
             if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
@@ -164,6 +172,21 @@ class Space {
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
     }
+
+    /// What time does, segments included. No lock is held.
+    Expired expire() {
+        auto expired = Expired{};
+        {
+            const auto lock = std::lock_guard(domain.mutex);
+            const auto at = now();
+            expired = reclaim(at);
+            expired.segments = segments.expire(at, config.segment_ttl);
+        }
+        if (expired.segments != 0) expired.objects = sweep_dead();
+        return expired;
+    }
+
+    [[nodiscard]] TimePoint now() const noexcept { return clock.now(); }
 
     void log_writes(TimePoint deadline, std::vector<Touch> writes) {
         writes_.add(deadline, std::move(writes), [&](const Touch& write) {
@@ -354,7 +377,6 @@ class Space {
     static constexpr int most_for_balance = 8;
     static constexpr std::uint32_t most_replicas = std::numeric_limits<std::uint16_t>::max();
 
-    const MasterConfig config_;
     Quarantine quarantine_;
     FenceTable<> fences_;
     static constexpr Duration count_pause = std::chrono::milliseconds{100};

@@ -10,77 +10,9 @@
 #include <utility>
 #include <vector>
 
-/// The master's handlers by message, the same for callers in this process and for those on the network. `M`: `Handlers`, or a
+/// What a master takes its time for, the same for callers in this process and for those on the network. `M`: `Handlers`, or a
 /// `Master`.
 namespace mooncake::store::detail {
-
-template <class M>
-Result<SegmentMountReply> answer(M& master, const SegmentMount& message) {
-    return master.mount(message);
-}
-template <class M>
-Result<HeartbeatReply> answer(M& master, const Heartbeat& message) {
-    return master.heartbeat(message);
-}
-template <class M>
-Result<Nothing> answer(M& master, const Unmount& message) {
-    const auto done = master.unmount(message);
-    return done ? Result<Nothing>(Nothing()) : done.error();
-}
-template <class M>
-Result<SegmentsReply> answer(M& master, const Segments& message) {
-    return master.segments(message);
-}
-template <class M>
-Result<PutStartReply> answer(M& master, const PutStart& message) {
-    return master.put_start(message);
-}
-template <class M>
-Result<PutEndReply> answer(M& master, const PutEnd& message) {
-    return master.put_end(message);
-}
-template <class M>
-Result<PutAbortReply> answer(M& master, const PutAbort& message) {
-    return master.put_abort(message);
-}
-template <class M>
-Result<GetReply> answer(M& master, const Get& message) {
-    return master.get(message);
-}
-template <class M>
-Result<QueryReply> answer(M& master, const Query& message) {
-    return master.query(message);
-}
-template <class M>
-Result<Nothing> answer(M& master, const Release& message) {
-    const auto done = master.release(message);
-    return done ? Result<Nothing>(Nothing()) : done.error();
-}
-template <class M>
-Result<RenewReply> answer(M& master, const Renew& message) {
-    return master.renew(message);
-}
-template <class M>
-Result<RenewManyReply> answer(M& master, const RenewMany& message) {
-    return master.renew(message);
-}
-template <class M>
-Result<Nothing> answer(M& master, const ReportBad& message) {
-    const auto done = master.report_bad(message);
-    return done ? Result<Nothing>(Nothing()) : done.error();
-}
-template <class M>
-Result<RemoveReply> answer(M& master, const Remove& message) {
-    return master.remove(message);
-}
-template <class M>
-Result<StatsReply> answer(M& master, const Stats& message) {
-    return master.stats(message);
-}
-template <class M>
-Result<DescribeReply> answer(M& master, const Describe&) {
-    return master.describe();
-}
 
 /// The one call that looks at every object: in steps, so that it holds up nobody on its executor for more than one.
 /// Cancellation: total. Errors: `timed_out`, `cancelled`, those of the message's validation.
