@@ -25,6 +25,8 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     const auto put = PutItem{.key = key, .value = bytes};
     const auto get = GetItem{.key = key, .into = bytes};
     fails("put", runtime.run(store.put(key, bytes, {.deadline = deadline})));
+    fails("upsert", runtime.run(store.upsert(key, bytes, {.deadline = deadline})));
+    fails("compare_and_put", runtime.run(store.compare_and_put(key, 1, bytes, {.deadline = deadline})));
     fails("put_batch", runtime.run(store.put_batch(std::span(&put, 1), {.deadline = deadline})));
     fails("get", runtime.run(store.get(key, {.deadline = deadline})));
     fails("get_into", runtime.run(store.get_into(key, bytes, {.deadline = deadline})));

@@ -65,7 +65,7 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
-    CHECK(boost::pfr::tuple_size_v<PutStart> == 7);
+    CHECK(boost::pfr::tuple_size_v<PutStart> == 9);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
     CHECK(boost::pfr::tuple_size_v<StatsReply> == 13);
     CHECK(boost::pfr::get<2>(ReplicaDescriptor{.segment = 1, .offset = 2, .key = 3, .epoch = 4}) == 3);

@@ -4,6 +4,8 @@
 
 #include <mooncake/core/end_program.hpp>
 #include <mooncake/store/client/client.hpp>
+#include <mooncake/store/client/client_gets.hpp>
+#include <mooncake/store/client/client_puts.hpp>
 #include <mooncake/store/store_interface.hpp>
 
 #include <memory>
@@ -79,9 +81,24 @@ Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::string
 }
 
 template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::upsert(std::string_view key, ConstBytes value, PutOptions options) {
+    options.mode = WriteMode::upsert;
+    return client_->put(std::string(key), value, options);
+}
+
+template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::compare_and_put(std::string_view key, std::uint64_t expected,
+                                                           ConstBytes value, PutOptions options) {
+    options.mode = WriteMode::compare;
+    options.expected = expected;
+    return client_->put(std::string(key), value, options);
+}
+
+template <class EngineTraits>
 Task<PutBatchReport> BasicStore<EngineTraits>::put_batch(std::span<const PutItem> items, PutOptions options) {
     return client_->put_batch(store::detail::keys_of(items),
-                              store::detail::parts_of<ConstBytes>(items, &PutItem::value), options);
+                              store::detail::parts_of<ConstBytes>(items, &PutItem::value),
+                              store::detail::parts_of<std::uint64_t>(items, &PutItem::expected), options);
 }
 
 template <class EngineTraits>

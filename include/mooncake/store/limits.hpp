@@ -71,6 +71,10 @@ namespace detail {
                                                  " replicas, at least 1 and at most " +
                                                  std::to_string(limits.max_replicas));
     if (message.demand > ReplicaDemand::all) return Error(Errc::invalid_argument, "PutStart: unknown replica demand");
+    if (message.mode > WriteMode::compare) return Error(Errc::invalid_argument, "PutStart: unknown mode");
+    const auto expected = message.mode == WriteMode::compare ? message.keys.size() : 0;
+    if (message.expected.size() != expected)
+        return detail::differing("PutStart", expected, "expected versions to compare with", message.expected.size());
     if (message.pin > Pin::hard) return Error(Errc::invalid_argument, "PutStart: unknown pin");
     if (message.write_deadline_ms == 0 || message.write_deadline_ms > limits.max_write_deadline_ms)
         return Error(Errc::invalid_argument,

@@ -50,6 +50,17 @@ class BasicStore {
     Task<PutReceipt> put(std::string_view key, std::vector<std::byte>&& value, PutOptions options = {});
     Task<PutReceipt> put(std::string_view key, std::string&& value, PutOptions options = {});
 
+    /// Stores `value` whatever the key has. Until it is there readers find the old object, from then on the new one; those who
+    /// hold a view or a lease of the old one finish with it.
+    /// Errors and cancellation: as `put`; `being_written` as well where another's upsert is under way.
+    Task<PutReceipt> upsert(std::string_view key, ConstBytes value, PutOptions options = {});
+
+    /// The same if the key's object is version `expected`, as a receipt, a view or a report told it, or if there is none and
+    /// `expected` is 0.
+    /// Errors: also `conflict`: it is another version, or it went while this was written; the sentence says which.
+    Task<PutReceipt> compare_and_put(std::string_view key, std::uint64_t expected, ConstBytes value,
+                                     PutOptions options = {});
+
     /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
     /// there are more than fit into a message.
     /// Errors: those that concern all; what happened to each is in the report. `too_large`: a lease is wished for, and they

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <random>
@@ -25,7 +26,7 @@ class Oracle {
 
     struct Object {
         std::uint64_t version = 0, offset = 0, order = 0;
-        bool committed = false, pinned = false;
+        bool committed = false, pinned = false, compares = false;
         TimePoint deadline{};
     };
     struct Lease {
@@ -39,6 +40,7 @@ class Oracle {
 
     TimePoint now{};
     std::map<std::string, Object> objects;
+    std::map<std::string, Object> successors; // that are being written, to take the place of visible objects
     std::map<std::uint64_t, Lease> leases;
     std::vector<Held> held;
 
@@ -50,6 +52,12 @@ class Oracle {
     }
     /// Time passed: writers that are late are aborted, and what nobody reaches any more is free.
     void settle() {
+        std::erase_if(successors, [&](const auto& entry) {
+            const auto& object = entry.second;
+            if (object.deadline > now) return false;
+            held.push_back({object.version, object.offset, object.deadline + skew_});
+            return true;
+        });
         for (auto at = objects.begin(); at != objects.end();)
             if (!at->second.committed && at->second.deadline <= now) {
                 held.push_back({at->second.version, at->second.offset, at->second.deadline + skew_});
@@ -63,11 +71,36 @@ class Oracle {
         const auto found = objects.find(key);
         return found != objects.end() && found->second.committed;
     }
+    /// It goes; its successor, if any, is the key's object now.
+    void erase(const std::string& key) {
+        objects.erase(key);
+        if (auto heir = successors.extract(key)) objects[key] = heir.mapped();
+    }
+    /// The key's object or its successor, whichever is `version`.
+    Object* find(const std::string& key, std::uint64_t version) {
+        for (auto* const in : {&objects, &successors})
+            if (const auto found = in->find(key); found != in->end() && found->second.version == version)
+                return &found->second;
+        return nullptr;
+    }
+    /// What a put is told before there is space for it.
+    Errc may_write(const std::string& key, WriteMode mode, std::uint64_t expected) const {
+        const auto found = objects.find(key);
+        if (found == objects.end()) return expected == 0 ? Errc::ok : Errc::conflict;
+        if (!found->second.committed) return Errc::being_written;
+        if (mode == WriteMode::create) return Errc::exists;
+        if (mode == WriteMode::compare && expected != found->second.version) return Errc::conflict;
+        return successors.contains(key) ? Errc::being_written : Errc::ok;
+    }
     void touch(const std::string& key) { objects.at(key).order = ++clock_; }
+    void insert(const std::string& key, Object object) {
+        object.order = ++clock_;
+        (objects.contains(key) ? successors : objects)[key] = object;
+    }
 
     /// Whether there is a block for a new object, after an eviction if it must be.
     bool make_room() {
-        if (objects.size() + held.size() < blocks_) return true;
+        if (objects.size() + successors.size() + held.size() < blocks_) return true;
         auto victim = objects.end();
         for (auto at = objects.begin(); at != objects.end(); ++at) {
             const auto& [key, object] = *at;
@@ -75,11 +108,13 @@ class Oracle {
             if (victim == objects.end() || object.order < victim->second.order) victim = at;
         }
         if (victim == objects.end()) return false;
-        objects.erase(victim);
+        erase(std::string(victim->first));
         return true;
     }
     bool in_use(std::uint64_t offset) const {
-        return std::any_of(objects.begin(), objects.end(), [&](const auto& o) { return o.second.offset == offset; }) ||
+        const auto there = [&](const auto& o) { return o.second.offset == offset; };
+        return std::any_of(objects.begin(), objects.end(), there) ||
+               std::any_of(successors.begin(), successors.end(), there) ||
                std::any_of(held.begin(), held.end(), [&](const auto& h) { return h.offset == offset; });
     }
 
@@ -123,13 +158,24 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                                         .write_deadline_ms = 1 + random() % 30};
                 for (auto count = 1 + random() % 3; count != 0; --count) message.keys.push_back(some_key());
                 message.sizes.assign(message.keys.size(), block - random() % 64);
+                message.mode = std::array{WriteMode::create, WriteMode::create, WriteMode::upsert,
+                                          WriteMode::compare}[random() % 4];
+                if (message.mode == WriteMode::compare)
+                    for (const auto& key : message.keys)
+                        message.expected.push_back(random() % 4 == 0     ? random() % 2
+                                                   : oracle.visible(key) ? oracle.objects.at(key).version
+                                                                         : 0);
                 const auto reply = f.master.handle(message).value();
                 for (std::size_t i = 0; i < message.keys.size(); ++i) {
                     const auto& key = message.keys[i];
                     const auto& space = reply.objects.at(i);
-                    if (oracle.visible(key)) oracle.touch(key);
-                    if (oracle.objects.contains(key)) {
-                        REQUIRE(space.outcome == (oracle.visible(key) ? Errc::exists : Errc::being_written));
+                    const auto expected = message.expected.empty() ? 0 : message.expected[i];
+                    const auto may = oracle.may_write(key, message.mode, expected);
+                    if (may != Errc::ok) {
+                        REQUIRE(space.outcome == may);
+                        if (may == Errc::exists) oracle.touch(key);
+                        if (may != Errc::being_written)
+                            REQUIRE(space.version == (oracle.visible(key) ? oracle.objects.at(key).version : 0));
                         continue;
                     }
                     if (!oracle.make_room()) {
@@ -142,12 +188,11 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                     last_version = space.version;
                     REQUIRE(space.replicas.size() == 1);
                     REQUIRE_FALSE(oracle.in_use(space.replicas[0].offset));
-                    oracle.objects[key] = {.version = space.version,
-                                           .offset = space.replicas[0].offset,
-                                           .pinned = message.pin == store::Pin::hard,
-                                           .deadline =
-                                               oracle.now + std::chrono::milliseconds(message.write_deadline_ms)};
-                    oracle.touch(key);
+                    oracle.insert(key, {.version = space.version,
+                                        .offset = space.replicas[0].offset,
+                                        .pinned = message.pin == store::Pin::hard,
+                                        .compares = expected != 0,
+                                        .deadline = oracle.now + std::chrono::milliseconds(message.write_deadline_ms)});
                     versions.emplace_back(key, space.version);
                 }
                 break;
@@ -160,10 +205,19 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto index = random() % 4 == 0 ? random() % versions.size() : versions.size() - 1;
                 const auto [key, version] = versions[index];
                 const auto outcome = f.end(key, version);
-                const auto found = oracle.objects.find(key);
-                if (found != oracle.objects.end() && found->second.version == version) {
+                auto* const found = oracle.find(key, version);
+                if (found != nullptr && found->compares && !found->committed && !oracle.successors.contains(key)) {
+                    REQUIRE(outcome == Errc::conflict); // what it was compared with is gone
+                    oracle.erase(key);
+                } else if (found != nullptr) {
                     REQUIRE(outcome == Errc::ok);
-                    found->second.committed = true;
+                    found->committed = true;
+                    if (const auto heir = oracle.successors.find(key);
+                        heir != oracle.successors.end() && &heir->second == found) {
+                        const auto& old = oracle.objects.at(key);
+                        if (oracle.leased(old.version)) oracle.held.push_back({old.version, old.offset, oracle.now});
+                        oracle.erase(key);
+                    }
                 } else if (punctual) {
                     REQUIRE(outcome == Errc::not_found);
                 } else {
@@ -227,7 +281,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 }
                 const auto& object = found->second;
                 const auto in_use = !object.committed || oracle.leased(object.version);
-                if (in_use && mode == RemoveMode::unless_in_use) {
+                if ((in_use || oracle.successors.contains(key)) && mode == RemoveMode::unless_in_use) {
                     REQUIRE(outcome == Errc::conflict);
                     break;
                 }
@@ -235,7 +289,9 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 if (in_use)
                     oracle.held.push_back(
                         {object.version, object.offset, object.committed ? oracle.now : object.deadline + skew});
-                oracle.objects.erase(found);
+                if (const auto heir = oracle.successors.extract(key))
+                    oracle.held.push_back({heir.mapped().version, heir.mapped().offset, heir.mapped().deadline + skew});
+                oracle.erase(key);
                 break;
             }
             case 14: { // abort
@@ -243,14 +299,13 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 const auto [key, version] = versions[random() % versions.size()];
                 const auto writer = punctual && random() % 2 == 0 ? WriterState::settled : WriterState::unknown;
                 const auto outcome = f.abort(key, version, writer);
-                const auto found = oracle.objects.find(key);
-                const auto writing =
-                    found != oracle.objects.end() && found->second.version == version && !found->second.committed;
+                const auto* const found = oracle.find(key, version);
+                const auto writing = found != nullptr && !found->committed;
                 if (writing || punctual) REQUIRE(outcome == (writing ? Errc::ok : Errc::not_found));
                 if (!writing) break;
                 if (writer == WriterState::unknown)
-                    oracle.held.push_back({version, found->second.offset, found->second.deadline + skew});
-                oracle.objects.erase(found);
+                    oracle.held.push_back({version, found->offset, found->deadline + skew});
+                if (oracle.successors.erase(key) == 0) oracle.erase(key);
                 break;
             }
             case 15: // time
@@ -268,8 +323,9 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                 if (!punctual) continue;
                 (void)f.master.expire();
                 const auto stats = f.master.stats();
-                REQUIRE(stats.objects == oracle.objects.size());
-                REQUIRE(stats.used_bytes == (oracle.objects.size() + oracle.held.size()) * block);
+                REQUIRE(stats.objects == oracle.objects.size() + oracle.successors.size());
+                REQUIRE(stats.used_bytes ==
+                        (oracle.objects.size() + oracle.successors.size() + oracle.held.size()) * block);
             }
         }
         for (const auto& [id, lease] : oracle.leases) (void)f.master.handle(store::Release{{id}});

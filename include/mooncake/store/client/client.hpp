@@ -45,7 +45,8 @@ class Client {
     Task<PutReceipt> put(std::string key, ConstBytes value, PutOptions options);
     template <class Value>
     Task<PutReceipt> put_owned(std::string key, Value value, PutOptions options);
-    Task<PutBatchReport> put_batch(Keys keys, std::vector<ConstBytes> values, PutOptions options);
+    Task<PutBatchReport> put_batch(Keys keys, std::vector<ConstBytes> values, std::vector<std::uint64_t> expected,
+                                   PutOptions options);
     Task<std::vector<std::byte>> get(std::string key, GetOptions options);
     Task<std::uint64_t> get_into(std::string key, MutableBytes into, GetOptions options);
     Task<GetBatchReport> get_batch(Keys keys, std::vector<MutableBytes> into, GetBatchOptions options);
@@ -87,6 +88,7 @@ inline std::vector<std::string> one(std::string key) {
     keys.push_back(std::move(key));
     return keys;
 }
+inline std::span<const std::uint64_t> one(const std::uint64_t& version) noexcept { return {&version, 1}; }
 inline std::span<const ConstBytes> one(const ConstBytes& value) noexcept { return {&value, 1}; }
 inline std::span<const MutableBytes> one(const MutableBytes& into) noexcept { return {&into, 1}; }
 
@@ -111,132 +113,6 @@ asio::awaitable<void> Client<Traits>::close() {
 }
 
 template <class Traits>
-Task<PutReceipt> Client<Traits>::put(std::string key, ConstBytes value, PutOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto writer = Writer(engine_, *master_, segments_);
-    const auto report = co_await writer.put(one(key), one(value), options);
-    if (!report) co_return report.error();
-    const auto outcome = report->outcomes.front();
-    if (outcome == Errc::being_written)
-        co_return sentence(outcome, Error(outcome, "somebody else is writing it; wait_for tells when it is there"),
-                           key);
-    if (outcome != Errc::ok && outcome != Errc::exists) co_return sentence(outcome, writer.failure(), key);
-    co_return PutReceipt{.replicas = report->replicas.front(), .lease = report->lease};
-}
-
-template <class Traits>
-template <class Value>
-Task<PutReceipt> Client<Traits>::put_owned(std::string key, Value value, PutOptions options) {
-    co_return co_await put(std::move(key), std::as_bytes(std::span(value)), options);
-}
-
-template <class Traits>
-Task<PutBatchReport> Client<Traits>::put_batch(Keys keys, std::vector<ConstBytes> values, PutOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto parts = KeyParts(std::move(keys), master_->limits().max_keys);
-    auto rest = std::span<const ConstBytes>(values);
-    auto all = PutBatchReport();
-    do {
-        auto part = parts.next([&values](std::size_t i) { return checksum_bytes(values[i].size()); });
-        if (!parts.over() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
-        const auto theirs = rest.first(part.size());
-        rest = rest.subspan(part.size());
-        const auto last = part.empty() ? ParentKey() : ParentKey(part.back());
-        auto writer = Writer(engine_, *master_, segments_);
-        auto report = co_await writer.put(std::move(part), theirs, options);
-        if (options.chain == Chain::yes) options.parent = last;
-        if (!report) co_return report.error();
-        if (parts.over() && all.outcomes.empty()) co_return std::move(*report);
-        all.replicas.insert(all.replicas.end(), report->replicas.begin(), report->replicas.end());
-        all.outcomes.insert(all.outcomes.end(), report->outcomes.begin(), report->outcomes.end());
-    } while (!parts.over());
-    co_return all;
-}
-
-template <class Traits>
-Task<std::vector<std::byte>> Client<Traits>::get(std::string key, GetOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    const auto wanted = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
-    auto reader = Reader(engine_, *master_, segments_);
-    const auto located = co_await reader.locate(one(std::move(key)), wanted);
-    if (!located) co_return located.error();
-    const auto& object = reader.objects().front();
-    if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, reader.key());
-    auto bytes = std::vector<std::byte>(object.size);
-    const auto into = MutableBytes(bytes);
-    const auto report = co_await reader.read(one(into), wanted);
-    co_await give_back(reader.lease());
-    const auto outcome = report.outcomes.front();
-    if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
-    co_return bytes;
-}
-
-template <class Traits>
-Task<std::uint64_t> Client<Traits>::get_into(std::string key, MutableBytes into, GetOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    const auto wanted = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
-    auto reader = Reader(engine_, *master_, segments_);
-    const auto located = co_await reader.locate(one(std::move(key)), wanted);
-    if (!located) co_return located.error();
-    const auto report = co_await reader.read(one(into), wanted);
-    co_await give_back(reader.lease());
-    const auto outcome = report.outcomes.front();
-    if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
-    co_return report.sizes.front();
-}
-
-template <class Traits>
-Task<GetBatchReport> Client<Traits>::get_batch(Keys keys, std::vector<MutableBytes> into, GetBatchOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto parts = KeyParts(std::move(keys), master_->limits().max_keys);
-    auto rest = std::span<const MutableBytes>(into);
-    auto all = GetBatchReport();
-    for (;;) {
-        auto part = parts.next();
-        if (!parts.over() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
-        const auto asked = part.size();
-        auto reader = Reader(engine_, *master_, segments_);
-        const auto located = co_await reader.locate(std::move(part), options);
-        if (!located) co_return located.error();
-        const auto found = reader.objects().size();
-        auto report = co_await reader.read(rest.first(found), options);
-        rest = rest.subspan(found);
-        if (options.lease == LeaseWish::grant) report.lease = reader.lease();
-        else co_await give_back(reader.lease());
-        if (parts.over() && all.sizes.empty()) co_return report;
-        all.sizes.insert(all.sizes.end(), report.sizes.begin(), report.sizes.end());
-        all.outcomes.insert(all.outcomes.end(), report.outcomes.begin(), report.outcomes.end());
-        if (parts.over() || found < asked) co_return all;
-    }
-}
-
-template <class Traits>
-Task<GetBatchReport> Client<Traits>::lease_batch(Keys keys, GetBatchOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto parts = KeyParts(std::move(keys), master_->limits().max_keys);
-    auto part = parts.next();
-    if (!parts.over()) co_return too_many_for_a_lease();
-    auto reader = Reader(engine_, *master_, segments_);
-    const auto located = co_await reader.locate(std::move(part), options);
-    if (!located) co_return located.error();
-    auto report = GetBatchReport();
-    report.lease = reader.lease();
-    report.outcomes.reserve(reader.objects().size());
-    report.sizes.reserve(reader.objects().size());
-    for (const auto& object : reader.objects()) {
-        report.outcomes.push_back(object.outcome);
-        report.sizes.push_back(object.size);
-    }
-    co_return report;
-}
-
-template <class Traits>
 Task<LeaseHandle> Client<Traits>::renew(std::uint64_t lease, Deadline deadline) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
@@ -258,28 +134,6 @@ Task<void> Client<Traits>::release(std::uint64_t lease, Deadline deadline) {
     const auto done = co_await master_->call(message, deadline);
     if (!done) co_return done.error();
     co_return ok;
-}
-
-template <class Traits>
-Task<View> Client<Traits>::view(std::string key, ViewOptions options) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto reader = Reader(engine_, *master_, segments_);
-    const auto get = GetBatchOptions{.deadline = options.deadline, .verify = options.verify};
-    const auto located = co_await reader.locate(one(std::move(key)), get);
-    if (!located) co_return located.error();
-    const auto& object = reader.objects().front();
-    if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, reader.key());
-    auto lease = keeper_.keep(reader.lease().id, reader.lease().trusted_until);
-    auto window = co_await reader.map(options);
-    if (window) co_return View(ConstBytes(window->bytes, object.size), std::move(window->hold), std::move(lease));
-    if (options.unreachable == Unreachable::fail) co_return sentence(Errc::not_mapped, window.error(), reader.key());
-    auto bytes = std::vector<std::byte>(object.size);
-    const auto into = MutableBytes(bytes);
-    const auto report = co_await reader.read(one(into), get);
-    const auto outcome = report.outcomes.front();
-    if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
-    co_return View(std::move(bytes));
 }
 
 template <class Traits>

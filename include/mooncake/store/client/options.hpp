@@ -32,6 +32,9 @@ enum class Unreachable : std::uint8_t {
 using store::LeaseWish;
 using store::LookUp;
 
+/// What a put does where its key has an object already.
+using store::WriteMode;
+
 /// Whether the objects of a batch need each other.
 enum class Chain : std::uint8_t {
     no,
@@ -61,6 +64,8 @@ struct PutOptions {
     LeaseWish lease = LeaseWish::none;
     ParentKey parent{};      ///< of each, or of the first of a chain
     Chain chain = Chain::no; ///< of a batch
+    WriteMode mode = WriteMode::create;
+    std::uint64_t expected = 0; ///< with `compare`, of one put: the version that it replaces, 0: the key has none
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 
@@ -104,6 +109,7 @@ class KeyView {
 struct PutItem {
     KeyView key;
     ConstBytes value;
+    std::uint64_t expected = 0; ///< with `WriteMode::compare`: the version that it replaces, 0: the key has none
 };
 
 /// Lifetime: the memory outlives the operation, which copies the key when it is called. `into` has at least the object's size; the rest of it is not touched.
@@ -123,6 +129,7 @@ struct LeaseHandle {
 struct PutReceipt {
     std::uint32_t replicas = 0; ///< that this put wrote, which may be fewer than asked for; 0 when it was there before
     LeaseHandle lease;          ///< if wished for and stored now
+    std::uint64_t version = 0;  ///< of what was stored, or of what was there before
 
     /// Whether this put stored its value; if not, the key keeps the one that it had, whatever that is.
     [[nodiscard]] bool stored() const noexcept { return replicas != 0; }
@@ -131,8 +138,9 @@ struct PutReceipt {
 /// What became of a batch of puts, in its order.
 struct PutBatchReport {
     std::vector<std::uint32_t> replicas; ///< that were written
-    std::vector<Errc> outcomes;          ///< `ok`; `exists`; `being_written`: by somebody else just now; what failed
-    LeaseHandle lease;                   ///< of all that were stored now, if wished for
+    std::vector<Errc> outcomes; ///< `ok`; `exists`; `conflict`; `being_written`: by somebody else just now; what failed
+    LeaseHandle lease;          ///< of all that were stored now, if wished for
+    std::vector<std::uint64_t> versions{}; ///< of what is there now: with `ok`, `exists` and `conflict`; 0: nothing
 };
 
 /// What became of a batch of gets, in its order; with `LookUp::prefix`, of the leading hits.
@@ -140,6 +148,7 @@ struct GetBatchReport {
     std::vector<std::uint64_t> sizes;
     std::vector<Errc> outcomes; ///< `ok`, `not_found`, `too_large` (for its `into`), `lost` (every replica failed), …
     LeaseHandle lease;          ///< of all that were found, if wished for
+    std::vector<std::uint64_t> versions{}; ///< with `ok`, for a `WriteMode::compare` to come
 };
 
 } // namespace mooncake

@@ -72,6 +72,7 @@ class Reader {
             const auto& object = objects_[i];
             const auto fits = object.size <= into[i].size();
             report.sizes.push_back(object.size);
+            report.versions.push_back(object.version);
             report.outcomes.push_back(object.outcome != Errc::ok ? object.outcome
                                       : fits                     ? Errc::lost
                                                                  : Errc::too_large);

@@ -3,6 +3,7 @@
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,15 @@ namespace mooncake::store::detail {
 
 [[nodiscard]] inline Error wrong_count() {
     return {Errc::protocol_error, "the master answered for other keys than it was asked for"};
+}
+
+/// Why a `compare_and_put` replaced nothing. `found`: the version that is there, 0: nobody knows of one.
+[[nodiscard]] inline Error other_version(std::uint64_t expected, std::uint64_t found) {
+    auto text = "it is to replace version " + std::to_string(expected);
+    if (expected == 0) text = "it is to replace nothing";
+    if (found != 0) text += ", and it has version " + std::to_string(found);
+    else text += ", which is not there";
+    return {Errc::conflict, std::move(text) + "; read it again, and decide anew"};
 }
 
 /// A public error from a bare outcome: with the sentence that came with it, or at least the key.

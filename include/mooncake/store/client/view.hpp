@@ -3,6 +3,8 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/store/client/open_lease.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -19,10 +21,11 @@ namespace mooncake {
 class View {
   public:
     View() = default;
-    View(ConstBytes bytes, std::shared_ptr<const void> window,
+    View(ConstBytes bytes, std::uint64_t version, std::shared_ptr<const void> window,
          std::shared_ptr<const store::detail::OpenLease> lease) noexcept
-        : bytes_(bytes), window_(std::move(window)), lease_(std::move(lease)) {}
-    explicit View(std::vector<std::byte> copy) : bytes_(copy), copy_(std::move(copy)) {}
+        : bytes_(bytes), version_(version), window_(std::move(window)), lease_(std::move(lease)) {}
+    View(std::vector<std::byte> copy, std::uint64_t version)
+        : bytes_(copy), version_(version), copy_(std::move(copy)) {}
     View(View&&) noexcept = default;
     View& operator=(View&&) noexcept = default;
 
@@ -31,6 +34,8 @@ class View {
     /// The same as text; as much a promise.
     [[nodiscard]] std::string_view text() const noexcept { return text_of(bytes_); }
     [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+    /// Of the object: what a `compare_and_put` may replace.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
     /// Whether what was read so far is the object. To be asked after the bytes were used. Thread: any.
     [[nodiscard]] bool valid() const noexcept { return lease_ == nullptr || lease_->holds(); }
     /// Whether these are the stored bytes themselves rather than a copy.
@@ -38,6 +43,7 @@ class View {
 
   private:
     ConstBytes bytes_;
+    std::uint64_t version_ = 0;
     std::vector<std::byte> copy_;
     std::shared_ptr<const void> window_;
     std::shared_ptr<const store::detail::OpenLease> lease_; // released before the window goes

@@ -28,13 +28,16 @@ class Writer {
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
-    /// `values[i]` under `keys[i]`. Lifetime: the bytes outlive the put, and so does what `values` points to.
+    /// `values[i]` under `keys[i]`; `expected`: see `PutStart`. Lifetime: the bytes outlive the put, and so does what `values`
+    /// and `expected` point to.
     Task<PutBatchReport> put(std::vector<std::string> keys, std::span<const ConstBytes> values,
-                             const PutOptions options) {
+                             std::span<const std::uint64_t> expected, const PutOptions options) {
         const auto deadline = options.deadline;
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
+        start.mode = options.mode;
+        if (options.mode == WriteMode::compare) start.expected.assign(expected.begin(), expected.end());
         start.sizes.reserve(values.size());
         for (const auto value : values) start.sizes.push_back(value.size());
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
@@ -54,7 +57,10 @@ class Writer {
 
         auto report = PutBatchReport();
         report.replicas.resize(values.size());
-        for (const auto& space : spaces) report.outcomes.push_back(space.outcome);
+        for (const auto& space : spaces) {
+            report.outcomes.push_back(space.outcome);
+            report.versions.push_back(space.version);
+        }
         auto batch = engine_.batch();
         batch.reserve(values.size());
         for (std::size_t i = 0; i < values.size(); ++i) add(batch, values[i], spaces[i], report.outcomes[i]);
@@ -89,6 +95,7 @@ class Writer {
                                        .writer = writer});
                 written.push_back(i);
             } else {
+                report.versions[i] = 0;
                 auto& abort = writer == WriterState::settled ? settled : unsettled;
                 abort.keys.push_back(std::move(start.keys[i]));
                 abort.versions.push_back(spaces[i].version);
@@ -103,7 +110,7 @@ class Writer {
         if (!ended) co_return ended.error();
         for (std::size_t k = 0; k < written.size() && k < ended->outcomes.size(); ++k) {
             report.outcomes[written[k]] = ended->outcomes[k];
-            if (ended->outcomes[k] != Errc::ok) report.replicas[written[k]] = 0;
+            if (ended->outcomes[k] != Errc::ok) report.replicas[written[k]] = 0, report.versions[written[k]] = 0;
         }
         report.lease = {.id = ended->lease, .trusted_until = trusted_until(asked, ended->lease_ms)};
         co_return report;

@@ -47,7 +47,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | constants | – | any lock, or while leased |
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
-/// | `extents`, `next` | both locks | either lock |
+/// | `extents`, `next`, `successor` | both locks | either lock |
 /// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct Object {
@@ -61,6 +61,7 @@ struct Object {
     const std::uint64_t version;
     const TimePoint write_deadline;
     const Pin pin;
+    const bool compares = false;    ///< takes the place of its predecessor, or none: see `WriteMode::compare`
     const std::uint16_t placed = 1; ///< how many extents were allocated
     Slot slot = no_slot;            ///< constant from before it is in its shard
     std::atomic<ObjectState> state{ObjectState::writing};
@@ -68,7 +69,8 @@ struct Object {
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
     Extents extents{};
     Checksums checksums{};
-    Object* next = nullptr; ///< in its chain of the shard's table
+    Object* next = nullptr;      ///< in its chain of the shard's table
+    Object* successor = nullptr; ///< is being written, to take its place
 
     [[nodiscard]] bool committed() const noexcept {
         return state.load(std::memory_order_acquire) == ObjectState::committed;

@@ -33,13 +33,14 @@ class PutHandlers {
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
             const auto key = HashedKey(message.keys[i]);
-            answer.outcome = held(key, at);
+            const auto expected = message.expected.empty() ? 0 : message.expected[i];
+            answer.outcome = may_write(key, message.mode, expected, at, answer.version);
             if (answer.outcome != Errc::ok) continue;
             Object* object = nullptr;
             const auto parent = message.parents.empty() ? 0 : message.parents[i];
-            answer.outcome =
-                space_.create({.text = message.keys[i], .key = key, .size = message.sizes[i], .parent = parent},
-                              message, at, deadline, search, object);
+            answer.outcome = space_.create(
+                {.text = message.keys[i], .key = key, .size = message.sizes[i], .parent = parent, .expected = expected},
+                message, at, deadline, search, object);
             full |= answer.outcome == Errc::no_space;
             if (object == nullptr) continue;
             answer.version = object->version;
@@ -54,35 +55,28 @@ class PutHandlers {
     [[nodiscard]] Result<PutEndReply> handle(const PutEnd& message) {
         auto reply = PutEndReply{};
         reply.outcomes.reserve(message.objects.size());
-        auto covered = LeaseTable<>::Covered();
-        auto waiters = Shard::Waiters();
-        auto freed = std::vector<Touch>();
-        auto written = HeldSpace();
-        const auto at = space_.now();
-        for (const auto& wanted : message.objects) {
+        auto commits = Commits{.lease = message.lease, .at = space_.now()};
+        auto replacing = std::vector<std::size_t>();
+        for (std::size_t i = 0; i < message.objects.size(); ++i) {
+            const auto& wanted = message.objects[i];
             const auto key = HashedKey(wanted.key);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
-            auto* const object = shard.find(key);
-            reply.outcomes.push_back(may_commit(object, wanted, at));
+            auto* const object = shard.find(key, wanted.version);
+            reply.outcomes.push_back(may_commit(object, wanted, commits.at));
             if (reply.outcomes.back() != Errc::ok) continue;
-            if (!object->committed()) {
-                object->checksums = wanted.checksums;
-                object->unsettled = wanted.writer == WriterState::unknown;
-                object->state.store(ObjectState::committed, std::memory_order_seq_cst);
-                if ((object->leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
-                    freed.push_back({.slot = object->slot, .version = object->version, .evictable = true});
-                written += object->held_space();
-                shard.take_waiters(object->key, waiters);
-            }
-            if (message.lease == LeaseWish::grant) covered.add(*object);
+            if (object->committed() || (object == shard.find(key) && !object->compares))
+                commit(*object, wanted, shard, commits);
+            else replacing.push_back(i);
         }
-        space_.writing.subtract(written);
-        space_.domain.leave(freed);
-        const auto lease = space_.leases.grant(std::move(covered), LeasePurpose::handover, at, space_.lease_policy);
+        if (!replacing.empty()) replace(message, replacing, commits, reply.outcomes);
+        space_.writing.subtract(commits.written);
+        space_.domain.leave(commits.freed);
+        const auto lease =
+            space_.leases.grant(std::move(commits.covered), LeasePurpose::handover, commits.at, space_.lease_policy);
         reply.lease = lease.id;
         reply.lease_ms = lease.ttl_ms;
-        WaiterRegistry::arrived(waiters);
+        WaiterRegistry::arrived(commits.waiters);
         return reply;
     }
 
@@ -92,13 +86,11 @@ class PutHandlers {
         const auto at = space_.now();
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             const auto key = HashedKey(message.keys[i]);
-            auto* const object = take(
-                key,
-                [&](const Object& found) {
-                    return !found.committed() && found.version == message.versions[i] ? Errc::ok : Errc::not_found;
-                },
-                reply.outcomes.emplace_back());
-            if (object == nullptr) continue;
+            auto& shard = space_.shards.of(key.hash);
+            auto* const object = shard.find(key, message.versions[i]);
+            const auto aborted = object != nullptr && space_.erase_if(*object, &is_being_written);
+            reply.outcomes.push_back(aborted ? Errc::ok : Errc::not_found);
+            if (!aborted) continue;
             if (message.writer == WriterState::settled) space_.bury(*object, at, at);
             else space_.bury_unfinished(*object, at);
         }
@@ -109,23 +101,18 @@ class PutHandlers {
         const auto lock = std::lock_guard(space_.domain.mutex);
         const auto at = space_.now();
         for (const auto& bad : message.replicas) {
-            auto ignored = Errc::ok;
-            auto* const object = take(
-                HashedKey(bad.key),
-                [&](Object& found) {
-                    if (found.version != bad.version || !found.committed()) return Errc::not_found;
-                    for (auto& extent : found.extents)
-                        extent.bad |= extent.segment->info.segment == bad.segment && extent.epoch == bad.epoch;
-                    return found.usable() ? Errc::exists : Errc::ok;
-                },
-                ignored);
-            if (object == nullptr) continue;
-            {
-                auto& shard = space_.shards.of(object->hash);
-                const auto shard_lock = std::lock_guard(shard.mutex);
-                shard.remember_lost(*object);
-            }
-            space_.bury(*object, at, at);
+            const auto key = HashedKey(bad.key);
+            auto& shard = space_.shards.of(key.hash);
+            auto* const object = shard.find(key, bad.version);
+            const auto loses_its_last = [&](Object& found) {
+                if (!found.committed()) return false;
+                for (auto& extent : found.extents)
+                    extent.bad |= extent.segment->info.segment == bad.segment && extent.epoch == bad.epoch;
+                if (found.usable()) return false;
+                shard.remember_lost(found);
+                return true;
+            };
+            if (object != nullptr && space_.erase_if(*object, loses_its_last)) space_.bury(*object, at, at);
         }
         return Nothing();
     }
@@ -135,57 +122,110 @@ class PutHandlers {
         const auto lock = std::lock_guard(space_.domain.mutex);
         const auto at = space_.now();
         (void)space_.reclaim(at, space_.a_few);
+        const auto may_go = [&](const Object& object) {
+            const auto in_use = object.leased() || !object.committed() || object.successor != nullptr;
+            return !in_use || message.mode == RemoveMode::force;
+        };
         for (const auto& text : message.keys) {
-            auto* const object = take(
-                HashedKey(text),
-                [&](const Object& found) {
-                    const auto in_use = found.leased() || !found.committed();
-                    return in_use && message.mode == RemoveMode::unless_in_use ? Errc::conflict : Errc::ok;
-                },
-                reply.outcomes.emplace_back());
-            if (object != nullptr) space_.bury_unfinished(*object, at);
+            const auto key = HashedKey(text);
+            auto& outcome = reply.outcomes.emplace_back(Errc::not_found);
+            while (auto* const object = space_.shards.of(key.hash).find(key)) { // and its successor
+                outcome = space_.erase_if(*object, may_go) ? Errc::ok : Errc::conflict;
+                if (outcome != Errc::ok) break;
+                space_.bury_unfinished(*object, at);
+            }
         }
         return reply;
     }
 
   private:
+    /// What the end of writes brings about beside outcomes: collected under the shards' locks.
+    struct Commits {
+        const LeaseWish lease;
+        const TimePoint at;
+        LeaseTable<>::Covered covered{};
+        Shard::Waiters waiters{};
+        std::vector<Touch> freed{};
+        HeldSpace written{};
+    };
+
+    static bool is_being_written(const Object& object) noexcept { return !object.committed(); }
+
     [[nodiscard]] static Errc may_commit(const Object* object, const WrittenObject& wanted, TimePoint at) {
-        if (object == nullptr || object->version != wanted.version || !object->usable()) return Errc::not_found;
+        if (object == nullptr || !object->usable()) return Errc::not_found;
         if (wanted.checksums.size() != chunks_of(object->size)) return Errc::invalid_argument;
         return object->committed() || at < object->write_deadline ? Errc::ok : Errc::lease_expired;
     }
 
-    /// Whether `key` is taken: `exists`, which touches it, `being_written`, or `ok` if not. What only looks taken is buried.
+    /// Requires: its shard is locked, and `object` is the object of its key; again is fine.
+    static void commit(Object& object, const WrittenObject& wanted, Shard& shard, Commits& commits) {
+        if (!object.committed()) {
+            object.checksums = wanted.checksums;
+            object.unsettled = wanted.writer == WriterState::unknown;
+            object.state.store(ObjectState::committed, std::memory_order_seq_cst);
+            if ((object.leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
+                commits.freed.push_back({.slot = object.slot, .version = object.version, .evictable = true});
+            commits.written += object.held_space();
+            shard.take_waiters(object.key, commits.waiters);
+        }
+        if (commits.lease == LeaseWish::grant) commits.covered.add(object);
+    }
+
+    /// Commits what takes the place of something: `which` of `message`'s objects. No lock is held.
+    void replace(const PutEnd& message, const std::vector<std::size_t>& which, Commits& commits,
+                 std::vector<Errc>& outcomes) {
+        const auto lock = std::lock_guard(space_.domain.mutex);
+        for (const auto i : which) {
+            const auto& wanted = message.objects[i];
+            const auto key = HashedKey(wanted.key);
+            auto& shard = space_.shards.of(key.hash);
+            Object* gone = nullptr;
+            {
+                const auto shard_lock = std::lock_guard(shard.mutex);
+                auto* const object = shard.find(key, wanted.version);
+                outcomes[i] = may_commit(object, wanted, commits.at);
+                if (outcomes[i] != Errc::ok) continue;
+                auto* const before = shard.find(key);
+                if (before != object) {
+                    gone = before;
+                    shard.erase(*before);
+                } else if (object->compares && !object->committed()) { // what it was compared with went by itself
+                    outcomes[i] = Errc::conflict;
+                    gone = object;
+                    object->unsettled = wanted.writer == WriterState::unknown;
+                    shard.erase(*object);
+                }
+                if (outcomes[i] == Errc::ok) commit(*object, wanted, shard, commits);
+            }
+            if (gone == nullptr) continue;
+            if (gone->unsettled && !gone->committed()) space_.bury_unfinished(*gone, commits.at);
+            else space_.bury(*gone, commits.at, commits.at);
+        }
+    }
+
+    /// Whether a put may write `key`; `version`: of what is there. `exists` touches it. What only looks taken is buried.
     /// Requires: the domain is locked.
-    [[nodiscard]] Errc held(const HashedKey& key, TimePoint at) {
-        const auto* const found = space_.shards.of(key.hash).find(key);
-        if (found == nullptr) return Errc::ok;
-        if (found->committed() && found->usable()) {
+    [[nodiscard]] Errc may_write(const HashedKey& key, WriteMode mode, std::uint64_t expected, TimePoint at,
+                                 std::uint64_t& version) {
+        const auto has_no_owner = [at](const Object& object) {
+            return !object.usable() || (!object.committed() && object.write_deadline <= at);
+        };
+        auto& shard = space_.shards.of(key.hash);
+        for (;;) {
+            auto* const found = shard.find(key);
+            if (found == nullptr) return expected == 0 ? Errc::ok : Errc::conflict;
+            auto* const last = found->successor != nullptr ? found->successor : found;
+            if (!last->visible() && space_.erase_if(*last, has_no_owner)) {
+                space_.bury_unfinished(*last, at);
+                continue;
+            }
+            if (!found->visible()) return Errc::being_written;
+            version = found->version;
+            if (mode == WriteMode::compare && version != expected) return Errc::conflict;
+            if (mode != WriteMode::create) return found == last ? Errc::ok : Errc::being_written;
             space_.domain.touch(*found, at);
             return Errc::exists;
         }
-        const auto has_owner = [at](const Object& object) {
-            return object.usable() && (object.committed() || object.write_deadline > at);
-        };
-        auto taken = Errc::ok;
-        auto* const leftover =
-            take(key, [&](const Object& object) { return has_owner(object) ? Errc::exists : Errc::ok; }, taken);
-        if (leftover != nullptr) space_.bury_unfinished(*leftover, at);
-        if (taken != Errc::exists) return Errc::ok;
-        return found->committed() ? Errc::exists : Errc::being_written;
-    }
-
-    /// Erases the object of `key` from its shard if `decide` says `ok`, and gives it; the outcome is in `outcome`.
-    /// Requires: the domain is locked.
-    template <class Decide>
-    [[nodiscard]] Object* take(const HashedKey& key, const Decide& decide, Errc& outcome) {
-        auto& shard = space_.shards.of(key.hash);
-        const auto lock = std::lock_guard(shard.mutex);
-        auto* const object = shard.find(key);
-        outcome = object == nullptr ? Errc::not_found : decide(*object);
-        if (outcome != Errc::ok) return nullptr;
-        shard.erase(*object);
-        return object;
     }
 
     Space<Traits>& space_;

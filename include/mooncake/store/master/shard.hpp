@@ -23,19 +23,23 @@ class alignas(64) Shard {
     std::mutex mutex;
 
     [[nodiscard]] Object* find(const HashedKey& key) const noexcept { return objects_.find(key); }
+    /// That version: the object of `key`, or what is to take its place.
+    [[nodiscard]] Object* find(const HashedKey& key, std::uint64_t version) const noexcept {
+        return objects_.find(key, version);
+    }
     /// One that may be read: committed, and a replica is left.
     [[nodiscard]] Object* find_visible(const HashedKey& key) const noexcept {
         auto* const object = find(key);
         return object != nullptr && object->visible() ? object : nullptr;
     }
-    /// Requires: no object of that key is here.
+    /// As the object of its key, or as the successor of that, which has none yet.
     void insert(Object& object) {
         if (!lost_.empty()) [[unlikely]]
             std::erase(lost_, object.hash);
         objects_.insert(object);
     }
-    /// Requires: `object` is here.
-    void erase(const Object& object) noexcept { objects_.erase(object); }
+    /// A successor takes its place. Requires: `object` is here.
+    void erase(Object& object) noexcept { objects_.erase(object); }
 
     /// It is gone because its last replica is: that is remembered of the last `most_lost` such.
     void remember_lost(const Object& object) {

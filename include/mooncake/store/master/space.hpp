@@ -65,7 +65,8 @@ class Space {
         const std::string& text;
         const HashedKey& key;
         std::uint64_t size;
-        std::uint64_t parent; ///< hash of a key, or 0
+        std::uint64_t parent;   ///< hash of a key, or 0
+        std::uint64_t expected; ///< version
     };
 
     /// What one message has found out about space: true as long as the domain stays locked.
@@ -76,12 +77,12 @@ class Space {
         bool reclaimed = false; ///< what time gives back was looked at
     };
 
-    /// Space for an object nobody has: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
+    /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
     /// an object that could not have space, in one piece a replica, if all that may go went.
     [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
                               Search& search, Object*& created) {
         auto extents = Extents();
-        const auto& [text, key, size, parent] = object_wanted;
+        const auto& [text, key, size, parent, expected] = object_wanted;
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
@@ -110,6 +111,7 @@ class Space {
                                         .version = ++last_version_,
                                         .write_deadline = deadline,
                                         .pin = wanted.pin,
+                                        .compares = wanted.mode == WriteMode::compare && expected != 0,
                                         .placed = static_cast<std::uint16_t>(count),
                                         .extents = std::move(extents)};
         domain.add(*object, entry);
@@ -122,6 +124,16 @@ class Space {
         shard.insert(*object);
         created = object;
         return Errc::ok;
+    }
+
+    /// Erases `object` from its shard if `condition` holds under its lock.
+    template <class Condition>
+    [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
+        auto& shard = shards.of(object.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        if (!condition(object)) return false;
+        shard.erase(object);
+        return true;
     }
 
     /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
@@ -211,7 +223,7 @@ class Space {
                     if (drop_dead_extents(object)) hurt.push_back(&object);
                 });
                 std::erase_if(hurt, [](const Object* object) { return !object->extents.empty(); });
-                for (const auto* object : hurt) {
+                for (auto* object : hurt) {
                     shard.erase(*object);
                     shard.remember_lost(*object);
                 }
@@ -338,16 +350,6 @@ class Space {
         });
     }
 
-    /// Erases `object` from its shard if `condition` holds under its lock.
-    template <class Condition>
-    [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
-        auto& shard = shards.of(object.hash);
-        const auto lock = std::lock_guard(shard.mutex);
-        if (!condition(object)) return false;
-        shard.erase(object);
-        return true;
-    }
-
     /// Whether there were any. Requires: its shard is locked, or it is in none.
     bool drop_dead_extents(Object& object) {
         auto& extents = object.extents;
@@ -383,7 +385,7 @@ class Space {
     Prospect<> prospect_;     ///< as it was counted last
     TimePoint count_again_{}; ///< until when that is believed
     WriteLog writes_;
-    std::uint64_t last_version_ = 0;
+    std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
     HeldSpace pinned_;
     std::uint64_t evictions_ = 0, evicted_bytes_ = 0;
 };

@@ -48,6 +48,13 @@ enum class ReplicaDemand : std::uint8_t {
     all,                 ///< otherwise `no_space`
 };
 
+/// What a put does where its key has an object already.
+enum class WriteMode : std::uint8_t {
+    create,  ///< nothing: `exists`
+    upsert,  ///< replaces it; whoever reads the old one under a lease finishes
+    compare, ///< replaces it if it is the version that was expected, both now and when the write ends; else `conflict`
+};
+
 /// Asks for space to write `keys` to. What is written becomes visible with `PutEnd`.
 struct PutStart {
     static constexpr std::uint32_t method = 5;
@@ -61,10 +68,14 @@ struct PutStart {
     std::uint64_t write_deadline_ms = 10'000; ///< the writer touches nothing later than this
     std::vector<std::uint64_t>
         parents{}; ///< of each key, the XXH3-64 of the key it is useless without, or 0; none at all: not told
+    WriteMode mode = WriteMode::create;
+    std::vector<std::uint64_t> expected{}; ///< with `compare`, of each key: its version; 0: there is none
 };
 struct PutSpace {
-    Errc outcome = Errc::ok;   ///< `ok`, `exists`, `being_written`, `no_space`, `too_large` (no segment is so large)
-    std::uint64_t version = 0; ///< names this write; never 0 with `ok`
+    Errc outcome =
+        Errc::ok; ///< `ok`, `exists`, `being_written`, `conflict`, `no_space`, `too_large` (no segment is so large)
+    std::uint64_t version =
+        0; ///< names this write, never 0 with `ok`; with `exists` and `conflict`: what is there, 0 if nothing is
     Replicas replicas{};
 };
 struct PutStartReply {
@@ -97,7 +108,8 @@ struct PutEnd {
 };
 struct PutEndReply {
     std::vector<Errc>
-        outcomes; ///< `ok`, `not_found`, `lease_expired` (after its deadline), `invalid_argument` (number of checksums)
+        outcomes; ///< `ok`, `not_found`, `lease_expired` (after its deadline), `conflict` (what it was compared with is
+                  ///< gone), `invalid_argument` (number of checksums)
     std::uint64_t lease = 0; ///< 0: none
     std::uint64_t lease_ms = 0;
 };
