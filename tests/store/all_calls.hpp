@@ -27,6 +27,11 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     fails("put", runtime.run(store.put(key, bytes, {.deadline = deadline})));
     fails("upsert", runtime.run(store.upsert(key, bytes, {.deadline = deadline})));
     fails("compare_and_put", runtime.run(store.compare_and_put(key, 1, bytes, {.deadline = deadline})));
+    const auto pieces = std::vector<ConstBytes>(2, bytes);
+    const auto places = std::vector<MutableBytes>(2, bytes);
+    fails("put_gathered", runtime.run(store.put_gathered(key, pieces, {.deadline = deadline})));
+    fails("get_scattered", runtime.run(store.get_scattered(key, places, {.deadline = deadline})));
+    fails("get_range", runtime.run(store.get_range(key, 1, bytes, {.deadline = deadline})));
     fails("put_batch", runtime.run(store.put_batch(std::span(&put, 1), {.deadline = deadline})));
     fails("get", runtime.run(store.get(key, {.deadline = deadline})));
     fails("get_into", runtime.run(store.get_into(key, bytes, {.deadline = deadline})));

@@ -13,6 +13,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <future>
 #include <memory>
 #include <string>
@@ -79,6 +80,14 @@ TEST_CASE("cluster store: the same calls as embedded, over a master and nodes") 
     REQUIRE(view.has_value());
     CHECK(view->zero_copy());
     CHECK(view->size() == value.size());
+    auto tail = std::vector<std::byte>(100'000);
+    CHECK(c.runtime.run(c.store->get_range("k", 600'000, tail, {.verify = Verify::always})).has_value());
+    CHECK(std::equal(tail.begin(), tail.end(), value.begin()));
+    const auto pages = std::vector<ConstBytes>{ConstBytes(value).first(5), ConstBytes(value).subspan(5)};
+    const auto gathered = c.runtime.run(c.store->put_gathered("k", pages, {.replicas = 2, .mode = WriteMode::upsert}));
+    REQUIRE(gathered.has_value());
+    CHECK(gathered->version > put->version);
+    CHECK(c.runtime.run(c.store->get("k")).value() == value);
     const auto statistics = c.runtime.run(c.store->statistics());
     REQUIRE(statistics.has_value());
     CHECK(statistics->segments == 2);
@@ -97,6 +106,10 @@ TEST_CASE("cluster store: a get goes to the next replica when a node is gone") {
         const auto got = c.runtime.run(c.store->get("k" + std::to_string(i), {.deadline = 10s}));
         REQUIRE(got.has_value());
         CHECK(*got == value);
+        auto into = std::vector<std::byte>(1000);
+        const auto part = c.runtime.run(c.store->get_range("k" + std::to_string(i), 50'000, into, {.deadline = 10s}));
+        REQUIRE(part.has_value());
+        CHECK(std::equal(into.begin(), into.end(), value.begin()));
     }
 }
 

@@ -38,6 +38,14 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
     wrong.parents = {1};
     CHECK(validate(wrong, limits).error().context().find("parents") != std::string::npos);
     wrong = put;
+    wrong.mode = static_cast<WriteMode>(3);
+    CHECK(validate(wrong, limits).error().context() == "PutStart: unknown mode");
+    wrong = put;
+    wrong.mode = WriteMode::compare;
+    CHECK(validate(wrong, limits).error().context() == "PutStart: 2 keys, but 0 expected versions to compare with");
+    wrong.expected = {1, 2};
+    CHECK(validate(wrong, limits).has_value());
+    wrong = put;
     wrong.demand = static_cast<ReplicaDemand>(2);
     CHECK(validate(wrong, limits).error() == Errc::invalid_argument);
 

@@ -89,6 +89,27 @@ class PieceHasher {
     return sums;
 }
 
+/// The same of bytes that lie in pieces, one behind the other.
+template <class Piece>
+[[nodiscard]] Checksums chunk_checksums(std::span<const Piece> pieces) {
+    auto sums = Checksums();
+    auto hasher = core::detail::PieceHasher();
+    auto hashed = std::uint64_t{0}; // of the chunk that is begun
+    for (auto rest : pieces)
+        while (!rest.empty()) {
+            const auto next = rest.first(std::min<std::uint64_t>(checksum_chunk - hashed, rest.size()));
+            hasher.add(next);
+            rest = rest.subspan(next.size());
+            hashed += next.size();
+            if (hashed != checksum_chunk) continue;
+            sums.push_back(hasher.hash());
+            hasher = core::detail::PieceHasher();
+            hashed = 0;
+        }
+    if (hashed != 0) sums.push_back(hasher.hash());
+    return sums;
+}
+
 /// Keys of the KV-cache blocks of a prompt: `key_i = H(key_{i-1}, tokens of block i)`, so that equal keys mean equal
 /// prefixes. Shapes: feed whole blocks, in order. Source: FAST'25 §4.
 class PrefixHasher {

@@ -51,12 +51,13 @@ class Batch {
         add(Direction::write, std::span(&writable, 1), segment, offset, key);
         requests_.back().epoch = epoch;
     }
-    void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset,
-               std::uint64_t key = 0) {
+    void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0,
+               std::uint64_t epoch = 0) {
         auto writable = std::vector<MutableBytes>();
         writable.reserve(locals.size());
         for (const auto local : locals) writable.push_back(without_const(local));
         add(Direction::write, writable, segment, offset, key);
+        requests_.back().epoch = epoch;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return requests_.size(); }

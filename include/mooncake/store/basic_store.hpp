@@ -66,7 +66,7 @@ auto BasicStore<EngineTraits>::engine() noexcept -> Engine& {
 
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, ConstBytes value, PutOptions options) {
-    return client_->put(std::string(key), value, options);
+    return client_->put(std::string(key), {value}, options);
 }
 
 template <class EngineTraits>
@@ -83,7 +83,7 @@ Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::string
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::upsert(std::string_view key, ConstBytes value, PutOptions options) {
     options.mode = WriteMode::upsert;
-    return client_->put(std::string(key), value, options);
+    return client_->put(std::string(key), {value}, options);
 }
 
 template <class EngineTraits>
@@ -91,7 +91,26 @@ Task<PutReceipt> BasicStore<EngineTraits>::compare_and_put(std::string_view key,
                                                            ConstBytes value, PutOptions options) {
     options.mode = WriteMode::compare;
     options.expected = expected;
-    return client_->put(std::string(key), value, options);
+    return client_->put(std::string(key), {value}, options);
+}
+
+template <class EngineTraits>
+Task<PutReceipt> BasicStore<EngineTraits>::put_gathered(std::string_view key, std::span<const ConstBytes> pieces,
+                                                        PutOptions options) {
+    if (pieces.empty()) return put(key, ConstBytes(), options);
+    return client_->put(std::string(key), {pieces.data(), pieces.data() + pieces.size()}, options);
+}
+
+template <class EngineTraits>
+Task<std::uint64_t> BasicStore<EngineTraits>::get_scattered(std::string_view key, std::span<const MutableBytes> into,
+                                                            RangeOptions options) {
+    return client_->get_pieces(std::string(key), {.to_the_end = true}, {into.begin(), into.end()}, options);
+}
+
+template <class EngineTraits>
+Task<std::uint64_t> BasicStore<EngineTraits>::get_range(std::string_view key, std::uint64_t offset, MutableBytes into,
+                                                        RangeOptions options) {
+    return client_->get_pieces(std::string(key), {.offset = offset}, std::vector<MutableBytes>(1, into), options);
 }
 
 template <class EngineTraits>

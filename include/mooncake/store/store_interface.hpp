@@ -61,6 +61,9 @@ class BasicStore {
     Task<PutReceipt> compare_and_put(std::string_view key, std::uint64_t expected, ConstBytes value,
                                      PutOptions options = {});
 
+    /// Stores what lies in pieces, such as the pages of a paged KV cache, as one object: one behind the other. As `put`.
+    Task<PutReceipt> put_gathered(std::string_view key, std::span<const ConstBytes> pieces, PutOptions options = {});
+
     /// Stores many at once: one round trip to ask for space, one transfer, one round trip to make them visible; more where
     /// there are more than fit into a message.
     /// Errors: those that concern all; what happened to each is in the report. `too_large`: a lease is wished for, and they
@@ -74,6 +77,14 @@ class BasicStore {
 
     /// The same into `into`; gives the object's size. Errors: also `too_large`.
     Task<std::uint64_t> get_into(std::string_view key, MutableBytes into, GetOptions options = {});
+
+    /// The same into pieces: fills one after the other, up to the object's end; gives its size. Errors: also `too_large`.
+    Task<std::uint64_t> get_scattered(std::string_view key, std::span<const MutableBytes> into,
+                                      RangeOptions options = {});
+
+    /// A part of the object: `into.size()` bytes from `offset` on; gives the size of all of it. Errors: also `out_of_range`.
+    Task<std::uint64_t> get_range(std::string_view key, std::uint64_t offset, MutableBytes into,
+                                  RangeOptions options = {});
 
     /// Many at once: one round trip and one transfer; more where there are more than fit into a message.
     /// Errors: those that concern all, as for `put_batch`; the rest is in the report.

@@ -193,7 +193,8 @@ struct Fixture {
     Task<PutBatchReport> put_with(Writer* writer, std::size_t number) const {
         const auto values = std::vector<ConstBytes>(number, engine.content);
         auto keys = std::vector<std::string>(number, "key");
-        co_return co_await writer->put(std::move(keys), values, {}, {.deadline = 10s});
+        const auto all = Writer::Values{.bytes = values};
+        co_return co_await writer->put(std::move(keys), all, {.deadline = 10s});
     }
     PutBatchReport put(std::size_t number) {
         auto writer = Writer(engine, master, segments);

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/closing.hpp>
 #include <mooncake/core/gate.hpp>
+#include <mooncake/core/small_vector.hpp>
 #include <mooncake/engine/engine_bodies.hpp>
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/master_calls.hpp>
@@ -32,6 +33,7 @@ class Client {
   public:
     using Engine = TransferEngine<Traits>;
     using Keys = std::vector<std::string>;
+    using Pieces = SmallVector<ConstBytes, 1>; ///< of a value, at least one
 
     Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master);
 
@@ -42,13 +44,14 @@ class Client {
     [[nodiscard]] bool is_closed() const;
 
     asio::awaitable<void> close();
-    Task<PutReceipt> put(std::string key, ConstBytes value, PutOptions options);
+    Task<PutReceipt> put(std::string key, Pieces value, PutOptions options);
     template <class Value>
     Task<PutReceipt> put_owned(std::string key, Value value, PutOptions options);
     Task<PutBatchReport> put_batch(Keys keys, std::vector<ConstBytes> values, std::vector<std::uint64_t> expected,
                                    PutOptions options);
     Task<std::vector<std::byte>> get(std::string key, GetOptions options);
     Task<std::uint64_t> get_into(std::string key, MutableBytes into, GetOptions options);
+    Task<std::uint64_t> get_pieces(std::string key, Range range, std::vector<MutableBytes> into, RangeOptions options);
     Task<GetBatchReport> get_batch(Keys keys, std::vector<MutableBytes> into, GetBatchOptions options);
     Task<GetBatchReport> lease_batch(Keys keys, GetBatchOptions options);
     Task<LeaseHandle> renew(std::uint64_t lease, Deadline deadline);

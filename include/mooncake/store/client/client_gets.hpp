@@ -47,6 +47,21 @@ Task<std::uint64_t> Client<Traits>::get_into(std::string key, MutableBytes into,
 }
 
 template <class Traits>
+Task<std::uint64_t> Client<Traits>::get_pieces(std::string key, Range range, std::vector<MutableBytes> into,
+                                               RangeOptions options) {
+    const auto pass = gate_.enter();
+    if (!pass) co_return store_closed();
+    auto reader = Reader(engine_, *master_, segments_);
+    const auto wanted = GetBatchOptions{.deadline = options.deadline};
+    const auto located = co_await reader.locate(one(std::move(key)), wanted);
+    if (!located) co_return located.error();
+    const auto outcome = co_await reader.read_pieces(range, into, options.verify);
+    co_await give_back(reader.lease());
+    if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
+    co_return reader.objects().front().size;
+}
+
+template <class Traits>
 Task<GetBatchReport> Client<Traits>::get_batch(Keys keys, std::vector<MutableBytes> into, GetBatchOptions options) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();

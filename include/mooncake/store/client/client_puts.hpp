@@ -13,11 +13,14 @@
 namespace mooncake::store::detail {
 
 template <class Traits>
-Task<PutReceipt> Client<Traits>::put(std::string key, ConstBytes value, PutOptions options) {
+Task<PutReceipt> Client<Traits>::put(std::string key, Pieces value, PutOptions options) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
     auto writer = Writer(engine_, *master_, segments_);
-    const auto report = co_await writer.put(one(key), one(value), one(options.expected), options);
+    const auto values = typename Writer::Values{.bytes = std::span<const ConstBytes>(value.data(), value.size()),
+                                                .expected = one(options.expected),
+                                                .pieces = value.size() > 1};
+    const auto report = co_await writer.put(one(key), values, options);
     if (!report) co_return report.error();
     const auto outcome = report->outcomes.front();
     if (outcome == Errc::being_written)
@@ -33,7 +36,9 @@ Task<PutReceipt> Client<Traits>::put(std::string key, ConstBytes value, PutOptio
 template <class Traits>
 template <class Value>
 Task<PutReceipt> Client<Traits>::put_owned(std::string key, Value value, PutOptions options) {
-    co_return co_await put(std::move(key), std::as_bytes(std::span(value)), options);
+    const auto bytes = std::as_bytes(std::span(value));
+    auto pieces = Pieces(&bytes, &bytes + 1);
+    co_return co_await put(std::move(key), std::move(pieces), options);
 }
 
 template <class Traits>
@@ -48,13 +53,13 @@ Task<PutBatchReport> Client<Traits>::put_batch(Keys keys, std::vector<ConstBytes
     do {
         auto part = parts.next([&values](std::size_t i) { return checksum_bytes(values[i].size()); });
         if (!parts.over() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
-        const auto theirs = rest.first(part.size());
-        const auto theirs_expected = rest_expected.first(part.size());
-        rest = rest.subspan(part.size());
-        rest_expected = rest_expected.subspan(part.size());
         const auto last = part.empty() ? ParentKey() : ParentKey(part.back());
         auto writer = Writer(engine_, *master_, segments_);
-        auto report = co_await writer.put(std::move(part), theirs, theirs_expected, options);
+        const auto theirs =
+            typename Writer::Values{.bytes = rest.first(part.size()), .expected = rest_expected.first(part.size())};
+        rest = rest.subspan(part.size());
+        rest_expected = rest_expected.subspan(part.size());
+        auto report = co_await writer.put(std::move(part), theirs, options);
         if (options.chain == Chain::yes) options.parent = last;
         if (!report) co_return report.error();
         if (parts.over() && all.outcomes.empty()) co_return std::move(*report);

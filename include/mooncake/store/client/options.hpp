@@ -75,6 +75,15 @@ struct GetOptions {
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
 
+/// For reads of a part of an object, or into several pieces of memory.
+struct RangeOptions {
+    Deadline deadline = Deadline::usual();
+    /// `always` reads the 256 KiB chunks at the ends of a range whole; without it the lease vouches for the bytes, and what went
+    /// over a network is compared all the same.
+    Verify verify = Verify::unless_leased;
+};
+static_assert(std::is_trivially_destructible_v<RangeOptions>);
+
 struct GetBatchOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::always;

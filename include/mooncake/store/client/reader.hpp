@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -21,6 +22,12 @@ namespace mooncake::store::detail {
 [[nodiscard]] inline Errc or_gave_up(Errc outcome, const Error& failure) noexcept {
     return failure == Errc::timed_out || failure == Errc::cancelled ? failure.code() : outcome;
 }
+
+/// Which part of an object is read.
+struct Range {
+    std::uint64_t offset = 0;
+    bool to_the_end = false; ///< of the object, whatever more there is memory for
+};
 
 /// One read operation, of one or many objects: finds them, under a lease, and brings their bytes, each from its nearest
 /// replica and from the next when that fails or its bytes are not what was written.
@@ -77,10 +84,7 @@ class Reader {
                                       : fits                     ? Errc::lost
                                                                  : Errc::too_large);
             if (object.outcome == Errc::ok && fits) pending.push_back({.object = i});
-            if (report.outcomes.back() == Errc::too_large)
-                failure_ =
-                    Error(Errc::too_large, "it has " + std::to_string(object.size) + " bytes, and the memory for it " +
-                                               std::to_string(into[i].size()));
+            if (report.outcomes.back() == Errc::too_large) failure_ = too_small(object.size, into[i].size());
         }
         while (!pending.empty()) {
             auto batch = engine_.batch();
@@ -118,6 +122,53 @@ class Reader {
         co_return report;
     }
 
+    /// Brings bytes of the first object into `into`, one piece after the other: as many as there is memory for, or to its end.
+    /// `Verify::always`, or a lease that was over too soon: the chunks at the ends of the range are read whole.
+    /// Gives `ok`, or what went wrong; the sentence is in `failure`.
+    asio::awaitable<Errc> read_pieces(const Range range, std::vector<MutableBytes>& into, const Verify verify) {
+        const auto& object = objects_.front();
+        if (object.outcome != Errc::ok) co_return object.outcome;
+        auto piece_bytes = std::uint64_t{0};
+        for (const auto piece : into) piece_bytes += piece.size();
+        if (auto fits = fit(range, into, piece_bytes); fits != Errc::ok) co_return fits;
+        const auto end = range.to_the_end ? object.size : range.offset + piece_bytes;
+        if (range.offset == end) co_return Errc::ok;
+        auto head = std::vector<std::byte>(range.offset % checksum_chunk);
+        const auto last_chunk_end = std::min(round_up(end, checksum_chunk), object.size);
+        auto tail = std::vector<std::byte>(last_chunk_end - end);
+        auto chunks = std::vector<MutableBytes>{head};
+        chunks.insert(chunks.end(), into.begin(), into.end());
+        chunks.push_back(tail);
+
+        auto outcome = Errc::lost;
+        auto whole = verify == Verify::always;
+        auto pending = std::vector<Pending>(1);
+        for (auto at = next_replica(object, pending[0]); at;) {
+            const auto& replica = object.replicas[*at];
+            auto batch = engine_.batch();
+            const auto& pieces = whole ? chunks : into;
+            const auto from = range.offset - (whole ? head.size() : 0);
+            batch.read(pieces, *opened_.find(replica.segment), replica.offset + from, replica.key);
+            const auto moved = co_await batch.submit({.deadline = attempt_until(pending)});
+            if (!moved) failure_ = moved.error();
+            else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
+            outcome = moved ? moved->requests[0].outcome : moved.error().code();
+            if (outcome == Errc::ok && !whole && verify == Verify::unless_leased &&
+                !(moved->requests[0].self_verifying && trusted())) {
+                whole = true; // the same again, with what it takes to compare
+                continue;
+            }
+            if (outcome == Errc::ok && whole && !matches(range.offset / checksum_chunk, chunks)) {
+                suspect(0, *at);
+                outcome = Errc::corrupt;
+            }
+            if (outcome == Errc::ok || outcome == Errc::cancelled || deadline_.passed()) break;
+            at = next_replica(object, pending[0]);
+        }
+        co_await report_suspects();
+        co_return outcome == Errc::lost ? or_gave_up(outcome, failure_) : outcome;
+    }
+
     /// The nearest replica of the first object as memory of this process.
     Task<MappedWindow> map(const ViewOptions options) {
         const auto& object = objects_.front();
@@ -152,6 +203,39 @@ class Reader {
         std::size_t now = 0;     ///< the replica that is being tried
         bool done = false;
     };
+
+    /// Whether `range` of the first object and the memory for it fit together; of pieces that go beyond its end the rest is cut off.
+    [[nodiscard]] Errc fit(const Range& range, std::vector<MutableBytes>& into, std::uint64_t piece_bytes) {
+        const auto size = objects_.front().size;
+        if (range.to_the_end) {
+            if (piece_bytes < size) {
+                failure_ = too_small(size, piece_bytes);
+                return Errc::too_large;
+            }
+            for (auto left = size; auto& piece : into) {
+                piece = piece.first(std::min<std::uint64_t>(left, piece.size()));
+                left -= piece.size();
+            }
+        } else if (range.offset > size || piece_bytes > size - range.offset) {
+            failure_ =
+                Error(Errc::out_of_range, std::to_string(piece_bytes) + " bytes from " + std::to_string(range.offset) +
+                                              " on are wanted, and it has " + std::to_string(size));
+            return Errc::out_of_range;
+        }
+        return Errc::ok;
+    }
+    [[nodiscard]] static Error too_small(std::uint64_t size, std::uint64_t memory) {
+        return {Errc::too_large,
+                "it has " + std::to_string(size) + " bytes, and the memory for it " + std::to_string(memory)};
+    }
+
+    /// Whether `chunks` hold the first object's chunks from `first` on.
+    [[nodiscard]] bool matches(std::uint64_t first, const std::vector<MutableBytes>& chunks) const {
+        const auto sums = chunk_checksums(std::span<const MutableBytes>(chunks));
+        const auto& expected = objects_.front().checksums;
+        return first + sums.size() <= expected.size() &&
+               std::equal(sums.begin(), sums.end(), expected.begin() + static_cast<std::ptrdiff_t>(first));
+    }
 
     /// When to try the next replicas of `pending`, so that a segment that does not answer costs its readers an attempt and
     /// not all of their time. Those that have no other replica left have all the time there is.

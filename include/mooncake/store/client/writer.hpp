@@ -28,46 +28,54 @@ class Writer {
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
-    /// `values[i]` under `keys[i]`; `expected`: see `PutStart`. Lifetime: the bytes outlive the put, and so does what `values`
-    /// and `expected` point to.
-    Task<PutBatchReport> put(std::vector<std::string> keys, std::span<const ConstBytes> values,
-                             std::span<const std::uint64_t> expected, const PutOptions options) {
+    /// What a put is told, by views. Lifetime: what they look at outlives the put.
+    struct Values {
+        std::span<const ConstBytes> bytes;            ///< one a key, or all the pieces of one
+        std::span<const std::uint64_t> expected = {}; ///< one a key, with `WriteMode::compare`
+        bool pieces = false;
+    };
+
+    Task<PutBatchReport> put(std::vector<std::string> keys, const Values values, const PutOptions options) {
         const auto deadline = options.deadline;
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
         start.mode = options.mode;
-        if (options.mode == WriteMode::compare) start.expected.assign(expected.begin(), expected.end());
-        start.sizes.reserve(values.size());
-        for (const auto value : values) start.sizes.push_back(value.size());
+        if (options.mode == WriteMode::compare) start.expected.assign(values.expected.begin(), values.expected.end());
+        const auto objects = start.keys.size();
+        start.sizes.resize(objects);
+        for (std::size_t i = 0; i < values.bytes.size(); ++i)
+            start.sizes[values.pieces ? 0 : i] += values.bytes[i].size();
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
         auto started = co_await master_.call(start, deadline);
         if (!started) co_return started.error();
-        if (started->objects.size() != values.size())
+        if (started->objects.size() != objects)
             co_return Error(Errc::protocol_error, "the master answered for other keys");
         if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
-        for (std::size_t i = 0; i < values.size(); ++i)
+        for (std::size_t i = 0; i < objects; ++i)
             if (started->objects[i].outcome == Errc::too_large)
                 failure_ = Error(Errc::too_large,
-                                 "it has " + std::to_string(values[i].size()) +
+                                 "it has " + std::to_string(start.sizes[i]) +
                                      " bytes, and no segment is so large; an object lies in one of them in one piece");
         const auto& spaces = started->objects;
         const auto term = started->term;
         co_await open_segments(term, spaces, deadline);
 
         auto report = PutBatchReport();
-        report.replicas.resize(values.size());
+        report.replicas.resize(objects);
         for (const auto& space : spaces) {
             report.outcomes.push_back(space.outcome);
             report.versions.push_back(space.version);
         }
         auto batch = engine_.batch();
-        batch.reserve(values.size());
-        for (std::size_t i = 0; i < values.size(); ++i) add(batch, values[i], spaces[i], report.outcomes[i]);
+        batch.reserve(objects);
+        for (std::size_t i = 0; i < objects; ++i)
+            add(batch, values.pieces ? values.bytes : values.bytes.subspan(i, 1), spaces[i], report.outcomes[i]);
         // What has arrived becomes visible even if the rest does not come: some time is kept for saying so.
         const auto left = deadline.left(SteadyClock{}.now());
         const auto kept = std::min<Duration>(left / 8, std::chrono::seconds{1});
-        const auto moving = TransferOptions{.deadline = Deadline(deadline.at() - kept), .digest = Digest::xxh3};
+        const auto moving = TransferOptions{.deadline = Deadline(deadline.at() - kept),
+                                            .digest = values.pieces ? Digest::none : Digest::xxh3};
         const auto moved = co_await batch.submit(moving);
         if (!moved) failure_ = moved.error();
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
@@ -77,7 +85,7 @@ class Writer {
         auto unsettled = PutAbort{.writer = WriterState::unknown, .term = term};
         auto written = std::vector<std::size_t>();
         auto request = std::size_t{0};
-        for (std::size_t i = 0; i < values.size(); ++i) {
+        for (std::size_t i = 0; i < objects; ++i) {
             if (spaces[i].outcome != Errc::ok) continue;
             auto sums = Checksums();
             auto writer = WriterState::settled;
@@ -88,6 +96,7 @@ class Writer {
                 else merge(moved->requests[request], k == 0, sums, report.outcomes[i]);
             }
             if (report.outcomes[i] == Errc::ok) {
+                if (values.pieces) sums = chunk_checksums(values.bytes);
                 report.replicas[i] = static_cast<std::uint32_t>(spaces[i].replicas.size());
                 end.objects.push_back({.key = std::move(start.keys[i]),
                                        .version = spaces[i].version,
@@ -143,7 +152,7 @@ class Writer {
     }
 
     template <class Batch>
-    void add(Batch& batch, ConstBytes value, const PutSpace& space, Errc& outcome) {
+    void add(Batch& batch, std::span<const ConstBytes> value, const PutSpace& space, Errc& outcome) {
         if (space.outcome != Errc::ok) return;
         for (const auto& replica : space.replicas)
             if (opened_.find(replica.segment) == nullptr) {
