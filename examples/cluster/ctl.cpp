@@ -40,7 +40,7 @@ constexpr std::uint64_t most_value_bytes = 1ULL << 30;
 struct Options {
     std::string master = "127.0.0.1:7000", file;
     std::uint32_t limit = 10'000, replicas = 1;
-    bool json = false, force = false;
+    bool json = false, force = false, replace = false;
     cluster::Security security;
     std::vector<std::string> words;
 };
@@ -155,14 +155,20 @@ Result<std::string> read_value(const std::string& name) {
 Task<void> put(Store& store, const Options& options) {
     const auto value = read_value(options.file);
     if (!value) co_return value.error();
-    const auto how = mooncake::PutOptions{.deadline = patience, .replicas = options.replicas};
+    const auto how =
+        mooncake::PutOptions{.deadline = patience,
+                             .replicas = options.replicas,
+                             .mode = options.replace ? mooncake::WriteMode::upsert : mooncake::WriteMode::create};
     const auto stored = co_await store.put(options.words[1], mooncake::bytes_of(*value), how);
     if (!stored) co_return stored.error();
     if (stored->replicas == 0)
         co_return Error(Errc::exists, "object " + mooncake::in_quotes(options.words[1]) +
-                                          " is there already, and objects do not change; rm it first");
+                                          " is there already; --replace puts this one in its place");
     if (options.json)
-        co_return print_json(Json{{"key", options.words[1]}, {"bytes", value->size()}, {"replicas", stored->replicas}});
+        co_return print_json(Json{{"key", options.words[1]},
+                                  {"bytes", value->size()},
+                                  {"version", stored->version},
+                                  {"replicas", stored->replicas}});
     co_return mooncake::ok;
 }
 
@@ -187,15 +193,46 @@ Task<void> remove(Store& store, const Options& options) {
     co_return mooncake::ok;
 }
 
+/// A line of JSON for each thing that happened to an object: what the master remembers, then what comes. Ends with the process,
+/// or after --limit of them.
+Task<void> events(Store& store, const Options& options) {
+    constexpr std::string_view kinds[] = {"stored", "evicted", "removed", "lost"};
+    auto last = std::uint64_t{0}, term = std::uint64_t{0};
+    for (auto told = std::uint32_t{0}; told < options.limit;) {
+        const auto next = mooncake::EventOptions{
+            .deadline = patience, .wait = patience / 2, .limit = std::min<std::uint32_t>(options.limit - told, 1'000)};
+        const auto reply = co_await store.events(last, term, next);
+        if (!reply) co_return reply.error();
+        last = reply->last;
+        term = reply->term;
+        auto text = std::string();
+        if (reply->gap == mooncake::store::EventGap::some) text = "{\"event\":\"gap\"}\n";
+        for (const auto& event : reply->events) {
+            const auto kind = static_cast<std::size_t>(event.kind);
+            if (kind >= std::size(kinds)) co_return Error(Errc::protocol_error, "the master told of an unknown event");
+            const auto json = Json{{"sequence", event.sequence},
+                                   {"event", kinds[kind]},
+                                   {"key", event.key},
+                                   {"version", event.version},
+                                   {"bytes", event.size}};
+            text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        }
+        told += static_cast<std::uint32_t>(reply->events.size());
+        if (const auto printed = print(text); !printed) co_return printed.error();
+    }
+    co_return mooncake::ok;
+}
+
 struct Command {
     std::string_view name;
     std::size_t least, most; ///< words behind it
     Task<void> (*run)(Store&, const Options&);
 };
 constexpr Command commands[] = {
-    {"stat", 0, 0, stat}, {"ls", 0, 1, list}, {"get", 1, 1, get}, {"put", 1, 1, put}, {"rm", 1, 10'000, remove},
+    {"stat", 0, 0, stat}, {"ls", 0, 1, list},        {"get", 1, 1, get},
+    {"put", 1, 1, put},   {"rm", 1, 10'000, remove}, {"events", 0, 0, events},
 };
-constexpr auto usage = "stat | ls [PREFIX] | get KEY | put KEY | rm KEY…";
+constexpr auto usage = "stat | ls [PREFIX] | get KEY | put KEY | rm KEY… | events";
 
 Result<void> run(const Options& options) {
     const auto given = options.words.empty() ? std::string() : options.words.front();
@@ -242,9 +279,10 @@ int main(int argc, char** argv) {
     flags.words(usage, options.words, "what to do; a KEY that begins with - comes behind --");
     flags.text("master", options.master, "address of the master, host:port");
     flags.text("file", options.file, "where get writes the object, and put reads it; without one the standard streams");
-    flags.number("limit", options.limit, "most objects that ls names", 1U);
+    flags.number("limit", options.limit, "most objects that ls names, or events that events tells", 1U);
     flags.number("replicas", options.replicas, "of what is put", 1U, 16U);
     flags.on("force", options.force, "rm removes also what is leased or being written");
+    flags.on("replace", options.replace, "put replaces the object that is there");
     options.security.add_to(flags);
     flags.on("json", options.json, "for programs");
     if (const auto parsed = flags.parse(argc, argv); !parsed) return cluster::fail("mooncakectl", parsed.error());

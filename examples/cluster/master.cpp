@@ -1,4 +1,5 @@
 #include <mooncake/store/eviction/policies.hpp>
+#include <mooncake/store/journal/event_ring.hpp>
 #include <mooncake/store/master/server.hpp>
 
 #include "daemon.hpp"
@@ -23,6 +24,7 @@ struct Options {
 
 struct Traits : mooncake::DefaultMasterTraits {
     using Eviction = mooncake::AnyEviction;
+    using Journal = mooncake::EventRing;
 };
 
 mooncake::Result<void> serve(const Options& options) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -68,7 +69,8 @@ struct ClusterByHand {
 
 /// A file that is gone with it.
 struct File {
-    const std::string name = "/tmp/mooncake-ctl-" + std::to_string(getpid());
+    const std::string name = "/tmp/mooncake-ctl-" + std::to_string(getpid()) + "-" + std::to_string(++made);
+    static inline int made = 0;
     explicit File(std::string_view text) { std::ofstream(name, std::ios::binary) << text; }
     ~File() { unlink(name.c_str()); }
 };
@@ -100,6 +102,28 @@ TEST_CASE("ctl: what is put can be listed, got, counted and removed") {
     CHECK(removed.err.find("not_found: object 'none'") != std::string::npos);
     CHECK(nlohmann::json::parse(removed.out)[0]["outcome"] == "ok");
     cluster.refuses({"get", "a/1"}, "not_found: object 'a/1'");
+}
+
+TEST_CASE("ctl: put --replace replaces, and events tells what happened, a line each") {
+    const auto cluster = ClusterByHand(1);
+    const auto file = File("first"), other = File("the second");
+    const auto first = cluster.json({"put", "k", "--file", file.name});
+    const auto second = cluster.json({"put", "k", "--replace", "--file", other.name});
+    CHECK(second["version"] > first["version"]);
+    CHECK(cluster.ctl({"get", "k"}).out == "the second");
+    CHECK(cluster.ctl({"rm", "k", "--force"}).status == 0);
+    const auto told = cluster.ctl({"events", "--limit", "3"});
+    CHECK(told.status == 0);
+    auto lines = std::istringstream(told.out);
+    auto events = std::vector<nlohmann::json>();
+    for (auto line = std::string(); std::getline(lines, line);) events.push_back(nlohmann::json::parse(line));
+    REQUIRE(events.size() == 3);
+    CHECK(events[0]["event"] == "stored");
+    CHECK(events[0]["key"] == "k");
+    CHECK(events[1]["version"] == second["version"]);
+    CHECK(events[1]["bytes"] == 10);
+    CHECK(events[2]["event"] == "removed");
+    CHECK(events[2]["sequence"] == 3);
 }
 
 TEST_CASE("ctl: bad input is answered with what was wrong and what would be right") {

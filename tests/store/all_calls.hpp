@@ -46,6 +46,7 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     fails("remove", runtime.run(store.remove(key, store::RemoveMode::force, deadline)));
     fails("remove_batch", runtime.run(store.remove_batch(keys, store::RemoveMode::force, deadline)));
     fails("list", runtime.run(store.list("", "", 10, deadline)));
+    fails("events", runtime.run(store.events(0, 0, {.deadline = deadline})));
     fails("statistics", runtime.run(store.statistics(deadline)));
 }
 

@@ -51,6 +51,7 @@ static_assert(all_travel<SegmentMount, SegmentMountReply, SegmentInfo, Heartbeat
 static_assert(all_travel<PutStart, PutStartReply, PutEnd, PutEndReply, PutAbort, PutAbortReply, Get, GetReply, Query,
                          QueryReply>);
 static_assert(all_travel<RenewMany, RenewManyReply, ReportBad, Describe, DescribeReply, WaitFor>);
+static_assert(all_travel<Events, EventsReply, ObjectEvent>);
 static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, ListReply, Stats, StatsReply>);
 
 } // namespace
@@ -67,6 +68,8 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
     CHECK(boost::pfr::tuple_size_v<PutStart> == 9);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
+    CHECK(boost::pfr::tuple_size_v<ObjectEvent> == 5);
+    CHECK(boost::pfr::tuple_size_v<EventsReply> == 4);
     CHECK(boost::pfr::tuple_size_v<StatsReply> == 13);
     CHECK(boost::pfr::get<2>(ReplicaDescriptor{.segment = 1, .offset = 2, .key = 3, .epoch = 4}) == 3);
     CHECK(boost::pfr::get<0>(ObjectDescriptor{}) == Errc::not_found);

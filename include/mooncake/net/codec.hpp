@@ -32,7 +32,8 @@ template <class T, std::size_t N>
 inline constexpr bool is_vector<SmallVector<T, N>> = true;
 
 template <class T>
-concept Number = std::integral<T> || std::is_enum_v<T>;
+concept Number =
+    (std::integral<T> && !std::same_as<T, bool>) || std::is_enum_v<T>; // a bool off the wire may be no bool
 
 template <class T>
 concept Record = std::is_aggregate_v<T> && std::is_class_v<T>;

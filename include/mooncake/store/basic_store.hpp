@@ -8,6 +8,10 @@
 #include <mooncake/store/client/client_puts.hpp>
 #include <mooncake/store/store_interface.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -189,6 +193,16 @@ Task<std::vector<store::ListedObject>> BasicStore<EngineTraits>::list(std::strin
                                                                       std::uint32_t limit, Deadline deadline) {
     auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
     return client_->list(std::move(message), deadline);
+}
+
+template <class EngineTraits>
+Task<store::EventsReply> BasicStore<EngineTraits>::events(std::uint64_t after, std::uint64_t term,
+                                                          EventOptions options) {
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait).count();
+    const auto wait_ms =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 0, std::numeric_limits<std::uint32_t>::max()));
+    return client_->events({.after = after, .term = term, .limit = options.limit, .wait_ms = wait_ms},
+                           options.deadline);
 }
 
 template <class EngineTraits>

@@ -18,7 +18,7 @@ struct Limits {
     std::size_t max_key_bytes = 1024;                        ///< above 0
     std::uint64_t max_object_bytes = std::uint64_t{1} << 40; ///< above 0
     std::uint32_t max_replicas = 16;                         ///< above 0
-    std::uint32_t max_listed = 10'000;                       ///< objects a `List`; above 0
+    std::uint32_t max_listed = 10'000;                       ///< objects a `List`, events an `Events`; above 0
     std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
 };
 
@@ -171,6 +171,13 @@ namespace detail {
 [[nodiscard]] inline Result<void> validate(const Segments& message, const Limits& limits) {
     if (message.segments.size() > limits.max_keys)
         return detail::too_many("Segments", message.segments.size(), limits.max_keys);
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const Events& message, const Limits& limits) {
+    if (message.limit == 0 || message.limit > limits.max_listed)
+        return Error(Errc::invalid_argument, "Events: limit is " + std::to_string(message.limit) +
+                                                 ", at least 1 and at most " + std::to_string(limits.max_listed));
     return ok;
 }
 

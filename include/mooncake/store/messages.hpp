@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/store/messages/admin.hpp>
+#include <mooncake/store/messages/events.hpp>
 #include <mooncake/store/messages/leases.hpp>
 #include <mooncake/store/messages/objects.hpp>
 #include <mooncake/store/messages/segments.hpp>
@@ -19,7 +20,7 @@ using ToPlainClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Que
 
 /// What clients say, with what a master takes its time for.
 template <template <class...> class To, class... Before>
-using ToClientMessages = ToPlainClientMessages<To, Before..., List, WaitFor>;
+using ToClientMessages = ToPlainClientMessages<To, Before..., List, WaitFor, Events>;
 
 /// All that a master answers at once.
 template <template <class...> class To, class... Before>

@@ -128,6 +128,11 @@ class BasicStore {
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
                                                 std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());
 
+    /// What happened to objects since event `after` of the master's `term`, as the reply before told them; 0 and 0 at first.
+    /// A reply with a `gap` says that some are unknown. Errors: `not_supported` (the master's `Journal` keeps none).
+    /// Cancellation: total.
+    Task<store::EventsReply> events(std::uint64_t after, std::uint64_t term, EventOptions options = {});
+
     Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
 
     [[nodiscard]] Engine& engine() noexcept;

@@ -3,6 +3,7 @@
 #include <mooncake/store/master/master.hpp>
 #include <mooncake/testing/allocator_conformance.hpp>
 #include <mooncake/testing/eviction_conformance.hpp>
+#include <mooncake/testing/journal_conformance.hpp>
 #include <mooncake/testing/lease_conformance.hpp>
 #include <mooncake/testing/placement_conformance.hpp>
 
@@ -25,6 +26,7 @@ struct Minimal {
     using Eviction = MinimalEviction;
     using Lease = MinimalLease;
     using Placement = MinimalPlacement;
+    using Journal = MinimalJournal;
     using Clock = ManualClock;
 };
 struct LacksEviction : Minimal {
@@ -39,6 +41,9 @@ struct LacksLease : Minimal {
 struct LacksPlacement : Minimal {
     using Placement = int;
 };
+struct LacksJournal : Minimal {
+    using Journal = int;
+};
 struct LacksClock : Minimal {
     using Clock = int;
 };
@@ -47,6 +52,7 @@ static_assert(!MasterTraitsLike<LacksEviction>);
 static_assert(!MasterTraitsLike<LacksAllocator>);
 static_assert(!MasterTraitsLike<LacksLease>);
 static_assert(!MasterTraitsLike<LacksPlacement>);
+static_assert(!MasterTraitsLike<LacksJournal>);
 static_assert(!MasterTraitsLike<LacksClock>);
 static_assert(!MasterTraitsLike<int>);
 

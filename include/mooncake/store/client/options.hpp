@@ -99,6 +99,13 @@ struct ViewOptions {
 };
 static_assert(std::is_trivially_destructible_v<ViewOptions>);
 
+struct EventOptions {
+    Deadline deadline = Deadline::usual(); ///< of all of it
+    Duration wait = Duration::zero();      ///< for the first event, less than the deadline
+    std::uint32_t limit = 1000;            ///< events in one answer, at least 1
+};
+static_assert(std::is_trivially_destructible_v<EventOptions>);
+
 /// A key of a list that is made before its call: one that would be gone by then does not compile.
 class KeyView {
   public:

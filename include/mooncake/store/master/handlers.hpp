@@ -39,6 +39,10 @@ class Handlers : public ToPlainMessages<Handling> {
                                                 const std::shared_ptr<Waiter>& waiter) = 0;
     virtual bool cancel_wait(Waiter& waiter) = 0;
 
+    [[nodiscard]] virtual Result<EventsReply> read(const Events& message) = 0;
+    [[nodiscard]] virtual bool wait_for_event(std::uint64_t after, const std::shared_ptr<Waiter>& waiter) = 0;
+    virtual void forget(const Waiter& waiter) = 0;
+
     [[nodiscard]] virtual std::uint64_t fenced_bytes() const noexcept = 0;
 };
 

@@ -142,6 +142,27 @@ class Master final : public store::detail::Handlers {
         }
     }
 
+    // Events
+
+    /// The events that there are, without waiting. Errors: `not_supported` (its journal keeps none).
+    [[nodiscard]] Result<store::EventsReply> read(const store::Events& message) override {
+        if (auto valid = store::validate(message, space_.config.limits); !valid) return valid.error();
+        if constexpr (!Traits::Journal::keeps)
+            return Error(Errc::not_supported,
+                         "this master keeps no events: give it a Journal that does, such as EventRing");
+        const auto other = message.term != space_.term;
+        auto reply = space_.journal.read(other ? 0 : message.after, message.limit);
+        if (other && message.term != 0) reply.gap = store::EventGap::some;
+        reply.term = space_.term;
+        return reply;
+    }
+    /// `waiter->ready()` is called once when there is an event after that number; false: there is one now, and it is not.
+    [[nodiscard]] bool wait_for_event(std::uint64_t after, const std::shared_ptr<Waiter>& waiter) override {
+        return space_.journal.wait(after, waiter);
+    }
+    /// `ready` is not called any more, or is being called.
+    void forget(const Waiter& waiter) override { space_.journal.forget(waiter); }
+
     // Leases
 
     /// Errors (bare): `lease_expired`, if one of them was over already; the others end all the same.
@@ -180,7 +201,11 @@ class Master final : public store::detail::Handlers {
     using Expired = store::detail::Expired;
     /// What time does. To be called every now and then, such as four times in the shortest time to live; space is taken
     /// back on demand too, but segments die only here and when another mounts.
-    Expired expire() { return space_.expire(); }
+    Expired expire() {
+        const auto expired = space_.expire();
+        space_.journal.settle();
+        return expired;
+    }
 
   private:
     static const MasterConfig& checked(const MasterConfig& config) {
@@ -193,7 +218,9 @@ class Master final : public store::detail::Handlers {
         if constexpr (requires { message.term; })
             if (message.term != 0 && message.term != space_.term)
                 return Error(Errc::stale_term, "the master was restarted since the write began; put the objects again");
-        return part.handle(message);
+        auto reply = part.handle(message);
+        space_.journal.settle();
+        return reply;
     }
 
     store::detail::Space<Traits> space_;

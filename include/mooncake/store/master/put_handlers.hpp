@@ -110,6 +110,7 @@ class PutHandlers {
                     extent.bad |= extent.segment->info.segment == bad.segment && extent.epoch == bad.epoch;
                 if (found.usable()) return false;
                 shard.remember_lost(found);
+                space_.tell(EventKind::lost, found);
                 return true;
             };
             if (object != nullptr && space_.erase_if(*object, loses_its_last)) space_.bury(*object, at, at);
@@ -132,6 +133,7 @@ class PutHandlers {
             while (auto* const object = space_.shards.of(key.hash).find(key)) { // and its successor
                 outcome = space_.erase_if(*object, may_go) ? Errc::ok : Errc::conflict;
                 if (outcome != Errc::ok) break;
+                if (object->committed()) space_.tell(EventKind::removed, *object);
                 space_.bury_unfinished(*object, at);
             }
         }
@@ -158,7 +160,7 @@ class PutHandlers {
     }
 
     /// Requires: its shard is locked, and `object` is the object of its key; again is fine.
-    static void commit(Object& object, const WrittenObject& wanted, Shard& shard, Commits& commits) {
+    void commit(Object& object, const WrittenObject& wanted, Shard& shard, Commits& commits) {
         if (!object.committed()) {
             object.checksums = wanted.checksums;
             object.unsettled = wanted.writer == WriterState::unknown;
@@ -166,6 +168,7 @@ class PutHandlers {
             if ((object.leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
                 commits.freed.push_back({.slot = object.slot, .version = object.version, .evictable = true});
             commits.written += object.held_space();
+            space_.tell(EventKind::stored, object);
             shard.take_waiters(object.key, commits.waiters);
         }
         if (commits.lease == LeaseWish::grant) commits.covered.add(object);
@@ -216,6 +219,7 @@ class PutHandlers {
             if (found == nullptr) return expected == 0 ? Errc::ok : Errc::conflict;
             auto* const last = found->successor != nullptr ? found->successor : found;
             if (!last->visible() && space_.erase_if(*last, has_no_owner)) {
+                if (last->committed()) space_.tell(EventKind::lost, *last);
                 space_.bury_unfinished(*last, at);
                 continue;
             }

@@ -34,6 +34,8 @@ struct MasterServer<Traits, P>::Parts {
             [this](store::List message) { return store::detail::list(master, std::move(message), Deadline()); });
         service.template on<store::WaitFor>(
             [this](store::WaitFor message) { return store::detail::wait_for(master, std::move(message), Deadline()); });
+        service.template on<store::Events>(
+            [this](store::Events message) { return store::detail::events(master, std::move(message), Deadline()); });
     }
 
     template <class... Messages>

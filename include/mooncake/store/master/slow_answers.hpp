@@ -5,6 +5,8 @@
 #include <mooncake/store/master/handlers.hpp>
 #include <mooncake/store/master/listing.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,18 +38,20 @@ Task<ListReply> list(M& master, List message, Deadline deadline) {
     co_return listing->take();
 }
 
-/// The one call that waits. Cancellation: total. Errors: `timed_out`, `cancelled`, those of the keys' validation.
+/// A coroutine that waits.
+struct Woken final : Waiter {
+    void ready() noexcept override { event.set(); }
+    Event event;
+};
+
+/// The call that waits for objects. Cancellation: total. Errors: `timed_out`, `cancelled`, those of the keys' validation.
 template <class M>
 Task<Nothing> wait_for(M& master, WaitFor message, Deadline deadline) {
-    struct Visible final : Waiter {
-        void ready() noexcept override { event.set(); }
-        Event event;
-    };
     if (deadline.passed()) co_return Errc::timed_out;
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     // The master may still be in `ready` when this coroutine goes on: the pointer it holds keeps the event alive.
-    auto waiter = std::make_shared<Visible>();
+    auto waiter = std::make_shared<Woken>();
     const auto waiting = master.wait_for(message.keys, waiter);
     auto wake = Wake::set;
     if (waiting) wake = co_await waiter->event.wait(deadline);
@@ -56,6 +60,36 @@ Task<Nothing> wait_for(M& master, WaitFor message, Deadline deadline) {
     if (!waiting) co_return waiting.error();
     if (wake != Wake::set) co_return to_errc(wake);
     co_return Nothing();
+}
+
+/// The call that waits for something to happen. Cancellation: total. Errors: `timed_out` (there was no time at all),
+/// `cancelled`, those of the message's validation, `not_supported`.
+template <class M>
+Task<EventsReply> events(M& master, Events message, Deadline deadline) {
+    if (deadline.passed()) co_return Errc::timed_out;
+    const auto throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    auto reply = master.read(message);
+    if (reply && reply->events.empty() && message.wait_ms != 0) {
+        auto waiter = std::make_shared<Woken>();
+        auto wake = Wake::set;
+        if (master.wait_for_event(reply->last, waiter)) {
+            const auto until = deadline.or_sooner(Deadline(std::chrono::milliseconds{message.wait_ms}));
+            wake = co_await waiter->event.wait(until);
+            master.forget(*waiter);
+        }
+        if (wake == Wake::cancelled) {
+            reply = Errc::cancelled;
+        } else { // that a reader has no gap yet says the answer before
+            message.after = reply->last;
+            message.term = reply->term;
+            const auto gap = reply->gap;
+            reply = master.read(message);
+            if (reply) reply->gap = std::max(reply->gap, gap);
+        }
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    co_return reply;
 }
 
 } // namespace mooncake::store::detail

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
+#include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/prospect.hpp>
@@ -26,15 +27,6 @@
 
 namespace mooncake::store::detail {
 
-/// What time ended.
-struct Expired {
-    std::size_t leases = 0;   ///< ended
-    std::size_t writes = 0;   ///< aborted, their space quarantined
-    std::size_t extents = 0;  ///< objects whose quarantine ended
-    std::size_t segments = 0; ///< dropped for want of a heartbeat
-    std::size_t objects = 0;  ///< that lost their last replica
-};
-
 /// What is shared by the handlers: the objects, and the space they lie in. Creates, evicts, buries and deletes objects.
 /// Locks: `domain.mutex`, then at most one shard's, then the lease table's own. Functions that say nothing need the
 /// domain's held and no shard's.
@@ -43,7 +35,7 @@ class Space {
   public:
     Space(const MasterConfig& master_config, MasterParts<Traits> parts)
         : config(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
-          domain(std::move(parts.eviction)), segments(std::move(parts.placement)) {}
+          domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {}
     Space(const Space&) = delete;
     Space& operator=(const Space&) = delete;
     ~Space() {
@@ -59,6 +51,7 @@ class Space {
     EvictionDomain<typename Traits::Eviction> domain;
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
     LeaseTable<> leases;
+    typename Traits::Journal journal;
 
     /// What a put asks for, one of its keys.
     struct NewObject {
@@ -136,7 +129,14 @@ class Space {
         return true;
     }
 
-    /// `object` was just erased from its shard. It is deleted, now if `until` has passed and it is not leased.
+    /// What happened to `object`, which is visible, or was. Requires: its shard is locked, or the domain is.
+    void tell(EventKind kind, const Object& object) {
+        if constexpr (Traits::Journal::keeps)
+            journal.record({.kind = kind, .key = object.key, .version = object.version, .size = object.size});
+    }
+
+    /// `object` was just erased from its shard, and whoever has to know was told. It is deleted, now if `until` has passed and
+    /// it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
         domain.remove(object, Departure::removed);
         if (object.pin == Pin::hard) pinned_ -= object.held_space();
@@ -226,6 +226,7 @@ class Space {
                 for (auto* object : hurt) {
                     shard.erase(*object);
                     shard.remember_lost(*object);
+                    if (object->committed()) tell(EventKind::lost, *object);
                 }
             }
             for (auto* object : hurt) bury(*object, now, now);
@@ -334,6 +335,7 @@ class Space {
             if (!worth(*victim)) return Evicted::nothing_worth_it;
             if (!erase_if(*victim, evictable)) continue; // leased meanwhile: the next look sees it
             domain.remove(*victim, Departure::evicted);
+            tell(EventKind::evicted, *victim);
             ++evictions_;
             evicted_bytes_ += victim->footprint();
             for (const auto& extent : victim->extents) prospect_.went(extent, granules(victim->size));

@@ -4,6 +4,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/allocator/offset_allocator.hpp>
 #include <mooncake/store/eviction/lru.hpp>
+#include <mooncake/store/journal/no_journal.hpp>
 #include <mooncake/store/lease/fixed_lease.hpp>
 #include <mooncake/store/limits.hpp>
 #include <mooncake/store/placement/power_of_two.hpp>
@@ -19,13 +20,14 @@ struct DefaultMasterTraits {
     using Eviction = LruEviction;      ///< one instance an eviction domain
     using Lease = FixedLease;
     using Placement = PowerOfTwoChoices;
+    using Journal = NoJournal; ///< `EventRing` where somebody follows what happens
     using Clock = SteadyClock;
 };
 
 template <class T>
 concept MasterTraitsLike =
     SpaceAllocator<typename T::Allocator> && EvictionPolicy<typename T::Eviction> && LeasePolicy<typename T::Lease> &&
-    PlacementPolicy<typename T::Placement> && Clock<typename T::Clock>;
+    PlacementPolicy<typename T::Placement> && Journal<typename T::Journal> && Clock<typename T::Clock>;
 
 static_assert(MasterTraitsLike<DefaultMasterTraits>);
 
@@ -38,6 +40,7 @@ struct MasterParts {
     typename Traits::Eviction eviction{};
     typename Traits::Lease lease{};
     typename Traits::Placement placement{};
+    typename Traits::Journal journal{};
     typename Traits::Clock clock{};
 };
 
