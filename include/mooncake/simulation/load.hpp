@@ -2,6 +2,7 @@
 
 #include <mooncake/core/event.hpp>
 #include <mooncake/core/task.hpp>
+#include <mooncake/simulation/history.hpp>
 #include <mooncake/simulation/oracle.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/view.hpp>
@@ -72,7 +73,9 @@ class Load {
         const auto dice = world_.below(100);
         world_.note("operation", {dice});
         auto outcome = Error();
-        if (dice < 40) outcome = co_await get(client, address, deadline);
+        if (dice < 30) outcome = co_await get(client, address, deadline);
+        else if (dice < 35) outcome = co_await get_range(client, address, deadline);
+        else if (dice < 40) outcome = co_await compare_and_put(client, address, deadline);
         else if (dice < 70) outcome = co_await put(client, address, deadline);
         else if (dice < 76) outcome = co_await get_batch(client, address, deadline);
         else if (dice < 82) outcome = co_await put_batch(client, deadline);
@@ -96,8 +99,10 @@ class Load {
         const auto key = draw_key();
         auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
         const auto options = GetOptions{.deadline = deadline};
+        const auto begun = world_.now();
         const auto got = co_await client.get_into(key, into, options);
-        if (got) oracle_.check_read(key, ConstBytes(into).first(*got), address);
+        if (got) saw(key, ConstBytes(into).first(*got), begun, address);
+        else if (got.error() == Errc::not_found) history_.read(key, History::nothing, begun, world_.now());
         oracle_.keep_buffer(std::move(into), address);
         co_return got.error();
     }
@@ -105,9 +110,44 @@ class Load {
     asio::awaitable<Error> put(Client& client, const std::string& address, Deadline deadline) {
         const auto key = draw_key();
         auto value = oracle_.make_value(key, draw_size());
-        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
-        const auto done = co_await client.put(key, value, options);
+        const auto options = draw_put(deadline);
+        const auto number = Oracle::number_of(value);
+        history_.begin_write(key, number, world_.now());
+        const auto middle = world_.below(value.size());
+        const auto pieces = std::vector<ConstBytes>{ConstBytes(value).first(middle), ConstBytes(value).subspan(middle)};
+        auto task = world_.chance(0.2) ? client.put_gathered(key, pieces, options) : client.put(key, value, options);
+        const auto done = co_await std::move(task);
+        if (done && done->stored()) history_.end_write(key, number, world_.now());
         // The writer has its memory back, and may do with it what it likes.
+        std::fill(value.begin(), value.end(), std::byte{0xee});
+        oracle_.keep_buffer(std::move(value), address);
+        co_return done.error();
+    }
+
+    /// Reads, and replaces what was read.
+    asio::awaitable<Error> compare_and_put(Client& client, const std::string& address, Deadline deadline) {
+        const auto key = draw_key();
+        auto into = std::vector<std::byte>(Oracle::least_bytes + config_.object_bytes);
+        const auto item = GetItem{.key = key, .into = into};
+        const auto reading = GetBatchOptions{.deadline = deadline};
+        const auto begun = world_.now();
+        const auto got = co_await client.get_batch(std::span(&item, 1), reading);
+        if (!got) co_return got.error();
+        auto over = History::nothing;
+        auto version = std::uint64_t{0};
+        if (got->outcomes[0] == Errc::ok) {
+            saw(key, ConstBytes(into).first(got->sizes[0]), begun, address);
+            over = Oracle::number_of(into);
+            version = got->versions[0];
+        } else if (got->outcomes[0] != Errc::not_found) {
+            co_return Errc::ok;
+        }
+        auto value = oracle_.make_value(key, draw_size());
+        const auto number = Oracle::number_of(value);
+        history_.begin_write(key, number, world_.now(), over);
+        const auto writing = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto done = co_await client.compare_and_put(key, version, value, writing);
+        if (done) history_.end_write(key, number, world_.now());
         std::fill(value.begin(), value.end(), std::byte{0xee});
         oracle_.keep_buffer(std::move(value), address);
         co_return done.error();
@@ -122,10 +162,11 @@ class Load {
         for (std::size_t i = 0; i < number; ++i) memory.emplace_back(Oracle::least_bytes + config_.object_bytes);
         for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], memory[i]});
         const auto options = GetBatchOptions{.deadline = deadline};
+        const auto begun = world_.now();
         const auto report = co_await client.get_batch(items, options);
         for (std::size_t i = 0; i < number; ++i) {
             if (report && report->outcomes[i] == Errc::ok)
-                oracle_.check_read(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), address);
+                saw(keys[i], ConstBytes(memory[i]).first(report->sizes[i]), begun, address);
             oracle_.keep_buffer(std::move(memory[i]), address);
         }
         co_return report.error();
@@ -139,8 +180,13 @@ class Load {
         for (std::size_t i = 0; i < number; ++i) keys.push_back(draw_key());
         for (std::size_t i = 0; i < number; ++i) values.push_back(oracle_.make_value(keys[i], draw_size()));
         for (std::size_t i = 0; i < number; ++i) items.push_back({keys[i], values[i]});
-        const auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        const auto options = draw_put(deadline);
+        for (std::size_t i = 0; i < number; ++i)
+            history_.begin_write(keys[i], Oracle::number_of(values[i]), world_.now());
         const auto report = co_await client.put_batch(items, options);
+        for (std::size_t i = 0; i < number && report; ++i)
+            if (report->outcomes[i] == Errc::ok)
+                history_.end_write(keys[i], Oracle::number_of(values[i]), world_.now());
         for (auto& value : values) std::fill(value.begin(), value.end(), std::byte{0xee});
         co_return report.error();
     }
@@ -148,21 +194,39 @@ class Load {
     asio::awaitable<Error> view(Client& client, const std::string& address, Deadline deadline) {
         const auto key = draw_key();
         const auto options = ViewOptions{.deadline = deadline};
+        const auto begun = world_.now();
         const auto view = co_await client.view(key, options);
-        if (view && view->valid()) oracle_.check_read(key, view->bytes(), address);
+        if (view && view->valid()) saw(key, view->bytes(), begun, address);
         co_return view.error();
+    }
+
+    /// A part of an object, with its beginning: the number there says which value it is of.
+    asio::awaitable<Error> get_range(Client& client, const std::string& address, Deadline deadline) {
+        const auto key = draw_key();
+        auto into = std::vector<std::byte>(Oracle::least_bytes);
+        const auto options = RangeOptions{.deadline = deadline};
+        const auto begun = world_.now();
+        const auto got = co_await client.get_range(key, 0, into, options);
+        if (got && oracle_.check_beginning(key, into, address))
+            history_.read(key, Oracle::number_of(into), begun, world_.now());
+        oracle_.keep_buffer(std::move(into), address);
+        co_return got.error();
     }
 
     asio::awaitable<Error> remove(Client& client, Deadline deadline) {
         const auto key = draw_key();
         const auto mode = world_.chance(0.5) ? store::RemoveMode::force : store::RemoveMode::unless_in_use;
+        const auto begun = world_.now();
         const auto done = co_await client.remove(key, mode, deadline);
+        if (done || done.error() == Errc::not_found) history_.read(key, History::nothing, begun, world_.now());
         co_return done.error();
     }
 
     asio::awaitable<Error> exists(Client& client, Deadline deadline) {
         const auto key = draw_key();
+        const auto begun = world_.now();
         const auto found = co_await client.exists(key, deadline);
+        if (found.error() == Errc::not_found) history_.read(key, History::nothing, begun, world_.now());
         co_return found.error();
     }
 
@@ -174,11 +238,22 @@ class Load {
     }
 
     [[nodiscard]] std::uint64_t successes() const noexcept { return successes_; }
+    [[nodiscard]] History& history() noexcept { return history_; }
 
   private:
+    PutOptions draw_put(Deadline deadline) {
+        auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
+        if (world_.chance(0.4)) options.mode = WriteMode::upsert;
+        return options;
+    }
+    void saw(const std::string& key, ConstBytes bytes, TimePoint begun, const std::string& address) {
+        if (oracle_.check_read(key, bytes, address)) history_.read(key, Oracle::number_of(bytes), begun, world_.now());
+    }
+
     World& world_;
     Oracle& oracle_;
     const ClusterConfig& config_;
+    History history_;
     std::uint64_t successes_ = 0;
     bool calm_ = false;
 };

@@ -30,17 +30,32 @@ class Oracle {
         return value_of(number, bytes);
     }
 
-    /// Reports a fault unless `bytes` were written under `key`, by somebody, some time.
-    void check_read(std::string_view key, ConstBytes bytes, std::string_view by) {
-        ++reads_;
+    /// The number that stands at the beginning of a value; 0: it is none.
+    [[nodiscard]] static std::uint64_t number_of(ConstBytes bytes) noexcept {
         auto number = std::uint64_t{0};
         if (bytes.size() >= sizeof number) std::memcpy(&number, bytes.data(), sizeof number);
+        return number;
+    }
+
+    /// Reports a fault, and gives false, unless `bytes` were written under `key`, by somebody, some time.
+    bool check_read(std::string_view key, ConstBytes bytes, std::string_view by) {
+        ++reads_;
+        const auto number = number_of(bytes);
         const auto found = written_.find(number);
         if (found == written_.end() || found->second.bytes != bytes.size())
             return wrong(key, by, "bytes that nobody ever wrote");
         if (found->second.key != hash_text(key)) return wrong(key, by, "the bytes of another key");
         const auto expected = value_of(number, bytes.size());
-        if (std::memcmp(expected.data(), bytes.data(), bytes.size()) != 0) wrong(key, by, "torn bytes");
+        if (std::memcmp(expected.data(), bytes.data(), bytes.size()) != 0) return wrong(key, by, "torn bytes");
+        return true;
+    }
+    /// The same for the first `least_bytes` of a value.
+    bool check_beginning(std::string_view key, ConstBytes bytes, std::string_view by) {
+        ++reads_;
+        const auto found = written_.find(number_of(bytes));
+        if (found == written_.end()) return wrong(key, by, "a beginning that nobody ever wrote");
+        if (found->second.key != hash_text(key)) return wrong(key, by, "the beginning of another key");
+        return true;
     }
 
     /// A buffer whose operation has ended, and which nobody may touch any more. It is looked at again for a while.
@@ -78,8 +93,9 @@ class Oracle {
             std::memcpy(value.data() + at, &word, std::min(sizeof word, bytes - at));
         return value;
     }
-    void wrong(std::string_view key, std::string_view by, std::string_view what) {
+    bool wrong(std::string_view key, std::string_view by, std::string_view what) {
         world_.report_fault(std::string(by) + " read " + std::string(what) + " under " + std::string(key));
+        return false;
     }
     void drop_buffer() {
         const auto& oldest = buffers_.front();
