@@ -45,6 +45,8 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     fails("exists_batch", runtime.run(store.exists_batch(keys, LookUp::each, deadline)));
     fails("remove", runtime.run(store.remove(key, store::RemoveMode::force, deadline)));
     fails("remove_batch", runtime.run(store.remove_batch(keys, store::RemoveMode::force, deadline)));
+    fails("remove_prefix", runtime.run(store.remove_prefix("k", store::RemoveMode::force, deadline)));
+    fails("remove_matching", runtime.run(store.remove_matching("k*", store::RemoveMode::force, deadline)));
     fails("list", runtime.run(store.list("", "", 10, deadline)));
     fails("events", runtime.run(store.events(0, 0, {.deadline = deadline})));
     fails("statistics", runtime.run(store.statistics(deadline)));

@@ -168,6 +168,31 @@ TEST_CASE("store: exists, list and remove tell the same story, and what is lease
     CHECK(f.run(f.store.exists("a/1")).error() == Errc::not_found);
 }
 
+TEST_CASE("store: what begins alike, or matches a pattern, is removed at once, but for what is in use") {
+    auto f = Fixture();
+    const auto value = pattern(100, 1);
+    for (auto i = 0; i < 300; ++i)
+        for (const auto* model : {"llama/", "qwen/"})
+            REQUIRE(f.run(f.store.put(model + std::to_string(i), value)).has_value());
+    const auto view = f.run(f.store.view("llama/7")).value();
+    const auto prefix = f.run(f.store.remove_prefix("llama/")).value();
+    CHECK(prefix.removed == 299);
+    CHECK(prefix.in_use == 1);
+    CHECK(f.run(f.store.list("llama/")).value().size() == 1);
+    const auto forced = f.run(f.store.remove_prefix("llama/", store::RemoveMode::force)).value();
+    CHECK(forced.removed == 1);
+    CHECK(forced.in_use == 0);
+    CHECK(f.run(f.store.remove_matching("qwen/?7")).value().removed == 9); // 17, 27 … 97
+    CHECK(f.run(f.store.remove_matching("*/1*")).value().removed == 110);  // 1, 10 … 19, 100 … 199, less 17
+    CHECK(f.run(f.store.remove_matching("none*")).value().removed == 0);
+    CHECK(f.run(f.store.remove_matching("")).error().context() ==
+          "RemoveMatching: neither a prefix nor a pattern; the pattern * is everything");
+    CHECK(f.run(f.store.remove_matching("a\\")).error() == Errc::invalid_argument);
+    CHECK(f.run(f.store.remove_prefix(std::string(1025, 'a'))).error() == Errc::too_large);
+    CHECK(f.run(f.store.remove_matching("*")).value().removed == 181);
+    CHECK(f.run(f.store.statistics()).value().objects == 0);
+}
+
 TEST_CASE("store: bytes that changed behind the writer's back are found out, and never given") {
     auto f = Fixture();
     const auto value = pattern(600'000, 3);

@@ -196,6 +196,18 @@ Task<std::vector<store::ListedObject>> BasicStore<EngineTraits>::list(std::strin
 }
 
 template <class EngineTraits>
+Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_prefix(std::string_view prefix,
+                                                                         store::RemoveMode mode, Deadline deadline) {
+    return client_->remove_matching({.prefix = std::string(prefix), .mode = mode}, deadline);
+}
+
+template <class EngineTraits>
+Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_matching(std::string_view pattern,
+                                                                           store::RemoveMode mode, Deadline deadline) {
+    return client_->remove_matching({.pattern = std::string(pattern), .mode = mode}, deadline);
+}
+
+template <class EngineTraits>
 Task<store::EventsReply> BasicStore<EngineTraits>::events(std::uint64_t after, std::uint64_t term,
                                                           EventOptions options) {
     const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait).count();

@@ -96,7 +96,8 @@ template <RpcRequest Message>
 Task<typename Message::Reply> EmbeddedLink<M>::call(const Message& message, Deadline deadline) {
     if constexpr (std::same_as<Message, WaitFor>) return wait_for(*handlers_, message, deadline);
     else if constexpr (std::same_as<Message, Events>) return events(*handlers_, message, deadline);
-    else if constexpr (std::same_as<Message, List>) return list(*handlers_, message, deadline);
+    else if constexpr (std::same_as<Message, List> || std::same_as<Message, RemoveMatching>)
+        return in_steps(*handlers_, message, deadline);
     else return answered<typename Message::Reply>(answer_now(message, deadline));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/in_quotes.hpp>
+#include <mooncake/core/pattern.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/messages.hpp>
 
@@ -142,6 +143,20 @@ namespace detail {
     if (message.limit == 0 || message.limit > limits.max_listed)
         return Error(Errc::invalid_argument, "List: limit is " + std::to_string(message.limit) +
                                                  ", at least 1 and at most " + std::to_string(limits.max_listed));
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const RemoveMatching& message, const Limits& limits) {
+    if (message.prefix.empty() && message.pattern.empty())
+        return Error(Errc::invalid_argument,
+                     "RemoveMatching: neither a prefix nor a pattern; the pattern * is everything");
+    if (message.prefix.size() > limits.max_key_bytes || message.pattern.size() > limits.max_key_bytes)
+        return Error(Errc::too_large, "RemoveMatching: prefix and pattern have at most " +
+                                          std::to_string(limits.max_key_bytes) + " bytes");
+    if (message.mode > RemoveMode::force) return Error(Errc::invalid_argument, "RemoveMatching: unknown mode");
+    if (!Pattern::is_valid(message.pattern))
+        return Error(Errc::invalid_argument,
+                     "RemoveMatching: the pattern ends with a \\, which takes the byte behind it as it is");
     return ok;
 }
 

@@ -20,7 +20,7 @@ using ToPlainClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Que
 
 /// What clients say, with what a master takes its time for.
 template <template <class...> class To, class... Before>
-using ToClientMessages = ToPlainClientMessages<To, Before..., List, WaitFor, Events>;
+using ToClientMessages = ToPlainClientMessages<To, Before..., List, RemoveMatching, WaitFor, Events>;
 
 /// All that a master answers at once.
 template <template <class...> class To, class... Before>

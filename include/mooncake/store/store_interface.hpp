@@ -124,6 +124,16 @@ class BasicStore {
                                          store::RemoveMode mode = store::RemoveMode::unless_in_use,
                                          Deadline deadline = Deadline::usual());
 
+    /// Removes every object whose key begins with `prefix`; tells how many went, and how many are in use and stay.
+    /// Errors: `invalid_argument` (it is empty). Cancellation: partial.
+    Task<store::RemoveMatchingReply> remove_prefix(std::string_view prefix,
+                                                   store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                                                   Deadline deadline = Deadline::usual());
+    /// The same of all whose key `pattern` matches: `*` stands for any bytes, `?` for one, and `\` takes the next as it is.
+    Task<store::RemoveMatchingReply> remove_matching(std::string_view pattern,
+                                                     store::RemoveMode mode = store::RemoveMode::unless_in_use,
+                                                     Deadline deadline = Deadline::usual());
+
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},
                                                 std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());

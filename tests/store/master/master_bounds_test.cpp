@@ -279,7 +279,7 @@ TEST_CASE("list: a page of many objects lets others have their turn, and its cal
     fill(f, keys_of("k/", 50'000));
     const auto turns_of = [&](Deadline deadline, Result<ListReply>& reply) {
         auto io = asio::io_context(1);
-        asio::co_spawn(io, store::detail::list(f.master, {.prefix = "k/", .limit = 10}, deadline),
+        asio::co_spawn(io, store::detail::in_steps(f.master, store::List{.prefix = "k/", .limit = 10}, deadline),
                        [&](const std::exception_ptr&, Result<ListReply> result) { reply = std::move(result); });
         auto turns = 0;
         while (io.run_one() != 0) ++turns;

@@ -62,6 +62,7 @@ class Client {
     Task<void> exists(std::string key, Deadline deadline);
     Task<std::vector<Errc>> remove_batch(Keys keys, RemoveMode mode, Deadline deadline);
     Task<void> remove(std::string key, RemoveMode mode, Deadline deadline);
+    Task<RemoveMatchingReply> remove_matching(RemoveMatching message, Deadline deadline);
     Task<std::vector<ListedObject>> list(List message, Deadline deadline);
     Task<EventsReply> events(Events message, Deadline deadline);
     Task<StatsReply> statistics(Deadline deadline);
@@ -193,6 +194,13 @@ Task<std::vector<ListedObject>> Client<Traits>::list(List message, Deadline dead
     auto reply = co_await master_->call(message, deadline);
     if (!reply) co_return reply.error();
     co_return std::move(reply->objects);
+}
+
+template <class Traits>
+Task<RemoveMatchingReply> Client<Traits>::remove_matching(RemoveMatching message, Deadline deadline) {
+    const auto pass = gate_.enter();
+    if (!pass) co_return store_closed();
+    co_return co_await master_->call(message, deadline);
 }
 
 template <class Traits>

@@ -12,6 +12,7 @@
 namespace mooncake::store::detail {
 
 class Listing;
+class Sweep;
 
 /// One virtual `handle` for each of the messages.
 template <class... Messages>
@@ -33,8 +34,10 @@ class Handling<First, Rest...> : public Handling<Rest...> {
 /// What each handler does, and its errors, stand at `Master`'s.
 class Handlers : public ToPlainMessages<Handling> {
   public:
-    [[nodiscard]] virtual Result<Listing> begin_list(List message) = 0;
+    [[nodiscard]] virtual Result<Listing> begin(List message) = 0;
     virtual bool go_on(Listing& listing) = 0;
+    [[nodiscard]] virtual Result<Sweep> begin(RemoveMatching message) = 0;
+    virtual bool go_on(Sweep& sweep) = 0;
     [[nodiscard]] virtual Result<void> wait_for(const std::vector<std::string>& keys,
                                                 const std::shared_ptr<Waiter>& waiter) = 0;
     virtual bool cancel_wait(Waiter& waiter) = 0;

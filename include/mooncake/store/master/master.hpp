@@ -11,6 +11,7 @@
 #include <mooncake/store/master/put_handlers.hpp>
 #include <mooncake/store/master/segment_handlers.hpp>
 #include <mooncake/store/master/space.hpp>
+#include <mooncake/store/master/sweep.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/master/waiter.hpp>
 #include <mooncake/store/messages.hpp>
@@ -88,6 +89,20 @@ class Master final : public store::detail::Handlers {
         return checked(puts_, message);
     }
 
+    /// All that match, in steps.
+    [[nodiscard]] Result<store::detail::Sweep> begin(store::RemoveMatching message) override {
+        if (auto valid = store::validate(message, space_.config.limits); !valid) return valid.error();
+        return store::detail::Sweep(std::move(message));
+    }
+    /// A step; false: there was none left, and the answer can be taken.
+    bool go_on(store::detail::Sweep& sweep) override {
+        if (sweep.is_over()) return false;
+        const auto found = sweep.step(space_.shards);
+        if (const auto done = puts_.handle(found); done) sweep.count(*done);
+        space_.journal.settle();
+        return true;
+    }
+
     // Objects that are found
 
     /// Where the objects are. All that are found are touched, in order, and leased together.
@@ -96,14 +111,14 @@ class Master final : public store::detail::Handlers {
         return checked(gets_, message);
     }
 
-    /// Looks at every object: `begin_list`, and as many steps as it takes.
+    /// Looks at every object: `begin`, and as many steps as it takes.
     [[nodiscard]] Result<store::ListReply> list(const store::List& message) {
-        auto listing = begin_list(message);
+        auto listing = begin(message);
         if (!listing) return listing.error();
         while (go_on(*listing)) continue;
         return listing->take();
     }
-    [[nodiscard]] Result<store::detail::Listing> begin_list(store::List message) override {
+    [[nodiscard]] Result<store::detail::Listing> begin(store::List message) override {
         if (auto valid = store::validate(message, space_.config.limits); !valid) return valid.error();
         return store::detail::Listing(std::move(message));
     }

@@ -31,7 +31,10 @@ struct MasterServer<Traits, P>::Parts {
                  config.stream) {
         store::ToPlainMessages<Answering>::with(master, service);
         service.template on<store::List>(
-            [this](store::List message) { return store::detail::list(master, std::move(message), Deadline()); });
+            [this](store::List message) { return store::detail::in_steps(master, std::move(message), Deadline()); });
+        service.template on<store::RemoveMatching>([this](store::RemoveMatching message) {
+            return store::detail::in_steps(master, std::move(message), Deadline());
+        });
         service.template on<store::WaitFor>(
             [this](store::WaitFor message) { return store::detail::wait_for(master, std::move(message), Deadline()); });
         service.template on<store::Events>(

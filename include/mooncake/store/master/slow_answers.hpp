@@ -4,6 +4,7 @@
 #include <mooncake/net/frame.hpp>
 #include <mooncake/store/master/handlers.hpp>
 #include <mooncake/store/master/listing.hpp>
+#include <mooncake/store/master/sweep.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -16,26 +17,26 @@
 /// `Master`.
 namespace mooncake::store::detail {
 
-/// The one call that looks at every object: in steps, so that it holds up nobody on its executor for more than one.
-/// Cancellation: total. Errors: `timed_out`, `cancelled`, those of the message's validation.
-template <class M>
-Task<ListReply> list(M& master, List message, Deadline deadline) {
+/// The calls that look at every object: in steps, so that they hold up nobody on their executor for more than one.
+/// Cancellation: total; of what is removed it is partial. Errors: `timed_out`, `cancelled`, those of the message's validation.
+template <class M, class Message>
+Task<typename Message::Reply> in_steps(M& master, Message message, Deadline deadline) {
     if (deadline.passed()) co_return Errc::timed_out;
     const auto throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     const auto executor = co_await asio::this_coro::executor;
-    auto listing = master.begin_list(std::move(message));
+    auto steps = master.begin(std::move(message));
     auto stopped = Errc::ok;
-    while (listing && stopped == Errc::ok && master.go_on(*listing)) {
+    while (steps && stopped == Errc::ok && master.go_on(*steps)) {
         co_await asio::post(executor, asio::use_awaitable);
         const auto cancellation = co_await asio::this_coro::cancellation_state;
         if (core::detail::stopping(cancellation)) stopped = Errc::cancelled;
         else if (deadline.passed()) stopped = Errc::timed_out;
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
-    if (!listing) co_return listing.error();
+    if (!steps) co_return steps.error();
     if (stopped != Errc::ok) co_return stopped;
-    co_return listing->take();
+    co_return steps->take();
 }
 
 /// A coroutine that waits.

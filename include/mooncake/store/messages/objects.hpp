@@ -19,6 +19,7 @@ struct GetReply;
 struct QueryReply;
 struct RemoveReply;
 struct ListReply;
+struct RemoveMatchingReply;
 
 struct ReplicaDescriptor {
     std::uint32_t segment = 0;
@@ -188,6 +189,21 @@ struct Remove {
 };
 struct RemoveReply {
     std::vector<Errc> outcomes{}; ///< `ok`, `not_found`, `conflict`
+};
+
+/// Removes every object whose key begins with `prefix` and goes on with something that `pattern` matches: see `Pattern`. What
+/// comes meanwhile may go or stay.
+struct RemoveMatching {
+    static constexpr std::uint32_t method = 20;
+    using Reply = RemoveMatchingReply;
+
+    std::string prefix{};
+    std::string pattern{}; ///< empty: anything; not both are
+    RemoveMode mode = RemoveMode::unless_in_use;
+};
+struct RemoveMatchingReply {
+    std::uint64_t removed = 0;
+    std::uint64_t in_use = 0; ///< matched, and stay
 };
 
 /// The visible objects whose keys begin with `prefix`, by key, those behind `after`.
