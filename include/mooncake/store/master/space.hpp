@@ -74,12 +74,13 @@ class Space {
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
-        if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
+        if (count == 0) return segments.taking_writes() != 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
         const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
         domain.capacity(segments.capacity());
         auto evenly = true, reclaimed = false;
-        for (auto evictions = 0; !segments.allocate(bytes, count, extents, evenly);) {
+        for (auto evictions = 0;
+             !segments.allocate({.bytes = bytes, .replicas = count, .evenly = evenly, .now = now}, extents);) {
             if (!std::exchange(reclaimed, true)) {
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
                 domain.expect(entry);
@@ -311,7 +312,7 @@ class Space {
     [[nodiscard]] bool makes_room_elsewhere(const Object& victim, std::uint64_t bytes) const {
         return std::any_of(victim.extents.begin(), victim.extents.end(), [&](const Extent& extent) {
             const auto& segment = *extent.segment;
-            return segment.alive.load(std::memory_order_relaxed) && !segments.has_free(segment, bytes);
+            return segment.alive.load(std::memory_order_relaxed) && segments.lacks_room(segment, bytes);
         });
     }
 
