@@ -5,8 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
+#include <string>
 #include <vector>
 
 using namespace mooncake;
@@ -118,4 +120,97 @@ TEST_CASE("segment table: of two replicas of which only one fits, nothing is lef
     CHECK(extents.empty());
     CHECK(table.free_bytes() == free_before);
     REQUIRE(table.allocate({.bytes = 128, .replicas = 1}, extents));
+}
+
+TEST_CASE("S8: a segment that drains gets no new writes, and what lies there stays until it is freed") {
+    auto table = Table(PowerOfTwoChoices(6));
+    const auto going = mount(table, "going", 1'024 * 64), staying = mount(table, "staying", 64 * 64);
+    auto extents = Extents();
+    REQUIRE(table.allocate({.bytes = 64, .replicas = 2}, extents));
+    const auto& going_segment = *std::find_if(extents.begin(), extents.end(), [&](const Extent& extent) {
+                                     return extent.segment->info.segment == going;
+                                 })->segment;
+    CHECK(table.as_large_as(64) == 2);
+    CHECK(table.drain(going, 2).error() == Errc::stale_generation);
+    CHECK(table.drain(99, 1).error() == Errc::not_found);
+    REQUIRE(table.drain(going, 1).has_value());
+    REQUIRE(table.drain(going, 1).has_value()); // once more
+    CHECK(table.as_large_as(64) == 1);
+    CHECK(table.as_large_as(65 * 64) == 0);
+    CHECK(table.taking_writes() == 1);
+    CHECK_FALSE(table.surely_has_room(65 * 64, 1, {}));
+    CHECK_FALSE(table.lacks_room(going_segment, 1'024 * 64)); // evicting there makes no room
+    CHECK(table.count_if([](const Segment*, std::uint64_t, std::uint64_t) { return true; }) == 1);
+    CHECK_FALSE(table.allocate({.bytes = 64, .replicas = 2}, extents));
+    mount(table, "going", 1'024 * 64); // as a node does that has missed an answer
+    REQUIRE(table.heartbeat(going, 1, start + 1s).has_value());
+    for (int i = 0; i < 63; ++i) {
+        REQUIRE(table.allocate({.bytes = 64, .replicas = 1}, extents));
+        CHECK(extents[extents.size() - 1].segment->info.segment == staying);
+    }
+    CHECK_FALSE(table.allocate({.bytes = 64, .replicas = 1}, extents));
+    CHECK(extents[0].usable());
+    CHECK(extents[1].usable());
+    for (const auto& extent : extents) table.free(extent, 64);
+    CHECK(table.free_bytes() == table.capacity());
+    REQUIRE(table.unmount(staying, 1).has_value());
+    CHECK(table.as_large_as(64) == 0);
+    CHECK(table.size() == 1);
+}
+
+TEST_CASE(
+    "S4: a segment that is late with its heartbeat gets writes only where nothing else fits, until it is heard of") {
+    auto table = Table(PowerOfTwoChoices(7));
+    const auto late = mount(table, "late", 64 * 64), good = mount(table, "good", 4 * 64);
+    const auto where = [&] {
+        auto extents = Extents();
+        REQUIRE(table.allocate({.bytes = 64, .replicas = 1}, extents));
+        return extents[0].segment->info.segment;
+    };
+    REQUIRE(table.heartbeat(good, 1, start + 2s).has_value());
+    CHECK(table.expire(start + 2s + 1ms, 3s) == 0);
+    for (int i = 0; i < 4; ++i) CHECK(where() == good);
+    CHECK(where() == late);
+    auto both = Extents();
+    CHECK_FALSE(table.allocate({.bytes = 64, .replicas = 2}, both));
+    const auto other = mount(table, "other", 64 * 64);
+    CHECK(table.heartbeat(other, 1, start + 3s).has_value());
+    for (int i = 0; i < 20; ++i) CHECK(where() == other);
+    REQUIRE(table.heartbeat(late, 1, start + 3s).has_value());
+    auto seen = std::set<std::uint32_t>();
+    for (int i = 0; i < 20; ++i) seen.insert(where());
+    CHECK(seen == std::set{late, other});
+    REQUIRE(table.drain(late, 1).has_value());
+    REQUIRE(table.heartbeat(good, 1, start + 4s).has_value());
+    CHECK(table.expire(start + 5s + 1ms, 3s) == 0); // late once more, and no less draining
+    REQUIRE(table.heartbeat(late, 1, start + 5s + 1ms).has_value());
+    for (int i = 0; i < 20; ++i) CHECK(where() == other);
+}
+
+TEST_CASE("segment table: the second replica goes to another host also when the first choice lies in pieces") {
+    auto table = Table(PowerOfTwoChoices(8));
+    const auto on = [&](const std::string& name, const std::string& host, std::uint64_t bytes) {
+        return table.mount({.name = name, .generation = 1, .host = host, .bytes = bytes}, start).value();
+    };
+    const auto broken = on("broken", "b", 64 * 64);
+    auto pieces = Extents();
+    for (int i = 0; i < 64; ++i) REQUIRE(table.allocate({.bytes = 64, .replicas = 1}, pieces));
+    on("a1", "a", 1'024 * 64), on("a2", "a", 1'024 * 64), on("a3", "a", 1'024 * 64), on("c", "c", 1'024 * 64);
+    for (std::size_t i = 0; i < pieces.size(); i += 2) table.free(pieces[i], 64);
+    const auto free_before = table.free_bytes();
+    for (int i = 0; i < 200; ++i) {
+        auto extents = Extents();
+        REQUIRE(table.allocate({.bytes = 128, .replicas = 2}, extents));
+        CHECK(extents[0].segment->info.host != extents[1].segment->info.host);
+        for (const auto& extent : extents) {
+            CHECK(extent.segment->info.segment != broken);
+            table.free(extent, 128);
+        }
+        CHECK(table.free_bytes() == free_before);
+    }
+    auto extents = Extents();
+    CHECK_FALSE(table.allocate({.bytes = 128, .replicas = 5}, extents));
+    CHECK(extents.empty());
+    CHECK(table.free_bytes() == free_before);
+    REQUIRE(table.allocate({.bytes = 64, .replicas = 5}, extents)); // what was tried has its room again
 }
