@@ -109,18 +109,18 @@ class SegmentTable {
         return ok;
     }
 
-    /// Unmounts those not heard of for longer than `ttl`, and tells how many. Those not heard of for two thirds of it are
-    /// suspect until they are.
+    /// Those not heard of for two thirds of `ttl` are suspect until they are.
+    /// Unmounts those not heard of for longer than `ttl`, and tells how many.
     std::size_t expire(TimePoint now, Duration ttl) {
         const auto before = mounted_.size();
+        while (!beats_.empty() && now - beats_.front()->heartbeat > ttl) {
+            note(SegmentChange::What::dropped, beats_.front()->info);
+            kill(beats_.front()->index);
+        }
         for (const auto* late : beats_) {
             if (now - late->heartbeat <= ttl / 3 * 2) break;
             auto& health = candidates_[late->index].health;
             if (health == SegmentHealth::healthy) health = SegmentHealth::suspect;
-        }
-        while (!beats_.empty() && now - beats_.front()->heartbeat > ttl) {
-            note(SegmentChange::What::dropped, beats_.front()->info);
-            kill(beats_.front()->index);
         }
         return before - mounted_.size();
     }
