@@ -5,7 +5,6 @@
 #include <mooncake/store/placement/shares.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -58,46 +57,17 @@ class PlacementChooser {
     PlacementShares shares;
 
     /// `pick(equals)` gives the position of the one to take. Those for which `exempt(candidate)` are not held to a share;
-    /// neither are preferred ones.
-    template <class Pick, class Exempt>
+    /// neither are preferred ones. As long as `shortcut()` gives the index of one of the equals, they need not be looked for.
+    template <class Pick, class Exempt, class Shortcut>
     void choose(Candidates candidates, const PlacementRequest& request, std::vector<std::uint32_t>& chosen,
-                const Pick& pick, const Exempt& exempt) {
-        fill(candidates, request, chosen, 0, [](std::uint32_t first, std::uint32_t) { return first; }, pick, exempt);
-    }
-
-    /// The best of `draws` (1 or 2) that are drawn, `better(candidate, candidate)`.
-    template <class Better>
-    void choose_drawn(Candidates candidates, const PlacementRequest& request, std::vector<std::uint32_t>& chosen,
-                      std::size_t draws, const Better& better) {
-        const auto of_two = [&](std::uint32_t a, std::uint32_t b) {
-            return better(candidates[a], candidates[b]) ? a : b;
-        };
-        const auto pick = [&](Equals equals) { return draw(candidates, equals, draws, better); };
-        fill(candidates, request, chosen, draws, of_two, pick, [](const SegmentCandidate&) { return false; });
-    }
-
-    /// The position of one of `equals`: the best of `draws` (1 or 2).
-    template <class Better>
-    [[nodiscard]] std::size_t draw(Candidates candidates, Equals equals, std::size_t draws, const Better& better) {
-        const auto first = below(equals.size());
-        if (draws == 1) return first;
-        const auto second = below(equals.size());
-        return better(candidates[equals[first]], candidates[equals[second]]) ? first : second;
-    }
-
-  private:
-    static constexpr auto none = std::numeric_limits<std::uint32_t>::max();
-
-    template <class OfTwo, class Pick, class Exempt>
-    void fill(Candidates candidates, const PlacementRequest& request, std::vector<std::uint32_t>& chosen,
-              std::size_t draws, const OfTwo& of_two, const Pick& pick, const Exempt& exempt) {
+                const Pick& pick, const Exempt& exempt, const Shortcut& shortcut) {
         chosen.clear();
         if (candidates.empty()) return;
         left_out_.clear();
         spare_ = unknown;
         auto ranked = false;
         while (chosen.size() < request.replicas) {
-            auto index = ranked || draws == 0 ? none : draw_best(candidates, request, chosen, draws, of_two);
+            auto index = ranked ? none : shortcut();
             auto position = std::size_t{0};
             if (index == none) {
                 if (!std::exchange(ranked, true)) rank(candidates, request, chosen);
@@ -124,12 +94,37 @@ class PlacementChooser {
         for (const auto index : chosen) shares.add(candidates[index], request.bytes, candidates.size());
     }
 
-    /// Draws until enough of those drawn could not rank better: as often as all equals together would be asked, but without
-    /// looking at them all. Or `none`, if that does not succeed soon.
-    template <class OfTwo>
-    [[nodiscard]] std::uint32_t draw_best(Candidates candidates, const PlacementRequest& request,
-                                          const std::vector<std::uint32_t>& chosen, std::size_t draws,
-                                          const OfTwo& of_two) {
+    template <class Pick, class Exempt>
+    void choose(Candidates candidates, const PlacementRequest& request, std::vector<std::uint32_t>& chosen,
+                const Pick& pick, const Exempt& exempt) {
+        choose(candidates, request, chosen, pick, exempt, [] { return none; });
+    }
+
+    /// The best of `draws` (1 or 2) that are drawn, `better(candidate, candidate)`.
+    template <class Better>
+    void choose_drawn(Candidates candidates, const PlacementRequest& request, std::vector<std::uint32_t>& chosen,
+                      std::size_t draws, const Better& better) {
+        choose(
+            candidates, request, chosen, [&](Equals equals) { return draw(candidates, equals, draws, better); },
+            [](const SegmentCandidate&) { return false; },
+            [&] { return draw_unranked(candidates, request, chosen, draws, better); });
+    }
+
+    /// The position of one of `equals`: the best of `draws` (1 or 2).
+    template <class Better>
+    [[nodiscard]] std::size_t draw(Candidates candidates, Equals equals, std::size_t draws, const Better& better) {
+        const auto first = below(equals.size());
+        if (draws == 1) return first;
+        const auto second = below(equals.size());
+        return better(candidates[equals[first]], candidates[equals[second]]) ? first : second;
+    }
+
+    /// The same without looking at them all: draws until enough of those drawn could not rank better, so that each of the
+    /// equals is as likely. `none` where that does not succeed soon, or segments are preferred or places avoided.
+    template <class Better>
+    [[nodiscard]] std::uint32_t draw_unranked(Candidates candidates, const PlacementRequest& request,
+                                              const std::vector<std::uint32_t>& chosen, std::size_t draws,
+                                              const Better& better) {
         if (!request.preferred.empty() || !request.avoid.empty()) return none;
         const auto ranks_best = [&](std::uint32_t index) {
             const auto& one = candidates[index];
@@ -138,17 +133,20 @@ class PlacementChooser {
                 if (other == index || rank_of_sharing(one.at, candidates[other].at) != 0) return false;
             return !contains(left_out_, index);
         };
-        auto drawn = std::array<std::uint32_t, 2>{};
-        auto count = std::size_t{0};
+        auto drawn = none;
         for (auto tries = most_tries; tries != 0; --tries) {
             const auto index = static_cast<std::uint32_t>(below(candidates.size()));
             if (!ranks_best(index)) continue;
-            drawn[count++] = index;
-            if (count == draws) return draws == 1 ? index : of_two(drawn[0], drawn[1]);
+            if (draws == 1) return index;
+            if (drawn != none) return better(candidates[drawn], candidates[index]) ? drawn : index;
+            drawn = index;
         }
         return none;
     }
 
+    static constexpr auto none = std::numeric_limits<std::uint32_t>::max();
+
+  private:
     /// Whether there are enough others, with room or without, for one more to be left out.
     [[nodiscard]] bool spare(Candidates candidates, const PlacementRequest& request) {
         if (spare_ == unknown) {
