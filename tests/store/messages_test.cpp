@@ -56,7 +56,7 @@ static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, 
 } // namespace
 
 TEST_CASE("messages: every field is seen by the codec, so that a new one is noticed here") {
-    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 9);
+    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 10);
     CHECK(boost::pfr::tuple_size_v<Heartbeat> == 3);
     CHECK(boost::pfr::tuple_size_v<HeartbeatReply> == 2);
     CHECK(boost::pfr::tuple_size_v<FencedExtent> == 3);
@@ -65,7 +65,7 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
-    CHECK(boost::pfr::tuple_size_v<PutStart> == 7);
+    CHECK(boost::pfr::tuple_size_v<PutStart> == 12);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
     CHECK(boost::pfr::tuple_size_v<StatsReply> == 13);
     CHECK(boost::pfr::get<2>(ReplicaDescriptor{.segment = 1, .offset = 2, .key = 3, .epoch = 4}) == 3);

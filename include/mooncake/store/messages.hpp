@@ -53,6 +53,7 @@ struct SegmentMount {
     std::uint64_t read_key = 0;  ///< given to those who may read objects
     std::uint64_t write_key = 0; ///< given to those who put them
     Fencing fencing = Fencing::by_time;
+    std::string rack{}; ///< the next larger failure domain; empty: not told
 };
 struct SegmentMountReply {
     std::uint32_t segment = 0; ///< its id, never used again
@@ -152,7 +153,13 @@ struct PutStart {
     Pin pin = Pin::none;
     std::uint64_t write_deadline_ms = 10'000; ///< the writer touches nothing later than this
     std::vector<std::uint64_t>
-        parents{}; ///< of each key, the XXH3-64 of the key it is useless without, or 0; none at all: not told
+        parents{};           ///< of each key, the XXH3-64 of the key it is useless without, or 0; none at all: not told
+    std::string near_host{}; ///< of the writer, as `SegmentMount::host`; empty: not told
+    std::string near_rack{}; ///< the same; where it is empty, the rack of that host
+    std::vector<std::uint32_t>
+        preferred{};                       ///< segments that come first, if they have room; at most 64 of each of these
+    std::vector<std::uint32_t> excluded{}; ///< segments that nothing is written to
+    std::vector<std::uint32_t> avoid{};    ///< segments that count as if a replica lay there
 };
 struct PutSpace {
     Errc outcome = Errc::ok;   ///< `ok`, `exists`, `being_written`, `no_space`, `too_large` (no segment is so large)

@@ -214,3 +214,29 @@ TEST_CASE("segment table: the second replica goes to another host also when the 
     CHECK(table.free_bytes() == free_before);
     REQUIRE(table.allocate({.bytes = 64, .replicas = 5}, extents)); // what was tried has its room again
 }
+
+TEST_CASE("S4: racks are told apart by their names, and two replicas never share one while there is another") {
+    auto table = Table(PowerOfTwoChoices(9));
+    auto ids = std::vector<std::uint32_t>();
+    for (const auto* name : {"a1", "a2", "a3", "a4", "b1", "c1"})
+        ids.push_back(
+            table.mount({.name = name, .generation = 1, .host = name, .bytes = 1'024 * 64, .rack = {name[0]}}, start)
+                .value());
+    for (int i = 0; i < 500; ++i) {
+        auto extents = Extents();
+        REQUIRE(table.allocate({.bytes = 64, .replicas = 2}, extents));
+        CHECK(extents[0].segment->info.name[0] != extents[1].segment->info.name[0]);
+        for (const auto& extent : extents) table.free(extent, 64);
+    }
+    CHECK(table.locate("", "") == Location{});
+    CHECK(table.locate("elsewhere", "") == Location{});
+    const auto a1 = table.locate("a1", "");
+    CHECK(a1.host != 0);
+    CHECK(a1.rack == table.locate("", "a").rack);
+    CHECK(table.locate("elsewhere", "b") == Location{.rack = table.locate("b1", "").rack});
+    CHECK(table.locate({ids[0], 99}) == std::vector{a1});
+    REQUIRE(table.unmount(ids[4], 1).has_value());
+    CHECK(table.locate("b1", "b") == Location{});
+    CHECK(table.as_large_as(64, ids) == 0);
+    CHECK(table.as_large_as(64, std::vector{ids[0]}) == 4);
+}

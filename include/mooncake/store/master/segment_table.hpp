@@ -15,6 +15,7 @@
 #include <limits>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -29,6 +30,8 @@ template <SpaceAllocator Allocator, PlacementPolicy Placement>
 class SegmentTable {
   public:
     explicit SegmentTable(Placement placement) : placement_(std::move(placement)) {}
+
+    using Ids = std::span<const std::uint32_t>;
 
     /// What has changed since this was asked last, in order; of very many the first.
     [[nodiscard]] std::vector<SegmentChange> take_changes() { return std::exchange(changes_, {}); }
@@ -63,12 +66,13 @@ class SegmentTable {
         added->read_key = wanted.read_key;
         added->write_key = wanted.write_key;
         added->fencing = wanted.fencing;
+        added->rack = wanted.rack;
         added->heartbeat = now;
         added->beat = beats_.insert(beats_.end(), added.get());
         added->index = static_cast<std::uint32_t>(mounted_.size());
         const auto capacity = added->allocator.free_bytes();
         candidates_.push_back({.id = last_id_,
-                               .at = {.host = hosts_.hold(wanted.host)},
+                               .at = {.host = hosts_.hold(wanted.host), .rack = racks_.hold(wanted.rack)},
                                .free_bytes = capacity,
                                .capacity = capacity,
                                .since = now});
@@ -161,12 +165,32 @@ class SegmentTable {
     /// How many of them take writes.
     [[nodiscard]] std::size_t taking_writes() const noexcept { return usable_.count; }
 
-    /// How many segments could hold `bytes` if they were empty. Complexity: O(1), unless it depends on which.
-    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes) const noexcept {
-        if (bytes <= usable_.smallest) return static_cast<std::uint32_t>(usable_.count);
+    /// Who writes, in numbers. Where only the host is told, its rack is that of a segment there. Complexity: O(segments), if
+    /// anything is told.
+    [[nodiscard]] Location locate(const std::string& host, const std::string& rack) const {
+        if (host.empty() && rack.empty()) return {};
+        auto at = Location{.host = hosts_.find(host), .rack = racks_.find(rack)};
+        for (std::size_t i = 0; i < candidates_.size() && rack.empty() && at.rack == 0; ++i)
+            if (share_host(candidates_[i].at, at)) at.rack = candidates_[i].at.rack;
+        return at;
+    }
+
+    /// Where those of `ids` are that are mounted.
+    [[nodiscard]] std::vector<Location> locate(const std::vector<std::uint32_t>& ids) const {
+        auto places = std::vector<Location>();
+        for (const auto id : ids)
+            if (const auto found = by_id_.find(id); found != by_id_.end())
+                places.push_back(candidates_[found->second->index].at);
+        return places;
+    }
+
+    /// How many segments, other than those `excluded`, could hold `bytes` if they were empty. Complexity: O(1), unless it depends on
+    /// which.
+    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes, Ids excluded = {}) const noexcept {
+        if (bytes <= usable_.smallest && excluded.empty()) return static_cast<std::uint32_t>(usable_.count);
         return static_cast<std::uint32_t>(
             std::count_if(candidates_.begin(), candidates_.end(), [&](const auto& candidate) {
-                return takes_writes(candidate) && candidate.capacity >= bytes;
+                return takes_writes(candidate) && candidate.capacity >= bytes && !named(excluded, candidate);
             }));
     }
 
@@ -180,12 +204,12 @@ class SegmentTable {
         return rest >= elsewhere && (rest - elsewhere) / pieces >= bytes;
     }
 
-    /// For how many of those that take writes `condition(segment, free bytes, capacity)`.
+    /// For how many of those that take writes, other than those `excluded`, `condition(segment, free bytes, capacity)`.
     template <class Condition>
-    [[nodiscard]] std::uint32_t count_if(const Condition& condition) const {
+    [[nodiscard]] std::uint32_t count_if(const Condition& condition, Ids excluded = {}) const {
         auto count = std::uint32_t{0};
         for (std::size_t i = 0; i < mounted_.size(); ++i)
-            if (takes_writes(candidates_[i]) &&
+            if (takes_writes(candidates_[i]) && !named(excluded, candidates_[i]) &&
                 condition(mounted_[i].get(), candidates_[i].free_bytes, candidates_[i].capacity))
                 ++count;
         return count;
@@ -216,6 +240,7 @@ class SegmentTable {
     struct Mounted : Segment {
         explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
         Allocator allocator;
+        std::string rack;
         TimePoint heartbeat;
         std::list<Mounted*>::iterator beat; // in `beats_`
         std::uint64_t extents = 0;
@@ -237,6 +262,10 @@ class SegmentTable {
 
     static bool takes_writes(const SegmentCandidate& candidate) noexcept {
         return candidate.health != SegmentHealth::draining;
+    }
+
+    static bool named(Ids ids, const SegmentCandidate& candidate) noexcept {
+        return std::find(ids.begin(), ids.end(), candidate.id) != ids.end();
     }
 
     /// An extent in each of the chosen ones that has one.
@@ -315,6 +344,7 @@ class SegmentTable {
         by_name_.erase(segment.info.name);
         by_id_.erase(segment.info.segment);
         hosts_.let_go(segment.info.host);
+        racks_.let_go(segment.rack);
         capacity_ -= candidates_[index].capacity;
         free_ -= candidates_[index].free_bytes;
         if (segment.extents != 0) dead_.push_back(std::move(mounted_[index]));
@@ -338,7 +368,7 @@ class SegmentTable {
     std::unordered_map<std::uint32_t, Mounted*> by_id_; // the same
     std::vector<std::unique_ptr<Mounted>> dead_;
     std::vector<std::uint32_t> chosen_, tried_; // indices, of the last choice
-    FailureDomains hosts_;
+    FailureDomains hosts_, racks_;
     Usable usable_;
     std::uint64_t capacity_ = 0, free_ = 0;
     std::uint64_t last_epoch_ = 0;
