@@ -35,6 +35,10 @@ class Writer {
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
+        start.near_host = options.near_host;
+        start.near_rack = options.near_rack;
+        start.preferred.assign(options.preferred.begin(), options.preferred.end());
+        start.excluded.assign(options.excluded.begin(), options.excluded.end());
         start.sizes.reserve(values.size());
         for (const auto value : values) start.sizes.push_back(value.size());
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
