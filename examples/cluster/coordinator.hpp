@@ -38,8 +38,9 @@ struct Processes {
     /// Errors: `system`, `closed`, `timed_out`: one of them did not start.
     mooncake::Result<void> start(const std::filesystem::path& folder, const ClusterConfig& config) {
         const auto text = [](auto number) { return std::to_string(number); };
-        const auto master = launch("master", folder / "mooncake_master",
-                                   {"--eviction", config.eviction, "--lease-ms", text(config.lease_ms)});
+        const auto master = launch(
+            "master", folder / "mooncake_master",
+            {"--eviction", config.eviction, "--placement", config.placement, "--lease-ms", text(config.lease_ms)});
         if (!master) return master.error();
         for (std::uint32_t i = 0; i < config.nodes; ++i) {
             const auto share =

@@ -1,6 +1,7 @@
 #include <mooncake/store/eviction/policies.hpp>
 #include <mooncake/store/journal/event_ring.hpp>
 #include <mooncake/store/master/server.hpp>
+#include <mooncake/store/placement/policies.hpp>
 
 #include "daemon.hpp"
 #include "security.hpp"
@@ -16,7 +17,7 @@ namespace {
 struct Options {
     std::string listen = "127.0.0.1:0";
     std::string advertise;
-    std::string eviction = "lru";
+    std::string eviction = "lru", placement{mooncake::PowerOfTwoChoices::name};
     unsigned lease_ms = 5'000, segment_ttl_ms = 3'000, threads = 1;
     std::uint64_t parent = 0;
     cluster::Security security;
@@ -24,7 +25,11 @@ struct Options {
 
 struct Traits : mooncake::DefaultMasterTraits {
     using Eviction = mooncake::AnyEviction;
+<<<<<<< HEAD
     using Journal = mooncake::EventRing;
+=======
+    using Placement = mooncake::AnyPlacement;
+>>>>>>> placement
 };
 
 mooncake::Result<void> serve(const Options& options) {
@@ -42,10 +47,13 @@ mooncake::Result<void> serve(const Options& options) {
     auto runtime = mooncake::Runtime({.threads = options.threads});
     auto eviction = mooncake::EvictionPolicies::named(options.eviction);
     if (!eviction) return eviction.error();
+    auto placement = mooncake::PlacementPolicies::named(options.placement);
+    if (!placement) return placement.error();
     using Server = mooncake::MasterServer<Traits, cluster::AnyTcp>;
     auto config = Server::Config{.listen = {.bind = *bind, .advertise = advertise}};
     config.master.segment_ttl = std::chrono::milliseconds{options.segment_ttl_ms};
     config.parts.eviction = *std::move(eviction);
+    config.parts.placement = *std::move(placement);
     config.parts.lease.ttl = std::chrono::milliseconds{options.lease_ms};
     config.log = cluster::stderr_log("mooncake_master");
     config.stream = *stream;
@@ -66,6 +74,8 @@ int main(int argc, char** argv) {
     flags.text("advertise", options.advertise, "address to tell others, if it is another one");
     flags.one_of("eviction", options.eviction, mooncake::EvictionPolicies::names(),
                  "which objects go when space is wanted");
+    flags.one_of("placement", options.placement, mooncake::PlacementPolicies::names(),
+                 "where the replicas of an object go");
     flags.number("lease-ms", options.lease_ms, "how long a reader may count on an object", 10U, 3'600'000U);
     flags.number("segment-ttl-ms", options.segment_ttl_ms, "a node that is silent for longer is dropped", 100U,
                  3'600'000U);

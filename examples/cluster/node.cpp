@@ -19,7 +19,7 @@ namespace {
 struct Options {
     std::string master;
     std::string name;
-    std::string host;
+    std::string host, rack;
     std::string bind = "127.0.0.1", advertise, also_advertise;
     std::uint16_t port = 0;
     std::uint64_t bytes = 1ULL << 30;
@@ -96,6 +96,7 @@ mooncake::Result<void> lend(const Options& options) {
             "touched " + std::to_string(10 * tenths) + " % of " + std::to_string(all) + " bytes");
     };
     config.host = options.host;
+    config.rack = options.rack;
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
     config.log = log;
     auto metadata = config.engine.metadata;
@@ -120,6 +121,7 @@ int main(int argc, char** argv) {
     flags.text("master", options.master, "address of the master, host:port");
     flags.text("name", options.name, "name of the segment; no other node that is alive has it");
     flags.text("host", options.host, "failure domain; replicas avoid sharing one");
+    flags.text("rack", options.rack, "the next larger failure domain; replicas avoid sharing one");
     flags.text("bind", options.bind, "IP address to listen on");
     flags.text("advertise", options.advertise, "host name or IP address to tell others, if it is another one");
     flags.text("also-advertise", options.also_advertise,

@@ -6,6 +6,7 @@
 #include <mooncake/serving/workload.hpp>
 #include <mooncake/serving/workload_statistics.hpp>
 #include <mooncake/store/eviction/policies.hpp>
+#include <mooncake/store/placement/policies.hpp>
 
 #include "flags.hpp"
 #include "report.hpp"
@@ -33,7 +34,7 @@ struct ClusterConfig {
     std::uint32_t replicas = 1; ///< of each block, on different nodes
     std::uint32_t lease_ms = 5'000;
     double time_scale = 0;
-    std::string eviction = "lru";
+    std::string eviction = "lru", placement{mooncake::PowerOfTwoChoices::name};
 };
 
 struct Options {
@@ -61,6 +62,8 @@ inline mooncake::Result<Options> parse(int argc, char** argv) {
     flags.number("block-bytes", config.block_bytes, "size of a block", std::uint64_t{64}, 256 * mooncake::MiB);
     flags.one_of("eviction", config.eviction, mooncake::EvictionPolicies::names(),
                  "which blocks go when space is wanted");
+    flags.one_of("placement", config.placement, mooncake::PlacementPolicies::names(),
+                 "in which nodes blocks are placed");
     flags.number("nodes", config.nodes, "processes that lend memory", 1U, 64U);
     flags.number("tcp-nodes", config.tcp_nodes, "how many of them are reached over tcp only (--no-shm)", 0U, 64U);
     flags.number("prefill", config.prefill_workers, "prefill workers", 1U, 64U);
@@ -80,6 +83,9 @@ inline mooncake::Result<Options> parse(int argc, char** argv) {
     if (options.embedded && config.replicas != 1)
         return mooncake::Error(mooncake::Errc::invalid_argument,
                                "--embedded keeps one replica; --replicas is for a cluster");
+    if (options.embedded && config.placement != mooncake::PowerOfTwoChoices::name)
+        return mooncake::Error(mooncake::Errc::invalid_argument,
+                               "--embedded has one segment; --placement is for a cluster");
     if (options.worker.empty() && config.replicas > config.nodes)
         return mooncake::Error(mooncake::Errc::invalid_argument,
                                "--replicas " + std::to_string(config.replicas) + " is above --nodes " +

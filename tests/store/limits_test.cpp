@@ -38,6 +38,16 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
     wrong.parents = {1};
     CHECK(validate(wrong, limits).error().context().find("parents") != std::string::npos);
     wrong = put;
+    wrong.near_host = "abc";
+    wrong.excluded = std::vector<std::uint32_t>(64, 1);
+    CHECK(validate(wrong, limits).has_value());
+    wrong.avoid = std::vector<std::uint32_t>(65, 1);
+    CHECK(validate(wrong, limits).error().context() ==
+          "PutStart: 65 segments are preferred, excluded or to be avoided, the limit is 64");
+    wrong = put;
+    wrong.near_rack = "abcd";
+    CHECK(validate(wrong, limits).error() == Errc::too_large);
+    wrong = put;
     wrong.mode = static_cast<WriteMode>(3);
     CHECK(validate(wrong, limits).error().context() == "PutStart: unknown mode");
     wrong = put;
@@ -72,4 +82,5 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
           Errc::out_of_range);
     CHECK(validate(SegmentMount{.name = "abcd", .bytes = 1}, limits).error() == Errc::invalid_argument);
     CHECK(validate(SegmentMount{.name = "abc", .endpoint = "abcd", .bytes = 1}, limits).error() == Errc::too_large);
+    CHECK(validate(SegmentMount{.name = "abc", .bytes = 1, .rack = "abcd"}, limits).error() == Errc::too_large);
 }

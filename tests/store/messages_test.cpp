@@ -57,7 +57,7 @@ static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, 
 } // namespace
 
 TEST_CASE("messages: every field is seen by the codec, so that a new one is noticed here") {
-    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 9);
+    CHECK(boost::pfr::tuple_size_v<SegmentMount> == 10);
     CHECK(boost::pfr::tuple_size_v<Heartbeat> == 3);
     CHECK(boost::pfr::tuple_size_v<HeartbeatReply> == 2);
     CHECK(boost::pfr::tuple_size_v<FencedExtent> == 3);
@@ -66,7 +66,7 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
-    CHECK(boost::pfr::tuple_size_v<PutStart> == 9);
+    CHECK(boost::pfr::tuple_size_v<PutStart> == 14);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
     CHECK(boost::pfr::tuple_size_v<ObjectEvent> == 5);
     CHECK(boost::pfr::tuple_size_v<EventsReply> == 4);

@@ -5,6 +5,7 @@
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/messages.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -21,6 +22,7 @@ struct Limits {
     std::uint32_t max_replicas = 16;                         ///< above 0
     std::uint32_t max_listed = 10'000;                       ///< objects a `List`, events an `Events`; above 0
     std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
+    std::uint32_t max_segments_named = 64; ///< in each list of a `PutStart`: looked through for each segment
 };
 
 namespace detail {
@@ -81,6 +83,14 @@ namespace detail {
         return Error(Errc::invalid_argument,
                      "PutStart: write_deadline_ms is " + std::to_string(message.write_deadline_ms) +
                          ", at least 1 and at most " + std::to_string(limits.max_write_deadline_ms));
+    if (message.near_host.size() > limits.max_key_bytes || message.near_rack.size() > limits.max_key_bytes)
+        return Error(Errc::too_large, "PutStart: near_host and near_rack have at most " +
+                                          std::to_string(limits.max_key_bytes) + " bytes");
+    if (const auto most = std::max({message.preferred.size(), message.excluded.size(), message.avoid.size()});
+        most > limits.max_segments_named)
+        return Error(Errc::too_large, "PutStart: " + std::to_string(most) +
+                                          " segments are preferred, excluded or to be avoided, the limit is " +
+                                          std::to_string(limits.max_segments_named));
     return ok;
 }
 
@@ -165,9 +175,9 @@ namespace detail {
         return Error(Errc::invalid_argument, "SegmentMount: the name has " + std::to_string(message.name.size()) +
                                                  " bytes, at least 1 and at most " +
                                                  std::to_string(limits.max_key_bytes));
-    if (message.endpoint.size() > limits.max_key_bytes || message.host.size() > limits.max_key_bytes)
-        return Error(Errc::too_large,
-                     "SegmentMount: endpoint and host have at most " + std::to_string(limits.max_key_bytes) + " bytes");
+    if (std::max({message.endpoint.size(), message.host.size(), message.rack.size()}) > limits.max_key_bytes)
+        return Error(Errc::too_large, "SegmentMount: endpoint, host and rack have at most " +
+                                          std::to_string(limits.max_key_bytes) + " bytes");
     if (message.fencing > Fencing::by_owner) return Error(Errc::invalid_argument, "SegmentMount: unknown fencing");
     if (message.bytes == 0)
         return Error(Errc::invalid_argument, "SegmentMount: " + in_quotes(message.name, 256) + " lends no bytes");

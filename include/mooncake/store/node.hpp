@@ -80,7 +80,8 @@ struct StoreNode<Traits, P>::Parts {
                                            .bytes = config.memory.bytes,
                                            .read_key = region->keys.read,
                                            .write_key = region->keys.write,
-                                           .fencing = store::Fencing::by_owner};
+                                           .fencing = store::Fencing::by_owner,
+                                           .rack = config.rack};
         const auto reply = co_await master.call(message, Deadline());
         if (!reply) co_return reply.error();
         segment = reply->segment;

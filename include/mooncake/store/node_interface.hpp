@@ -22,6 +22,7 @@ struct StoreNodeConfig {
     BasicRemoteMasterConfig<P> master = {};
     ArenaConfig memory = {}; ///< what it lends
     std::string host = {};   ///< failure domain: replicas avoid sharing it
+    std::string rack = {};   ///< the next larger one: replicas avoid sharing it, too
     /// How long to go on asking when the name is taken: the previous incarnation of this node may not be dead yet.
     std::chrono::milliseconds name_patience{10'000};
     Log log = {};

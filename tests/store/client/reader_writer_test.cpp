@@ -107,6 +107,7 @@ struct FakeEngine {
 struct FakeMaster {
     store::GetReply found;
     store::PutStartReply space;
+    std::vector<store::PutStart> starts;
     std::vector<store::PutAbort> aborts;
     std::vector<store::PutEnd> ends;
     std::vector<store::ReportBad> bad;
@@ -114,7 +115,10 @@ struct FakeMaster {
 
     static MasterLimits limits() { return {}; }
     Task<store::GetReply> call(store::Get, Deadline) { co_return found; }
-    Task<store::PutStartReply> call(store::PutStart, Deadline) { co_return space; }
+    Task<store::PutStartReply> call(store::PutStart message, Deadline) {
+        starts.push_back(std::move(message));
+        co_return space;
+    }
     Task<store::PutEndReply> call(store::PutEnd message, Deadline) {
         auto reply = store::PutEndReply();
         reply.outcomes.assign(message.objects.size(), end_outcome);
@@ -190,11 +194,12 @@ struct Fixture {
         return runtime.run(one(&reader, {.deadline = 10s, .verify = verify}));
     }
     static std::vector<std::string> one_key() { return std::vector<std::string>(1, "key"); }
+    PutOptions putting{.deadline = 10s};
     Task<PutBatchReport> put_with(Writer* writer, std::size_t number) const {
         const auto values = std::vector<ConstBytes>(number, engine.content);
         auto keys = std::vector<std::string>(number, "key");
         const auto all = Writer::Values{.bytes = values};
-        co_return co_await writer->put(std::move(keys), all, {.deadline = 10s});
+        co_return co_await writer->put(std::move(keys), all, putting);
     }
     PutBatchReport put(std::size_t number) {
         auto writer = Writer(engine, master, segments);
@@ -324,6 +329,27 @@ TEST_CASE("writer: what arrived with every replica becomes visible, the rest is 
     REQUIRE(f.master.aborts.size() == 1);
     CHECK(f.master.aborts[0].versions == std::vector<std::uint64_t>{2});
     CHECK(f.master.aborts[0].writer == store::WriterState::settled);
+}
+
+TEST_CASE("writer: where it is, and which segments it wants and does not want, is told to the master") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {}}};
+    f.space_in({1});
+    CHECK(f.put(1).outcomes == std::vector<Errc>{Errc::ok});
+    REQUIRE(f.master.starts.size() == 1);
+    CHECK(f.master.starts[0].near_host.empty());
+    CHECK(f.master.starts[0].excluded.empty());
+    const auto wanted = std::vector<std::uint32_t>{1, 2}, unwanted = std::vector<std::uint32_t>{3};
+    f.putting.near_host = "here";
+    f.putting.near_rack = "rack";
+    f.putting.preferred = wanted;
+    f.putting.excluded = unwanted;
+    CHECK(f.put(1).outcomes == std::vector<Errc>{Errc::ok});
+    REQUIRE(f.master.starts.size() == 2);
+    CHECK(f.master.starts[1].near_host == "here");
+    CHECK(f.master.starts[1].near_rack == "rack");
+    CHECK(f.master.starts[1].preferred == wanted);
+    CHECK(f.master.starts[1].excluded == unwanted);
 }
 
 TEST_CASE("reader and writer: a master that answers for other keys than it was asked for breaks the protocol") {

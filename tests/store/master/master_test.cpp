@@ -653,3 +653,24 @@ TEST_CASE("master: any policies that model the concepts will do") {
     CHECK_FALSE(f.has("5"));
     CHECK(f.master.stats().eviction == "minimal");
 }
+
+TEST_CASE("master: what is excluded gets no writes, what is preferred gets them first, and what is avoided none of its "
+          "rack") {
+    auto fixture = MasterFixture<ManualMaster>(8);
+    const auto first = fixture.segment, second = fixture.mount("node-2", 8), third = fixture.mount("node-3", 8);
+    const auto where = [&](const std::string& key, PutStart wanted) {
+        const auto space = fixture.put(key, std::move(wanted));
+        REQUIRE(space.outcome == Errc::ok);
+        return space.replicas[0].segment;
+    };
+    for (int i = 0; i < 6; ++i) CHECK(where("e" + std::to_string(i), {.excluded = {second, third}}) == first);
+    for (int i = 0; i < 6; ++i) CHECK(where("p" + std::to_string(i), {.preferred = {second}}) == second);
+    CHECK(where("a", {.excluded = {third}, .avoid = {first}}) == second);
+    // In a full segment something of it goes.
+    for (int i = 0; i < 20; ++i) CHECK(where("f" + std::to_string(i), {.excluded = {second, third}}) == first);
+    CHECK(fixture.start("none", {.excluded = {first, second, third}}).outcome == Errc::no_space);
+    CHECK(fixture.start("large", {.sizes = {9 * block}}).outcome == Errc::too_large);
+    CHECK(fixture.start("two", {.replicas = 3, .demand = store::ReplicaDemand::all, .excluded = {third}}).outcome ==
+          Errc::no_space);
+    CHECK(fixture.start("fewer", {.replicas = 3, .excluded = {third}}).replicas.size() == 2);
+}

@@ -7,25 +7,31 @@
 #include <algorithm>
 #include <random>
 #include <set>
-#include <string>
+#include <string_view>
 #include <vector>
 
 using namespace mooncake;
 
 namespace {
 
-struct LacksChoose {};
+struct LacksChoose {
+    static constexpr std::string_view name = "lacks";
+};
+struct LacksName {
+    void choose(std::span<const SegmentCandidate>, const PlacementRequest&, std::vector<std::uint32_t>&) {}
+};
 struct ReturnsIndex {
+    static constexpr std::string_view name = "returns";
     int choose(std::span<const SegmentCandidate>, const PlacementRequest&, std::vector<std::uint32_t>&) { return 0; }
 };
 static_assert(!PlacementPolicy<LacksChoose>);
+static_assert(!PlacementPolicy<LacksName>);
 static_assert(!PlacementPolicy<ReturnsIndex>);
 
-std::vector<SegmentCandidate> candidates_of(std::size_t count, std::size_t hosts) {
+std::vector<SegmentCandidate> candidates_of(std::uint32_t count, std::uint32_t hosts) {
     auto candidates = std::vector<SegmentCandidate>();
     for (std::uint32_t i = 0; i < count; ++i)
-        candidates.push_back(
-            {.id = i, .free_bytes = 1000, .capacity = 1000, .host = "host-" + std::to_string(i % hosts)});
+        candidates.push_back({.id = i, .at = {.host = i % hosts + 1}, .free_bytes = 1000, .capacity = 1000});
     return candidates;
 }
 
@@ -42,7 +48,8 @@ TEST_CASE("placement: replicas are distinct, fit, and are as many as can be") {
     auto placement = PowerOfTwoChoices(2);
     auto chosen = std::vector<std::uint32_t>{99};
     for (int round = 0; round < 5'000; ++round) {
-        auto candidates = candidates_of(random() % 8, 1 + random() % 4);
+        auto candidates =
+            candidates_of(static_cast<std::uint32_t>(random() % 8), 1 + static_cast<std::uint32_t>(random() % 4));
         for (auto& candidate : candidates) candidate.free_bytes = random() % 1001;
         const auto request =
             PlacementRequest{.bytes = random() % 1001, .replicas = static_cast<std::uint32_t>(random() % 5)};
@@ -61,8 +68,8 @@ TEST_CASE("placement: replicas share a host only when there is no other") {
     const auto candidates = candidates_of(9, 3);
     for (int round = 0; round < 1'000; ++round) {
         placement.choose(candidates, {.bytes = 1, .replicas = 4}, chosen);
-        auto hosts = std::set<std::string>();
-        for (std::size_t i = 0; i < 3; ++i) hosts.insert(candidates[chosen[i]].host);
+        auto hosts = std::set<std::uint32_t>();
+        for (std::size_t i = 0; i < 3; ++i) hosts.insert(candidates[chosen[i]].at.host);
         REQUIRE(hosts.size() == 3);
         REQUIRE(chosen.size() == 4);
     }

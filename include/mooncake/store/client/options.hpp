@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -66,6 +67,11 @@ struct PutOptions {
     Chain chain = Chain::no; ///< of a batch
     WriteMode mode = WriteMode::create;
     std::uint64_t expected = 0; ///< with `compare`, of one put: the version that it replaces, 0: the key has none
+    /// Where the writer is, as nodes there say (`StoreNodeConfig::host`, `rack`); empty: not told. For placement policies that
+    /// look at it. Lifetime: of these and the lists below, until the put is done.
+    std::string_view near_host{}, near_rack{};
+    std::span<const std::uint32_t> preferred{}; ///< ids of segments that come first, if they have room; at most 64
+    std::span<const std::uint32_t> excluded{};  ///< ids of segments that nothing is written to; at most 64
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 

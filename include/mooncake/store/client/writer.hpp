@@ -46,6 +46,10 @@ class Writer {
         start.sizes.resize(objects);
         for (std::size_t i = 0; i < values.bytes.size(); ++i)
             start.sizes[values.pieces ? 0 : i] += values.bytes[i].size();
+        start.near_host = options.near_host;
+        start.near_rack = options.near_rack;
+        start.preferred.assign(options.preferred.begin(), options.preferred.end());
+        start.excluded.assign(options.excluded.begin(), options.excluded.end());
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
         auto started = co_await master_.call(start, deadline);
         if (!started) co_return started.error();

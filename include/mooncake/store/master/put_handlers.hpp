@@ -29,7 +29,7 @@ class PutHandlers {
         space_.end_leases(at);
         space_.domain.drain(at);
         auto full = false;
-        auto search = typename Space<Traits>::Search();
+        auto search = SpaceSearch();
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
             const auto key = HashedKey(message.keys[i]);

@@ -4,6 +4,7 @@
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/allocator/concept.hpp>
+#include <mooncake/store/master/failure_domains.hpp>
 #include <mooncake/store/master/object.hpp>
 #include <mooncake/store/master/segment_change.hpp>
 #include <mooncake/store/placement/concept.hpp>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <memory>
 #include <span>
@@ -28,6 +30,8 @@ template <SpaceAllocator Allocator, PlacementPolicy Placement>
 class SegmentTable {
   public:
     explicit SegmentTable(Placement placement) : placement_(std::move(placement)) {}
+
+    using Ids = std::span<const std::uint32_t>;
 
     /// What has changed since this was asked last, in order; of very many the first.
     [[nodiscard]] std::vector<SegmentChange> take_changes() { return std::exchange(changes_, {}); }
@@ -62,11 +66,17 @@ class SegmentTable {
         added->read_key = wanted.read_key;
         added->write_key = wanted.write_key;
         added->fencing = wanted.fencing;
+        added->rack = wanted.rack;
         added->heartbeat = now;
         added->beat = beats_.insert(beats_.end(), added.get());
         added->index = static_cast<std::uint32_t>(mounted_.size());
         const auto capacity = added->allocator.free_bytes();
-        candidates_.push_back({.id = last_id_, .free_bytes = capacity, .capacity = capacity, .host = wanted.host});
+        candidates_.push_back({.id = last_id_,
+                               .at = {.host = hosts_.hold(wanted.host), .rack = racks_.hold(wanted.rack)},
+                               .free_bytes = capacity,
+                               .capacity = capacity,
+                               .since = now});
+        usable_.add(capacity);
         capacity_ += capacity;
         free_ += capacity;
         by_name_.emplace(wanted.name, added.get());
@@ -93,6 +103,17 @@ class SegmentTable {
         return ok;
     }
 
+    /// Nothing is allocated in it any more; what lies there is read, evicted and removed as before. Mounting it again as the
+    /// same generation does not change that. Errors: as `heartbeat`.
+    [[nodiscard]] Result<void> drain(std::uint32_t segment, std::uint64_t generation) {
+        auto found = find(segment, generation);
+        if (!found) return found.error();
+        candidates_[*found].health = SegmentHealth::draining;
+        count_usable();
+        return ok;
+    }
+
+    /// Those not heard of for two thirds of `ttl` are suspect until they are.
     /// Unmounts those not heard of for longer than `ttl`, and tells how many.
     std::size_t expire(TimePoint now, Duration ttl) {
         const auto before = mounted_.size();
@@ -100,37 +121,22 @@ class SegmentTable {
             note(SegmentChange::What::dropped, beats_.front()->info);
             kill(beats_.front()->index);
         }
+        for (const auto* late : beats_) {
+            if (now - late->heartbeat <= ttl / 3 * 2) break;
+            auto& health = candidates_[late->index].health;
+            if (health == SegmentHealth::healthy) health = SegmentHealth::suspect;
+        }
         return before - mounted_.size();
     }
 
-    /// Extents of `bytes` (at least 1) each in `count` distinct segments, appended to `extents`; or false, and nothing
-    /// changed. A segment with enough bytes free in too small pieces is left out, and the choice made again.
-    /// `evenly`: see `PlacementRequest`.
-    [[nodiscard]] bool allocate(std::uint64_t bytes, std::uint32_t count, Extents& extents, bool evenly = false) {
-        const auto complete = extents.size() + count;
-        auto remaining = std::vector<SegmentCandidate>(); // the candidates, less those that were tried
-        for (;;) {
-            const auto missing = static_cast<std::uint32_t>(complete - extents.size());
-            const auto candidates = remaining.empty() ? std::span<const SegmentCandidate>(candidates_) : remaining;
-            placement_.choose(candidates, {.bytes = bytes, .replicas = missing, .evenly = evenly}, chosen_);
-            if (chosen_.size() != missing) {
-                const auto before = complete - count;
-                for (auto i = before; i < extents.size(); ++i) free(extents[i], bytes);
-                extents.resize(before);
-                return false;
-            }
-            for (const auto index : chosen_) {
-                auto& segment = *mounted_[index];
-                const auto allocation = segment.allocator.allocate(bytes);
-                if (!allocation) continue;
-                ++segment.extents;
-                settle(segment);
-                extents.push_back({&segment, *allocation, ++last_epoch_});
-            }
-            if (extents.size() == complete) return true;
-            if (remaining.empty()) remaining = candidates_;
-            for (const auto index : chosen_) remaining[index].free_bytes = 0;
-        }
+    /// Extents of `request.bytes` (at least 1) each in `request.replicas` distinct segments, appended to `extents`; or false,
+    /// and nothing changed. A segment with enough bytes free in too small pieces is left out, and the choice made again.
+    [[nodiscard]] bool allocate(PlacementRequest request, Extents& extents) {
+        const auto before = extents.size(), complete = before + request.replicas;
+        placement_.choose(candidates_, request, chosen_);
+        if (chosen_.size() != request.replicas) return false;
+        take_chosen(request.bytes, extents);
+        return extents.size() == complete || allocate_elsewhere(request, extents, before, complete);
     }
 
     /// Gives back what `allocate` gave for `bytes`.
@@ -145,9 +151,10 @@ class SegmentTable {
         }
     }
 
-    /// Whether so many bytes are free in it, in however many pieces. Requires: it is alive.
-    [[nodiscard]] bool has_free(const Segment& segment, std::uint64_t bytes) const noexcept {
-        return candidates_[static_cast<const Mounted&>(segment).index].free_bytes >= bytes;
+    /// Whether it takes writes, and has not so many bytes free, in however many pieces. Requires: it is alive.
+    [[nodiscard]] bool lacks_room(const Segment& segment, std::uint64_t bytes) const noexcept {
+        const auto& candidate = candidates_[static_cast<const Mounted&>(segment).index];
+        return takes_writes(candidate) && candidate.free_bytes < bytes;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return mounted_.size(); }
@@ -155,32 +162,56 @@ class SegmentTable {
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_; }
 
-    /// How many segments could hold `bytes` if they were empty.
-    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes) const noexcept {
+    /// How many of them take writes.
+    [[nodiscard]] std::size_t taking_writes() const noexcept { return usable_.count; }
+
+    /// Who writes, in numbers. Where only the host is told, its rack is that of a segment there. Complexity: O(segments), if
+    /// anything is told.
+    [[nodiscard]] Location locate(const std::string& host, const std::string& rack) const {
+        if (host.empty() && rack.empty()) return {};
+        auto at = Location{.host = hosts_.find(host), .rack = racks_.find(rack)};
+        for (std::size_t i = 0; i < candidates_.size() && rack.empty() && at.rack == 0; ++i)
+            if (share_host(candidates_[i].at, at)) at.rack = candidates_[i].at.rack;
+        return at;
+    }
+
+    /// Where those of `ids` are that are mounted.
+    [[nodiscard]] std::vector<Location> locate(const std::vector<std::uint32_t>& ids) const {
+        auto places = std::vector<Location>();
+        for (const auto id : ids)
+            if (const auto found = by_id_.find(id); found != by_id_.end())
+                places.push_back(candidates_[found->second->index].at);
+        return places;
+    }
+
+    /// How many segments, other than those `excluded`, could hold `bytes` if they were empty. Complexity: O(1), unless it depends on
+    /// which.
+    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes, Ids excluded = {}) const noexcept {
+        if (bytes <= usable_.smallest && excluded.empty()) return static_cast<std::uint32_t>(usable_.count);
         return static_cast<std::uint32_t>(
-            std::count_if(candidates_.begin(), candidates_.end(),
-                          [&](const auto& candidate) { return candidate.capacity >= bytes; }));
+            std::count_if(candidates_.begin(), candidates_.end(), [&](const auto& candidate) {
+                return takes_writes(candidate) && candidate.capacity >= bytes && !named(excluded, candidate);
+            }));
     }
 
     /// Whether `count` segments must have `bytes` in one piece beside what is in the way, however that is spread.
     [[nodiscard]] bool surely_has_room(std::uint64_t bytes, std::uint32_t count,
                                        const HeldSpace& in_the_way) const noexcept {
-        if (candidates_.size() < count || capacity_ < in_the_way.bytes) return false;
-        auto largest = std::uint64_t{0};
-        for (const auto& candidate : candidates_) largest = std::max(largest, candidate.capacity);
-        const auto elsewhere = largest * (count - 1); // at most this lies in the others that are chosen
-        const auto rest = capacity_ - in_the_way.bytes;
-        const auto pieces =
-            candidates_.size() - count + 1 + in_the_way.extents; // and in no more than these lies the rest
+        if (usable_.count < count || usable_.capacity < in_the_way.bytes) return false;
+        const auto elsewhere = usable_.largest * (count - 1); // at most this lies in the others that are chosen
+        const auto rest = usable_.capacity - in_the_way.bytes;
+        const auto pieces = usable_.count - count + 1 + in_the_way.extents; // and in no more than these lies the rest
         return rest >= elsewhere && (rest - elsewhere) / pieces >= bytes;
     }
 
-    /// For how many of those that are mounted `condition(segment, free bytes, capacity)`.
+    /// For how many of those that take writes, other than those `excluded`, `condition(segment, free bytes, capacity)`.
     template <class Condition>
-    [[nodiscard]] std::uint32_t count_if(const Condition& condition) const {
+    [[nodiscard]] std::uint32_t count_if(const Condition& condition, Ids excluded = {}) const {
         auto count = std::uint32_t{0};
         for (std::size_t i = 0; i < mounted_.size(); ++i)
-            count += condition(mounted_[i].get(), candidates_[i].free_bytes, candidates_[i].capacity) ? 1U : 0U;
+            if (takes_writes(candidates_[i]) && !named(excluded, candidates_[i]) &&
+                condition(mounted_[i].get(), candidates_[i].free_bytes, candidates_[i].capacity))
+                ++count;
         return count;
     }
 
@@ -209,11 +240,71 @@ class SegmentTable {
     struct Mounted : Segment {
         explicit Mounted(std::uint64_t bytes) : allocator(bytes) {}
         Allocator allocator;
+        std::string rack;
         TimePoint heartbeat;
         std::list<Mounted*>::iterator beat; // in `beats_`
         std::uint64_t extents = 0;
         std::uint32_t index = 0; // in `mounted_` and `candidates_`
     };
+
+    /// Of those that take writes.
+    struct Usable {
+        std::size_t count = 0;
+        std::uint64_t capacity = 0, smallest = std::numeric_limits<std::uint64_t>::max(), largest = 0;
+
+        void add(std::uint64_t bytes) noexcept {
+            ++count;
+            capacity += bytes;
+            smallest = std::min(smallest, bytes);
+            largest = std::max(largest, bytes);
+        }
+    };
+
+    static bool takes_writes(const SegmentCandidate& candidate) noexcept {
+        return candidate.health != SegmentHealth::draining;
+    }
+
+    static bool named(Ids ids, const SegmentCandidate& candidate) noexcept {
+        return std::find(ids.begin(), ids.end(), candidate.id) != ids.end();
+    }
+
+    /// An extent in each of the chosen ones that has one.
+    void take_chosen(std::uint64_t bytes, Extents& extents) {
+        for (const auto index : chosen_) {
+            auto& segment = *mounted_[index];
+            const auto allocation = segment.allocator.allocate(bytes);
+            if (!allocation) continue;
+            ++segment.extents;
+            settle(segment);
+            extents.push_back({&segment, *allocation, ++last_epoch_});
+        }
+    }
+
+    /// What `allocate` does when one of the chosen segments is in pieces: asks again, without those that were tried. The extents
+    /// from `before` on are what there is by now.
+    [[nodiscard]] bool allocate_elsewhere(PlacementRequest request, Extents& extents, std::size_t before,
+                                          std::size_t complete) {
+        auto taken = std::vector<Location>(request.avoid.begin(), request.avoid.end());
+        auto told = before; // in `taken`
+        auto enough = true;
+        tried_.clear();
+        while (enough && extents.size() != complete) {
+            for (const auto index : chosen_) candidates_[index].free_bytes = 0; // until all is decided
+            tried_.insert(tried_.end(), chosen_.begin(), chosen_.end());
+            for (; told < extents.size(); ++told)
+                taken.push_back(candidates_[static_cast<const Mounted*>(extents[told].segment)->index].at);
+            request.avoid = taken;
+            request.replicas = static_cast<std::uint32_t>(complete - extents.size());
+            placement_.choose(candidates_, request, chosen_);
+            enough = chosen_.size() == request.replicas;
+            if (enough) take_chosen(request.bytes, extents);
+        }
+        for (const auto index : tried_) candidates_[index].free_bytes = mounted_[index]->allocator.free_bytes();
+        if (enough) return true;
+        for (auto i = before; i < extents.size(); ++i) free(extents[i], request.bytes);
+        extents.resize(before);
+        return false;
+    }
 
     static std::string window(std::uint64_t offset, std::uint64_t bytes) {
         return std::to_string(offset) + ", " + std::to_string(offset + bytes);
@@ -240,6 +331,8 @@ class SegmentTable {
     }
 
     void beat(Mounted& segment, TimePoint now) {
+        auto& health = candidates_[segment.index].health;
+        if (health == SegmentHealth::suspect) health = SegmentHealth::healthy;
         segment.heartbeat = now;
         beats_.splice(beats_.end(), beats_, segment.beat);
     }
@@ -250,12 +343,21 @@ class SegmentTable {
         segment.alive.store(false, std::memory_order_release);
         by_name_.erase(segment.info.name);
         by_id_.erase(segment.info.segment);
+        hosts_.let_go(segment.info.host);
+        racks_.let_go(segment.rack);
         capacity_ -= candidates_[index].capacity;
         free_ -= candidates_[index].free_bytes;
         if (segment.extents != 0) dead_.push_back(std::move(mounted_[index]));
         mounted_.erase(mounted_.begin() + static_cast<std::ptrdiff_t>(index));
         candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(index));
         for (auto i = index; i < mounted_.size(); ++i) mounted_[i]->index = static_cast<std::uint32_t>(i);
+        count_usable();
+    }
+
+    void count_usable() noexcept {
+        usable_ = {};
+        for (const auto& one : candidates_)
+            if (takes_writes(one)) usable_.add(one.capacity);
     }
 
     Placement placement_;
@@ -265,7 +367,9 @@ class SegmentTable {
     std::unordered_map<std::string, Mounted*> by_name_; // the same
     std::unordered_map<std::uint32_t, Mounted*> by_id_; // the same
     std::vector<std::unique_ptr<Mounted>> dead_;
-    std::vector<std::uint32_t> chosen_;
+    std::vector<std::uint32_t> chosen_, tried_; // indices, of the last choice
+    FailureDomains hosts_, racks_;
+    Usable usable_;
     std::uint64_t capacity_ = 0, free_ = 0;
     std::uint64_t last_epoch_ = 0;
     std::uint32_t last_id_ = 0;

@@ -5,6 +5,7 @@
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
+#include <mooncake/store/master/new_object.hpp>
 #include <mooncake/store/master/prospect.hpp>
 #include <mooncake/store/master/quarantine.hpp>
 #include <mooncake/store/master/segment_table.hpp>
@@ -53,45 +54,39 @@ class Space {
     LeaseTable<> leases;
     typename Traits::Journal journal;
 
-    /// What a put asks for, one of its keys.
-    struct NewObject {
-        const std::string& text;
-        const HashedKey& key;
-        std::uint64_t size;
-        std::uint64_t parent;   ///< hash of a key, or 0
-        std::uint64_t expected; ///< version
-    };
-
-    /// What one message has found out about space: true as long as the domain stays locked.
-    struct Search {
-        bool exhausted = false; ///< nothing is evictable
-        bool counted = false;   ///< `prospect_` is of this message
-        bool mapped = false;    ///< and knows what stays
-        bool reclaimed = false; ///< what time gives back was looked at
-    };
-
-    /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or why not. Nothing is evicted for
-    /// an object that could not have space, in one piece a replica, if all that may go went.
+    /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or
+    /// why not. Nothing is evicted for an object that could not have space, in one piece a replica, if all that may go went.
     [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
-                              Search& search, Object*& created) {
+                              SpaceSearch& search, Object*& created) {
         auto extents = Extents();
         const auto& [text, key, size, parent, expected] = object_wanted;
         const auto bytes = extent_bytes(size);
-        const auto large_enough = segments.as_large_as(bytes);
+        const auto large_enough = segments.as_large_as(bytes, wanted.excluded);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
-        if (count == 0) return segments.size() != 0 ? Errc::too_large : Errc::no_space;
+        if (count == 0)
+            return segments.taking_writes() != 0 && segments.as_large_as(bytes) == 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
         const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
         domain.capacity(segments.capacity());
-        auto evenly = true, reclaimed = false;
-        for (auto evictions = 0; !segments.allocate(bytes, count, extents, evenly);) {
+        const auto avoid = segments.locate(wanted.avoid);
+        auto request = PlacementRequest{.bytes = bytes,
+                                        .replicas = count,
+                                        .evenly = true,
+                                        .near = segments.locate(wanted.near_host, wanted.near_rack),
+                                        .preferred = wanted.preferred,
+                                        .excluded = wanted.excluded,
+                                        .avoid = avoid,
+                                        .now = now};
+        auto& evenly = request.evenly;
+        auto reclaimed = false;
+        for (auto evictions = 0; !segments.allocate(request, extents);) {
             if (!std::exchange(reclaimed, true)) {
                 reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
                 domain.expect(entry);
                 continue;
             }
             auto evicted = Evicted::nothing_worth_it;
-            if (!search.exhausted && feasible(bytes, count, now, search) &&
+            if (!search.exhausted && feasible(bytes, count, wanted.excluded, now, search) &&
                 !(evenly && evictions++ == most_for_balance))
                 evicted = evict_one(
                     now, [&](const Object& victim) { return !evenly || makes_room_elsewhere(victim, bytes); });
@@ -273,7 +268,8 @@ class Space {
 
     /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
     /// else O(objects), at most twice a message. What was counted just before is good enough for saying yes, not for no.
-    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, TimePoint now, Search& search) {
+    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, std::span<const std::uint32_t> excluded,
+                                TimePoint now, SpaceSearch& search) {
         const auto needed = granules(bytes);
         const auto has_bytes = [&](const Segment* segment, std::uint64_t free, std::uint64_t) {
             return prospect_.has_bytes(segment, free, needed);
@@ -287,8 +283,8 @@ class Space {
         if (!search.counted) {
             auto in_the_way = leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held();
             in_the_way.bytes += in_the_way.extents * (Traits::Allocator::granularity - 1); // at most, to whole granules
-            if (segments.surely_has_room(needed, count, in_the_way)) return true;
-            if (now < count_again_ && segments.count_if(has_place) >= count) return true;
+            if (excluded.empty() && segments.surely_has_room(needed, count, in_the_way)) return true;
+            if (now < count_again_ && segments.count_if(has_place, excluded) >= count) return true;
             search.counted = true;
             prospect_.clear();
             for_each_object([&](const Object& object) {
@@ -299,10 +295,10 @@ class Space {
             count_again_ =
                 then + std::max(count_pause, 20 * (then - now)); // so that counting takes no more than a share
         }
-        if (segments.count_if(has_bytes) < count) return false;
-        if (!search.mapped && segments.count_if(has_place) >= count) return true;
+        if (segments.count_if(has_bytes, excluded) < count) return false;
+        if (!search.mapped && segments.count_if(has_place, excluded) >= count) return true;
         if (!std::exchange(search.mapped, true)) map_what_stays();
-        return segments.count_if(has_stretch) >= count;
+        return segments.count_if(has_stretch, excluded) >= count;
     }
 
     void map_what_stays() {
@@ -348,7 +344,7 @@ class Space {
     [[nodiscard]] bool makes_room_elsewhere(const Object& victim, std::uint64_t bytes) const {
         return std::any_of(victim.extents.begin(), victim.extents.end(), [&](const Extent& extent) {
             const auto& segment = *extent.segment;
-            return segment.alive.load(std::memory_order_relaxed) && !segments.has_free(segment, bytes);
+            return segment.alive.load(std::memory_order_relaxed) && segments.lacks_room(segment, bytes);
         });
     }
 

@@ -71,6 +71,12 @@ struct PutStart {
         parents{}; ///< of each key, the XXH3-64 of the key it is useless without, or 0; none at all: not told
     WriteMode mode = WriteMode::create;
     std::vector<std::uint64_t> expected{}; ///< with `compare`, of each key: its version; 0: there is none
+    std::string near_host{};               ///< of the writer, as `SegmentMount::host`; empty: not told
+    std::string near_rack{};               ///< the same; where it is empty, the rack of that host
+    std::vector<std::uint32_t>
+        preferred{};                       ///< segments that come first, if they have room; at most 64 of each of these
+    std::vector<std::uint32_t> excluded{}; ///< segments that nothing is written to
+    std::vector<std::uint32_t> avoid{};    ///< segments that count as if a replica lay there
 };
 struct PutSpace {
     Errc outcome =

@@ -33,6 +33,7 @@ struct SegmentMount {
     std::uint64_t read_key = 0;  ///< given to those who may read objects
     std::uint64_t write_key = 0; ///< given to those who put them
     Fencing fencing = Fencing::by_time;
+    std::string rack{}; ///< the next larger failure domain; empty: not told
 };
 struct SegmentMountReply {
     std::uint32_t segment = 0; ///< its id, never used again
