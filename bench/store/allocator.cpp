@@ -5,10 +5,15 @@
 #include "support/mimalloc.hpp"
 #include "support/pairs.hpp"
 
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <utility>
@@ -21,6 +26,16 @@ namespace {
 
 using namespace mooncake;
 
+/// In ticks of the finest clock there is.
+std::uint64_t now() noexcept {
+#if defined(__x86_64__)
+    auto which = 0U;
+    return __rdtscp(&which); // not before what is before it is done
+#else
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+#endif
+}
+
 struct Load {
     std::uint64_t least, most; ///< bytes of an extent
     std::uint32_t live;        ///< extents
@@ -32,14 +47,14 @@ struct Load {
 };
 
 constexpr auto mixed = Load{.least = 64 * KiB, .most = MiB, .live = 8'192, .level = .9}; // 4.4 GiB
-constexpr auto equal = Load{.least = 4 * KiB, .most = 4 * KiB, .live = 65'536, .level = .9};
+constexpr auto equal = Load{.least = 4 * KiB, .most = 4 * KiB, .live = 16'384, .level = .9};
 
 /// What to do, drawn beforehand: drawing is not what is measured.
 struct Plan {
     struct Step {
         std::uint32_t which, bytes;
     };
-    explicit Plan(const Load& load) : steps(std::size_t{1} << 18) {
+    explicit Plan(const Load& load) : steps(std::size_t{1} << 15) {
         auto random = std::mt19937_64(1);
         auto which = std::uniform_int_distribution<std::uint32_t>(0, load.live - 1);
         auto bytes = std::uniform_int_distribution<std::uint64_t>(load.least, load.most);
@@ -104,18 +119,20 @@ class Run {
         });
     }
 
-    /// Calls `note(seconds)` for each call of `allocate`, and of `free`.
+    /// Calls `note(ticks)` for each call of `free`, and of `allocate`.
     template <class Note>
     void each(const Note& note) {
-        const auto time = [&](const auto& call) {
-            const auto start = std::chrono::steady_clock::now();
-            call();
-            note(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-        };
         for (const auto& step : plan_->steps) {
-            auto& place = live_[step.which];
-            time([&] { allocator_.free(place); });
-            time([&] { place = allocator_.allocate(step.bytes); });
+            auto place = live_[step.which];
+            benchmark::DoNotOptimize(place); // its own cache misses are not the allocator's
+            const auto start = now();
+            allocator_.free(place);
+            const auto freed = now();
+            place = allocator_.allocate(step.bytes);
+            const auto allocated = now();
+            live_[step.which] = place;
+            note(freed - start);
+            note(allocated - freed);
         }
     }
 
@@ -127,39 +144,55 @@ class Run {
     std::vector<typename Allocator::Place> live_;
 };
 
-/// What two looks at the clock take that have nothing between them.
-double clock_seconds() {
-    auto times = std::vector<double>(10'001);
-    for (auto& time : times) {
-        const auto start = std::chrono::steady_clock::now();
-        time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
-    std::nth_element(times.begin(), times.begin() + 5'000, times.end());
-    return times[5'000];
-}
+/// How often a call took how many ticks: a list of them would push out of the caches what is measured.
+class Histogram {
+  public:
+    void add(std::uint64_t ticks) { ++counts_[std::min<std::uint64_t>(ticks, counts_.size() - 1)]; }
 
-/// Single calls: the median and the slowest in a thousand, in seconds, less what the clock takes. Of seven runs the median
-/// of each.
-template <class Allocator>
-void single_calls(benchmark::State& state, Run<Allocator>& run) {
-    const auto clock = clock_seconds();
-    auto medians = std::vector<double>(), slowest = std::vector<double>();
-    for (auto round = 0; round < 7; ++round) {
-        auto times = std::vector<double>();
-        run.each([&](double seconds) { times.push_back(seconds - clock); });
-        const auto of = [&](double share) {
-            const auto at = times.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(times.size()));
-            std::nth_element(times.begin(), at, times.end());
-            return *at;
-        };
-        medians.push_back(of(.5));
-        slowest.push_back(of(.999));
+    /// What a share of them does not exceed. Clocks that tick in steps (of 10 ns here) tell many the same: those are taken to lie
+    /// evenly in the step around it.
+    [[nodiscard]] double quantile(double share) const {
+        const auto all = std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
+        auto last = std::size_t{0}, step = counts_.size();
+        for (std::size_t ticks = 1; ticks < counts_.size(); ++ticks) {
+            if (counts_[ticks] == 0) continue;
+            if (last != 0) step = std::min(step, ticks - last);
+            last = ticks;
+        }
+        auto rest = share * static_cast<double>(all);
+        auto at = std::size_t{0};
+        for (; at < last && rest >= counts_[at]; ++at) rest -= counts_[at];
+        return static_cast<double>(at) + (rest / counts_[at] - .5) * static_cast<double>(step);
     }
+
+  private:
+    std::vector<std::uint32_t> counts_ = std::vector<std::uint32_t>(1 << 20);
+};
+
+/// Single calls: the median and the slowest in a thousand, in seconds, less what looking at the clock takes. Of seven runs the
+/// median of each.
+void single_calls(benchmark::State& state, Run<Ours>& run) {
+    constexpr auto rounds = 7;
+    auto medians = std::vector<double>(), slowest = std::vector<double>();
+    const auto begin = std::chrono::steady_clock::now();
+    const auto begin_ticks = now();
+    for (auto round = 0; round < rounds; ++round) {
+        auto clock = Histogram(), calls = Histogram();
+        for (auto i = 0; i < 100'000; ++i) {
+            const auto start = now();
+            clock.add(now() - start);
+        }
+        run.each([&](std::uint64_t ticks) { calls.add(ticks); });
+        medians.push_back(calls.quantile(.5) - clock.quantile(.5));
+        slowest.push_back(calls.quantile(.999) - clock.quantile(.5));
+    }
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const auto tick = seconds / static_cast<double>(now() - begin_ticks);
     std::sort(medians.begin(), medians.end());
     std::sort(slowest.begin(), slowest.end());
-    state.counters["call_p50_seconds"] = medians[3];
-    state.counters["call_p999_seconds"] = slowest[3];
-    state.counters["call_p999_vs_p50"] = slowest[3] / medians[3];
+    state.counters["call_p50_seconds"] = medians[rounds / 2] * tick;
+    state.counters["call_p999_seconds"] = slowest[rounds / 2] * tick;
+    state.counters["call_p999_vs_p50"] = slowest[rounds / 2] / medians[rounds / 2];
 }
 
 /// The share in use when the first request fails: replaced ten times over at the row's level, then filled.
