@@ -110,12 +110,14 @@ class Run {
     }
 
     [[nodiscard]] bench::Sample all() {
-        return bench::timed(static_cast<double>(plan_->steps.size()), [this] {
-            for (const auto& step : plan_->steps) {
-                auto& place = live_[step.which];
-                allocator_.free(place);
-                place = allocator_.allocate(step.bytes);
-            }
+        constexpr auto times = 8; // the first finds the caches full of what the other did
+        return bench::timed(static_cast<double>(times * plan_->steps.size()), [this] {
+            for (auto i = 0; i < times; ++i)
+                for (const auto& step : plan_->steps) {
+                    auto& place = live_[step.which];
+                    allocator_.free(place);
+                    place = allocator_.allocate(step.bytes);
+                }
         });
     }
 
