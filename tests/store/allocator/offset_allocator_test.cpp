@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <set>
@@ -139,7 +141,7 @@ TEST_CASE("allocator: the largest capacity there is") {
 
 // Each granule of the space is owned by nobody or by one extent; what the allocator says of itself is counted from that.
 TEST_CASE("allocator: statistics and places agree with a map of every granule") {
-    constexpr std::uint64_t granule = OffsetAllocator::granularity, granules = 3'000;
+    constexpr std::uint64_t granule = OffsetAllocator::granularity, granules = 1'500;
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         CAPTURE(seed);
         auto random = std::mt19937_64(seed);
@@ -158,7 +160,7 @@ TEST_CASE("allocator: statistics and places agree with a map of every granule") 
             }
         };
         const auto largest_size = 1 + random() % (seed % 2 == 0 ? 40 * granule : 600 * granule);
-        for (int step = 0; step < 4'000; ++step) {
+        for (int step = 0; step < 2'500; ++step) {
             if (live.empty() || random() % 100 < (step / 500 % 2 == 0 ? 65 : 35)) {
                 const auto bytes = random() % largest_size;
                 if (const auto allocation = allocator.allocate(bytes)) {
@@ -222,6 +224,60 @@ TEST_CASE("allocator: an extent, free or live, costs 32 bytes outside of the spa
     const auto statistics = allocator.statistics();
     CHECK(statistics.free_extents + statistics.live_extents == extents);
     CHECK(statistics.metadata_bytes - empty <= 32 * extents);
+}
+
+// Sizes of one class, which differ in their last bits in many ways: all the shapes that its trie can take.
+TEST_CASE("allocator: the smallest that fits is taken, among very many of nearly the same size") {
+    constexpr std::uint64_t granule = OffsetAllocator::granularity;
+    for (const std::uint64_t around : {300, 5'000, 1 << 20, 1 << 28})
+        for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+            CAPTURE(around);
+            CAPTURE(seed);
+            auto random = std::mt19937_64(seed);
+            auto allocator = OffsetAllocator(std::uint64_t{1} << 47);
+            auto holes = std::vector<std::pair<std::uint64_t, std::uint64_t>>(); // offset and bytes
+            auto handles = std::map<std::uint64_t, Allocation>();
+            const auto size = [&] { return (around + random() % (around / 200 + 2)) * granule; };
+            for (int i = 0; i < 500; ++i) {
+                const auto bytes = size();
+                const auto hole = allocator.allocate(bytes), wall = allocator.allocate(1);
+                REQUIRE((hole && wall));
+                holes.emplace_back(hole->offset, bytes);
+                handles.emplace(hole->offset, *hole);
+            }
+            REQUIRE(allocator.allocate(allocator.largest_free()).has_value()); // what is behind them
+            auto free = std::multiset<std::uint64_t>();
+            auto live = std::vector<std::size_t>(holes.size()); // of each the hole; a rest beside one is nobody's
+            std::iota(live.begin(), live.end(), std::size_t{0});
+            auto asked = std::vector<std::uint64_t>();
+            for (const auto& hole : holes) asked.push_back(hole.second);
+            for (int step = 0; step < 20'000; ++step) {
+                if (!live.empty() && random() % 2 == 0) {
+                    std::swap(live[random() % live.size()], live.back());
+                    const auto [offset, bytes] = holes[live.back()];
+                    allocator.free(handles.at(offset), asked[live.back()]);
+                    if (asked[live.back()] != bytes) free.erase(free.find(bytes - asked[live.back()]));
+                    free.insert(bytes);
+                    live.pop_back();
+                    continue;
+                }
+                const auto bytes = size();
+                const auto expected = free.lower_bound(bytes);
+                const auto allocation = allocator.allocate(bytes);
+                REQUIRE(allocation.has_value() == (expected != free.end()));
+                if (!allocation) continue;
+                const auto hole =
+                    std::lower_bound(holes.begin(), holes.end(), std::pair(allocation->offset, std::uint64_t{0}));
+                REQUIRE(hole->first == allocation->offset);
+                REQUIRE(hole->second == *expected);
+                free.erase(expected);
+                if (hole->second != bytes) free.insert(hole->second - bytes);
+                handles[hole->first] = *allocation;
+                live.push_back(static_cast<std::size_t>(hole - holes.begin()));
+                asked[live.back()] = bytes;
+                REQUIRE(allocator.largest_free() == (free.empty() ? 0 : *free.rbegin()));
+            }
+        }
 }
 
 // First the space is filled to a level, which ten times as many replacements of random extents as there are keep; then it is
