@@ -29,6 +29,10 @@ namespace mooncake {
 /// size lost 1 to 3 %. Putting large ones at the other end changed nothing.
 /// Worst case: with live sizes between m and M, a request may fail with as much as (1 - m / (m + M)) of the space free,
 /// as with any allocator that cannot move extents; equal sizes never fragment. See `allocate_striped`.
+///
+/// Why no slabs: pages of 64 slots and a bitmap would take 1 to 2 bytes and 4 to 12 ns where this takes 32 bytes and 20 to 160 ns
+/// for replacing one of 16 thousand to a million extents of 4 KiB. But a page keeps what is free in it from all other sizes
+/// until its last object goes, and who evicts for space counts on free neighbours being one.
 class OffsetAllocator {
   public:
     static constexpr std::uint64_t granularity = 64;
