@@ -10,7 +10,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build libboost1.81-dev libxxhash-dev nlohmann-json3-dev)
 test_packages=(python3 doctest-dev iproute2 libhiredis-dev redis-tools etcd-server libssl-dev openssl)
-bench_packages=(python3 libbenchmark-dev redis-tools ucx-utils iperf3)
+bench_packages=(python3 libbenchmark-dev libmimalloc-dev redis-tools ucx-utils iperf3)
 full_packages=(git patch clang-19 libclang-rt-19-dev lld-19 llvm-19 clang-format-19 clang-tidy-19
     g++-aarch64-linux-gnu qemu-user)
 for option in "$@"; do

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace mooncake::testing {
@@ -106,6 +107,67 @@ void allocator_conformance() {
         }
     }
 
+    SUBCASE("what the largest hole holds is found behind a thousand holes that are a little too small") {
+        // Sizes a little apart share whatever classes an allocator has, in any order of their becoming free.
+        for (const std::uint64_t granules : {100, 1'000, 5'000, 100'000}) {
+            constexpr std::uint64_t small_holes = 1'000;
+            for (const std::uint64_t more : {1, 3}) {
+                const auto small = granules * granule, large = (granules + more) * granule;
+                auto allocator = A(small_holes * (small + granule) + large);
+                auto holes = std::vector<Allocation>();
+                const auto the_large = allocator.allocate(large);
+                REQUIRE(the_large.has_value());
+                for (std::uint64_t i = 0; i < small_holes; ++i) {
+                    REQUIRE(allocator.allocate(granule).has_value()); // so that they stay apart
+                    const auto hole = allocator.allocate(small);
+                    REQUIRE(hole.has_value());
+                    holes.push_back(*hole);
+                }
+                allocator.free(*the_large, large);
+                for (const auto& hole : holes) allocator.free(hole, small);
+                CHECK(allocator.largest_free() == large);
+                CHECK_FALSE(allocator.allocate(large + 1).has_value());
+                const auto found = allocator.allocate(large);
+                REQUIRE(found.has_value());
+                CHECK(found->offset == the_large->offset);
+                CHECK(allocator.largest_free() == small);
+            }
+        }
+    }
+
+    SUBCASE("the largest can be had at any time, until nothing is left") {
+        for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+            CAPTURE(seed);
+            auto random = std::mt19937_64(seed);
+            // Of many sizes, or of many that differ by little.
+            const auto least = seed % 2 == 0 ? std::uint64_t{20'000} : 1, most = least + 1 + random() % 700;
+            const auto capacity = 1'000 * most * granule;
+            auto allocator = A(capacity);
+            auto live = std::vector<std::pair<Allocation, std::uint64_t>>();
+            const auto size = [&] { return (least + random() % (most - least)) * granule; };
+            while (const auto bytes = std::min(size(), allocator.largest_free())) {
+                const auto allocation = allocator.allocate(bytes);
+                REQUIRE(allocation.has_value());
+                live.emplace_back(*allocation, bytes);
+            }
+            std::shuffle(live.begin(), live.end(), random);
+            for (auto i = live.size() / 3; i != 0; --i, live.pop_back())
+                allocator.free(live.back().first, live.back().second);
+            auto last = ~std::uint64_t{0};
+            while (const auto largest = allocator.largest_free()) {
+                REQUIRE(largest <= last);
+                last = largest;
+                REQUIRE_FALSE(allocator.allocate(largest + 1).has_value());
+                const auto allocation = allocator.allocate(largest);
+                REQUIRE(allocation.has_value());
+                live.emplace_back(*allocation, largest);
+            }
+            CHECK(allocator.free_bytes() == 0);
+            for (const auto& [allocation, bytes] : live) allocator.free(allocation, bytes);
+            CHECK(allocator.largest_free() == capacity);
+        }
+    }
+
     SUBCASE("sizes are rounded up, the space is rounded down, and absurd requests fail") {
         auto allocator = A(10 * granule + granule - 1);
         CHECK(allocator.free_bytes() == 10 * granule);
@@ -115,8 +177,21 @@ void allocator_conformance() {
         REQUIRE(allocator.allocate(0).has_value());
         REQUIRE(allocator.allocate(granule + 1).has_value());
         CHECK(allocator.free_bytes() == 7 * granule);
-        CHECK_FALSE(A(0).allocate(1).has_value());
-        CHECK_FALSE(A(granule - 1).allocate(1).has_value());
+        for (const auto capacity : {std::uint64_t{0}, granule - 1}) {
+            auto none = A(capacity);
+            CHECK(none.free_bytes() == 0);
+            CHECK(none.largest_free() == 0);
+            for (const auto bytes : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}})
+                CHECK_FALSE(none.allocate(bytes).has_value());
+        }
+        auto one = A(granule);
+        CHECK(one.largest_free() == granule);
+        const auto all = one.allocate(0);
+        REQUIRE(all.has_value());
+        CHECK(all->offset == 0);
+        CHECK_FALSE(one.allocate(0).has_value());
+        one.free(*all, 0);
+        CHECK(one.largest_free() == granule);
     }
 
     SUBCASE("random use never overlaps, never loses a byte, and merges all that is free") {
@@ -137,10 +212,8 @@ void allocator_conformance() {
                     const auto bytes = 1 + random() % (random() % 16 == 0 ? capacity / 4 : 60 * granule);
                     const auto largest = allocator.largest_free();
                     const auto allocation = allocator.allocate(bytes);
-                    if (!allocation) {
-                        REQUIRE(rounded(bytes) > largest);
-                        continue;
-                    }
+                    REQUIRE(allocation.has_value() == (rounded(bytes) <= largest));
+                    if (!allocation) continue;
                     const auto offset = allocation->offset;
                     REQUIRE(offset % granule == 0);
                     REQUIRE(offset <= capacity);
