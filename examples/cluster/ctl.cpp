@@ -196,7 +196,7 @@ Task<void> remove(Store& store, const Options& options) {
 /// A line of JSON for each thing that happened to an object: what the master remembers, then what comes. Ends with the process,
 /// or after --limit of them.
 Task<void> events(Store& store, const Options& options) {
-    constexpr std::string_view kinds[] = {"stored", "evicted", "removed", "lost"};
+    constexpr std::string_view kinds[] = {"stored", "evicted", "removed", "lost", "expired"};
     auto last = std::uint64_t{0}, term = std::uint64_t{0};
     for (auto told = std::uint32_t{0}; told < options.limit;) {
         const auto next = mooncake::EventOptions{

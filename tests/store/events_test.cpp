@@ -35,8 +35,8 @@ struct Reader {
         gap = reply.gap == store::EventGap::some;
         auto words = std::vector<std::string>();
         for (const auto& event : reply.events)
-            words.push_back(std::string(std::array{"stored ", "evicted ", "removed ",
-                                                   "lost "}[static_cast<std::size_t>(event.kind)]) +
+            words.push_back(std::string(std::array{"stored ", "evicted ", "removed ", "lost ",
+                                                   "expired "}[static_cast<std::size_t>(event.kind)]) +
                             event.key);
         return words;
     }
@@ -80,6 +80,36 @@ TEST_CASE("events: tell what becomes visible and what goes, once, and nothing of
     std::ranges::sort(gone);
     CHECK(gone == Words{"lost c", "lost d"});
     CHECK_FALSE(reader.gap);
+}
+
+TEST_CASE("events: an object whose time is over goes, for who looks and for who is told, and its readers finish") {
+    auto f = Fixture(8);
+    auto reader = Reader();
+    f.put("short", {.ttl_ms = 100});
+    f.put("long", {.ttl_ms = 10'000});
+    f.put("ever");
+    const auto late = f.start("late", {.ttl_ms = 50});
+    const auto got = f.get({"short"});
+    f.clock.advance(99ms);
+    CHECK(f.has("short"));
+    CHECK(f.end("late", late.version) == Errc::not_found);
+    f.clock.advance(1ms);
+    CHECK_FALSE(f.has("short"));
+    CHECK(f.get({"short"}).objects[0].outcome == Errc::not_found);
+    CHECK(f.master.stats().quarantined_bytes >= mooncake::testing::block); // its reader is not done
+    CHECK(reader.read(f.master) == Words{"stored short", "stored long", "stored ever", "expired short"});
+    CHECK(f.put("short").outcome == Errc::ok); // anew, for ever
+    f.put("long", {.mode = WriteMode::upsert, .ttl_ms = 60'000});
+    f.clock.advance(20s); // the life of the version before ends nobody's
+    CHECK(f.master.expire().lives == 0);
+    CHECK(f.has("long"));
+    CHECK(f.has("short"));
+    f.clock.advance(40s);
+    CHECK(f.master.expire().lives == 1);
+    CHECK_FALSE(f.has("long"));
+    CHECK(f.has("ever"));
+    CHECK(f.master.handle(store::Release{{got.lease}}).error() == Errc::lease_expired);
+    CHECK(f.master.stats().used_bytes == 2 * mooncake::testing::block);
 }
 
 TEST_CASE("events: a replica that a reader reports is news when it was the last") {

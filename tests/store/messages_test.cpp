@@ -66,7 +66,7 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
-    CHECK(boost::pfr::tuple_size_v<PutStart> == 14);
+    CHECK(boost::pfr::tuple_size_v<PutStart> == 15);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
     CHECK(boost::pfr::tuple_size_v<ObjectEvent> == 5);
     CHECK(boost::pfr::tuple_size_v<EventsReply> == 4);

@@ -22,6 +22,7 @@ struct Limits {
     std::uint32_t max_replicas = 16;                         ///< above 0
     std::uint32_t max_listed = 10'000;                       ///< objects a `List`, events an `Events`; above 0
     std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
+    std::uint64_t max_ttl_ms = 365ULL * 24 * 3'600'000;      ///< of an object; above 0
     std::uint32_t max_segments_named = 64; ///< in each list of a `PutStart`: looked through for each segment
 };
 
@@ -74,6 +75,9 @@ namespace detail {
                                                  " replicas, at least 1 and at most " +
                                                  std::to_string(limits.max_replicas));
     if (message.demand > ReplicaDemand::all) return Error(Errc::invalid_argument, "PutStart: unknown replica demand");
+    if (message.ttl_ms > limits.max_ttl_ms)
+        return Error(Errc::invalid_argument, "PutStart: ttl_ms is " + std::to_string(message.ttl_ms) +
+                                                 ", the limit is " + std::to_string(limits.max_ttl_ms));
     if (message.mode > WriteMode::compare) return Error(Errc::invalid_argument, "PutStart: unknown mode");
     const auto expected = message.mode == WriteMode::compare ? message.keys.size() : 0;
     if (message.expected.size() != expected)

@@ -72,6 +72,8 @@ struct PutOptions {
     std::string_view near_host{}, near_rack{};
     std::span<const std::uint32_t> preferred{}; ///< ids of segments that come first, if they have room; at most 64
     std::span<const std::uint32_t> excluded{};  ///< ids of segments that nothing is written to; at most 64
+    Duration time_to_live =
+        Duration::zero(); ///< after which it goes by itself, from the put on; 0: never; at most a year
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 

@@ -41,6 +41,8 @@ class Writer {
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
         start.mode = options.mode;
+        start.ttl_ms = whole_milliseconds(std::max(options.time_to_live, Duration::zero()));
+        if (start.ttl_ms == 0 && options.time_to_live > Duration::zero()) start.ttl_ms = 1;
         if (options.mode == WriteMode::compare) start.expected.assign(values.expected.begin(), values.expected.end());
         const auto objects = start.keys.size();
         start.sizes.resize(objects);

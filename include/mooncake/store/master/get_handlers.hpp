@@ -16,6 +16,7 @@ class GetHandlers {
     explicit GetHandlers(Space<Traits>& space) noexcept : space_(space) {}
 
     [[nodiscard]] Result<GetReply> handle(const Get& message) {
+        space_.end_lives_before_looking();
         auto reply = GetReply{.term = space_.term};
         reply.objects.reserve(message.keys.size());
         auto covered = LeaseTable<>::Covered();
@@ -52,6 +53,7 @@ class GetHandlers {
     }
 
     [[nodiscard]] Result<QueryReply> handle(const Query& message) {
+        space_.end_lives_before_looking();
         auto reply = QueryReply{};
         for (const auto& text : message.keys) {
             const auto key = HashedKey(text);

@@ -35,6 +35,11 @@ struct Extent {
     /// Whether it may be read.
     [[nodiscard]] bool usable() const noexcept { return !bad && segment->alive.load(std::memory_order_acquire); }
 };
+/// What is allocated for an object of `size` bytes: an empty one has a place as well.
+[[nodiscard]] inline std::uint64_t extent_bytes(std::uint64_t size) noexcept {
+    return std::max<std::uint64_t>(1, size);
+}
+
 /// Of the replicas of an object.
 using Extents = SmallVector<Extent, 1>;
 
@@ -78,13 +83,25 @@ struct Object {
     [[nodiscard]] bool leased() const noexcept { return (leases.load(std::memory_order_acquire) & ~passed_over) != 0; }
     /// What was allocated for it; extents that are gone by now are in it.
     [[nodiscard]] HeldSpace held_space() const noexcept { return {.bytes = footprint(), .extents = placed}; }
-    /// Bytes of all extents as they were allocated. An empty object has a place as well.
-    [[nodiscard]] std::uint64_t footprint() const noexcept { return std::max<std::uint64_t>(1, size) * placed; }
+    /// Bytes of all extents as they were allocated.
+    [[nodiscard]] std::uint64_t footprint() const noexcept { return extent_bytes(size) * placed; }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)
             if (extent.usable()) return true;
         return false;
+    }
+    [[nodiscard]] bool evictable() const noexcept { return committed() && !leased(); }
+    /// `free(extent)` for each that lies in a dead segment; they are its no more. Whether there were any.
+    template <class Free>
+    bool drop_dead_extents(const Free& free) {
+        const auto dead = std::partition(extents.begin(), extents.end(), [](const Extent& extent) {
+            return extent.segment->alive.load(std::memory_order_relaxed);
+        });
+        if (dead == extents.end()) return false;
+        std::for_each(dead, extents.end(), free);
+        extents.resize(static_cast<std::size_t>(dead - extents.begin()));
+        return true;
     }
     /// Whether it may be read.
     [[nodiscard]] bool visible() const noexcept { return committed() && usable(); }

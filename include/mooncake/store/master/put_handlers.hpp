@@ -27,6 +27,7 @@ class PutHandlers {
         const auto at = space_.now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
         space_.end_leases(at);
+        space_.end_lives(at);
         space_.domain.drain(at);
         auto full = false;
         auto search = SpaceSearch();
@@ -47,6 +48,7 @@ class PutHandlers {
             describe_replicas(*object, KeyFor::writing, answer.replicas);
             writes.push_back({object->slot, object->version});
         }
+        if (message.ttl_ms != 0) space_.log_lives(at + std::chrono::milliseconds{message.ttl_ms}, writes);
         space_.log_writes(deadline, std::move(writes));
         if (full) reply.no_space = describe_no_space(space_.stats(), message);
         return reply;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/bytes.hpp>
+#include <mooncake/store/master/due_log.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
@@ -11,7 +12,6 @@
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/master/traits.hpp>
-#include <mooncake/store/master/write_log.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -165,11 +165,11 @@ class Space {
         return ended;
     }
 
-    /// Gives back what is nobody's any more: leases, writes and quarantine whose time is over.
     /// How many of those in quarantine are looked at beside something else.
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
+    /// Gives back what is nobody's any more: leases, writes, lives and quarantine whose time is over.
     Expired reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Expired{.leases = end_leases(now)};
+        auto reclaimed = Expired{.leases = end_leases(now), .lives = end_lives(now)};
         writes_.expire(now, [&](const Touch& write) {
             auto* const object = domain.find(write);
             if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
@@ -178,6 +178,28 @@ class Space {
         });
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
+    }
+
+    /// Objects whose time to live is over go by name; those who read them finish.
+    std::size_t end_lives(TimePoint now) {
+        auto ended = std::size_t{0};
+        lives_.expire(now, [&](const Touch& life) {
+            auto* const object = domain.find(life);
+            if (object == nullptr || !erase_if(*object, [](const Object&) { return true; })) return;
+            if (object->committed()) tell(EventKind::expired, *object);
+            bury_unfinished(*object, now);
+            ++ended;
+        });
+        return ended;
+    }
+    /// The same for those who are about to look. No lock is held. Complexity: O(1) where none is over.
+    void end_lives_before_looking() {
+        if (!lives_.any() || !lives_.any_due(now())) return;
+        const auto lock = std::lock_guard(domain.mutex);
+        end_lives(now());
+    }
+    void log_lives(TimePoint end, std::vector<Touch> objects) {
+        lives_.add(end, std::move(objects), [&](const Touch& life) { return domain.find(life) != nullptr; });
     }
 
     /// What time does, segments included. No lock is held.
@@ -254,17 +276,12 @@ class Space {
     std::atomic<std::uint64_t> fenced_bytes{0}; ///< any thread; that wait for the owners of their memory
 
   private:
-    /// What is allocated for an object of `size` bytes: an empty one has a place as well.
-    static std::uint64_t extent_bytes(std::uint64_t size) noexcept { return std::max<std::uint64_t>(1, size); }
-
     /// What an extent of an object of `size` bytes takes from its segment.
     static std::uint64_t granules(std::uint64_t size) noexcept {
         return round_up(extent_bytes(size), Traits::Allocator::granularity);
     }
-
-    static bool evictable(const Object& object) noexcept { return object.committed() && !object.leased(); }
-
-    static bool may_go(const Object& object) noexcept { return object.pin == Pin::none && evictable(object); }
+    static bool is_evictable(const Object& object) noexcept { return object.evictable(); }
+    static bool may_go(const Object& object) noexcept { return object.pin == Pin::none && object.evictable(); }
 
     /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
     /// else O(objects), at most twice a message. What was counted just before is good enough for saying yes, not for no.
@@ -326,10 +343,10 @@ class Space {
     template <class Worth>
     [[nodiscard]] Evicted evict_one(TimePoint now, const Worth& worth) {
         for (;;) {
-            auto* const victim = domain.victim(evictable, now);
+            auto* const victim = domain.victim(&is_evictable, now);
             if (victim == nullptr) return Evicted::nothing;
             if (!worth(*victim)) return Evicted::nothing_worth_it;
-            if (!erase_if(*victim, evictable)) continue; // leased meanwhile: the next look sees it
+            if (!erase_if(*victim, &is_evictable)) continue; // leased meanwhile: the next look sees it
             domain.remove(*victim, Departure::evicted);
             tell(EventKind::evicted, *victim);
             ++evictions_;
@@ -348,16 +365,8 @@ class Space {
         });
     }
 
-    /// Whether there were any. Requires: its shard is locked, or it is in none.
-    bool drop_dead_extents(Object& object) {
-        auto& extents = object.extents;
-        const auto dead = std::partition(extents.begin(), extents.end(), [](const Extent& extent) {
-            return extent.segment->alive.load(std::memory_order_relaxed);
-        });
-        if (dead == extents.end()) return false;
-        std::for_each(dead, extents.end(), [&](const Extent& e) { segments.free(e, extent_bytes(object.size)); });
-        extents.resize(static_cast<std::size_t>(dead - extents.begin()));
-        return true;
+    bool drop_dead_extents(Object& object) { // requires: its shard is locked, or it is in none
+        return object.drop_dead_extents([&](const Extent& e) { segments.free(e, extent_bytes(object.size)); });
     }
 
     /// Requires: in no shard, no slot, not leased.
@@ -382,7 +391,7 @@ class Space {
     static constexpr Duration count_pause = std::chrono::milliseconds{100};
     Prospect<> prospect_;     ///< as it was counted last
     TimePoint count_again_{}; ///< until when that is believed
-    WriteLog writes_;
+    DueLog writes_, lives_;
     std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
     HeldSpace pinned_;
     std::uint64_t evictions_ = 0, evicted_bytes_ = 0;

@@ -12,6 +12,7 @@ enum class EventKind : std::uint8_t {
     evicted, ///< gone, for want of space
     removed, ///< gone, as somebody wished
     lost,    ///< gone with its last replica
+    expired, ///< gone, as its time to live was over
 };
 
 struct ObjectEvent {

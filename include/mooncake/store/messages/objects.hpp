@@ -77,6 +77,7 @@ struct PutStart {
         preferred{};                       ///< segments that come first, if they have room; at most 64 of each of these
     std::vector<std::uint32_t> excluded{}; ///< segments that nothing is written to
     std::vector<std::uint32_t> avoid{};    ///< segments that count as if a replica lay there
+    std::uint64_t ttl_ms = 0;              ///< after which the objects go by themselves, from now; 0: never
 };
 struct PutSpace {
     Errc outcome =

@@ -1,5 +1,5 @@
 // labels: unit
-#include <mooncake/store/master/write_log.hpp>
+#include <mooncake/store/master/due_log.hpp>
 
 #include <doctest/doctest.h>
 
@@ -10,13 +10,16 @@ using namespace mooncake;
 using namespace mooncake::store::detail;
 using namespace std::chrono_literals;
 
-TEST_CASE("write log: overdue writes are told once, by their deadlines") {
+TEST_CASE("due log: what is due is told once, by its time") {
     const auto start = TimePoint{} + 1h;
-    auto log = WriteLog();
+    auto log = DueLog();
     const auto always = [](const Touch&) { return true; };
     log.add(start + 3s, {{3, 3}}, always);
     log.add(start + 1s, {{1, 1}, {2, 2}}, always);
     log.add(start + 2s, {}, always);
+    CHECK(log.any());
+    CHECK(log.any_due(start + 1s));
+    CHECK_FALSE(log.any_due(start + 1s - 1ns));
     auto told = std::vector<Slot>();
     const auto tell = [&](const Touch& write) { told.push_back(write.slot); };
     log.expire(start + 1s - 1ns, tell);
@@ -25,12 +28,13 @@ TEST_CASE("write log: overdue writes are told once, by their deadlines") {
     CHECK(told == std::vector<Slot>{1, 2});
     log.expire(start + 1h, tell);
     CHECK(told == std::vector<Slot>{1, 2, 3});
+    CHECK_FALSE(log.any());
     CHECK(log.size() == 0);
 }
 
-TEST_CASE("write log: it does not grow with writes that ended, and forgets none that did not") {
+TEST_CASE("due log: it does not grow with what waits no more, and forgets none that does") {
     const auto start = TimePoint{} + 1h;
-    auto log = WriteLog();
+    auto log = DueLog();
     const auto writing = [](const Touch& write) { return write.slot % 1000 == 0; };
     for (Slot slot = 0; slot < 1'000'000; ++slot) log.add(start + 10s, {{slot, slot + 1}}, writing);
     CHECK(log.size() < 20'000);
