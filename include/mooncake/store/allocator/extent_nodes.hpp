@@ -16,16 +16,16 @@ namespace mooncake::store::detail {
 struct ExtentNode {
     using Index = std::uint32_t;
     static constexpr Index none = std::numeric_limits<Index>::max();
-    static constexpr Index in_tree = none, live = none - 1, unused = none - 2; ///< for `previous`
-    static constexpr Index most = unused;                                      ///< nodes in a space
+    static constexpr Index first = none, live = none - 1, unused = none - 2; ///< for `previous`
+    static constexpr Index most = unused;                                    ///< nodes in a space
 
     std::uint64_t granules;
     Index before, after; ///< neighbours in the space
     union {
         std::uint64_t begin;           ///< while live
-        std::array<Index, 2> children; ///< while free and in the tree of a class
+        std::array<Index, 2> children; ///< while free, and in the trie of a class
     };
-    Index previous; ///< in the list of free ones of one size, which the one in the tree heads; or what else it is
+    Index previous; ///< in the list of free ones of one size, or what else it is
     Index next;     ///< in that list; also strings the unused
 
     /// Requires: it is not unused.

@@ -11,8 +11,8 @@
 
 namespace mooncake::store::detail {
 
-/// The free extents of a space by their size. Bitmaps find the class; in a class of more than one size, a binary trie over
-/// the bits in which they differ finds the size; in each of its nodes hangs a list of those of one size.
+/// The free extents of a space by their size. Bitmaps find the class. A class of one size is a list; a class of more is a
+/// binary trie over the bits in which they differ, and in each of its nodes hangs a list of those of one size.
 /// Complexity: a walk down one trie at most, so O(1): no more than `SizeClass::low_bits` steps (6 for sizes near 1 MiB, 26
 /// for 1 TiB), nor than there are different sizes in the class.
 /// Source: the large bins of Doug Lea's malloc 2.8 ("treebins"), 128 times as fine, with the bitmaps of TLSF (Masmano et
@@ -33,14 +33,19 @@ class FreeExtents {
     [[nodiscard]] Index take(ExtentNodes& nodes, std::uint64_t granules) noexcept {
         auto size_class = SizeClass::of(granules);
         if (size_class >= heads_.size()) return none;
-        auto* link = best_below(nodes, heads_[size_class], granules);
+        auto* link = best_in(nodes, size_class, granules);
         if (link == nullptr) {
             size_class = classes_.after(size_class);
             if (size_class == none) return none;
-            link = smallest_below(nodes, heads_[size_class]);
+            link = &heads_[size_class];
+            if (size_class >= SizeClass::exact) link = smallest_below(nodes, *link);
         }
         --size_;
         const auto head = *link;
+        if (size_class < SizeClass::exact) {
+            pop(nodes, size_class);
+            return head;
+        }
         const auto found = nodes[head].next; // easier to take out than what is in the tree
         if (found == none) {
             unlink(nodes, head, *link, size_class);
@@ -54,6 +59,7 @@ class FreeExtents {
     [[nodiscard]] std::uint64_t largest(const ExtentNodes& nodes) const noexcept {
         const auto size_class = classes_.last();
         if (size_class == none) return 0;
+        if (size_class < SizeClass::exact) return size_class;
         auto most = std::uint64_t{0};
         for (auto at = heads_[size_class]; at != none;) {
             const auto& node = nodes[at];
@@ -69,16 +75,17 @@ class FreeExtents {
         auto& node = nodes[at];
         const auto granules = node.granules;
         const auto size_class = SizeClass::of(granules);
-        auto* link = &heads_[size_class];
         ++size_;
+        if (size_class < SizeClass::exact) return push(nodes, size_class, at);
+        auto* link = &heads_[size_class];
         if (*link == none) classes_.insert(size_class);
         for (auto path = path_of(granules); *link != none; path <<= 1) {
             auto& there = nodes[*link];
             if (there.granules == granules) return chain(nodes, at, *link);
             link = &there.children[path >> 63];
         }
-        node.children[0] = node.children[1] = none;
-        node.previous = ExtentNode::in_tree;
+        node.children = {none, none};
+        node.previous = ExtentNode::first;
         node.next = none;
         *link = at;
     }
@@ -87,8 +94,9 @@ class FreeExtents {
     void remove(ExtentNodes& nodes, Index at) noexcept {
         const auto& node = nodes[at];
         --size_;
-        if (node.previous != ExtentNode::in_tree) return unchain(nodes, at, node.previous);
+        if (node.previous != ExtentNode::first) return unchain(nodes, at, node.previous);
         const auto size_class = SizeClass::of(node.granules);
+        if (size_class < SizeClass::exact) return pop(nodes, size_class);
         auto* link = &heads_[size_class];
         for (auto path = path_of(node.granules); *link != at; path <<= 1) link = &nodes[*link].children[path >> 63];
         unlink(nodes, at, *link, size_class);
@@ -100,7 +108,14 @@ class FreeExtents {
         return granules << (63 - SizeClass::low_bits(granules)) << 1;
     }
 
-    /// The place of the smallest of at least `granules` in a tree, or null.
+    /// The place of the smallest of at least `granules` in a class, or null.
+    [[nodiscard]] Index* best_in(ExtentNodes& nodes, std::uint32_t size_class, std::uint64_t granules) noexcept {
+        auto& head = heads_[size_class];
+        if (size_class >= SizeClass::exact) return best_below(nodes, head, granules);
+        return head == none ? nullptr : &head;
+    }
+
+    /// The same in a tree.
     [[nodiscard]] static Index* best_below(ExtentNodes& nodes, Index& root, std::uint64_t granules) noexcept {
         Index *best = nullptr, *larger = nullptr; // the tree nearest to the path whose members all are larger
         auto least = ~std::uint64_t{0};
@@ -141,7 +156,22 @@ class FreeExtents {
         return &node.children[node.children[1] != none];
     }
 
-    /// Into and out of the list of one size, behind the one before.
+    /// Onto and off the list of a class that has one size.
+    void push(ExtentNodes& nodes, std::uint32_t size_class, Index at) noexcept {
+        auto& node = nodes[at];
+        node.previous = ExtentNode::first;
+        node.next = std::exchange(heads_[size_class], at);
+        if (node.next == none) classes_.insert(size_class);
+        else nodes[node.next].previous = at;
+    }
+    void pop(ExtentNodes& nodes, std::uint32_t size_class) noexcept {
+        auto& head = heads_[size_class];
+        head = nodes[head].next;
+        if (head == none) classes_.erase(size_class);
+        else nodes[head].previous = ExtentNode::first;
+    }
+
+    /// Into and out of the list of one size in a tree, behind the one before.
     static void chain(ExtentNodes& nodes, Index at, Index before) noexcept {
         auto& node = nodes[at];
         node.previous = before;
@@ -169,7 +199,7 @@ class FreeExtents {
                 leaf = below;
             heir = std::exchange(*leaf, none);
         }
-        nodes[heir].previous = ExtentNode::in_tree;
+        nodes[heir].previous = ExtentNode::first;
         nodes[heir].children = node.children;
         link = heir;
     }

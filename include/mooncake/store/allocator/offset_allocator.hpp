@@ -26,7 +26,7 @@ namespace mooncake {
 /// lives of its content, and which then was filled, the first request that failed found 98.7 % in use (32 GiB: 99.3 %). The
 /// front of the first class of which all fit (TLSF with classes of 1/32): 98.2 %. In 4 GiB, 98.3 % and 97.7 %; the first fit by
 /// address did not even hold 90 % there, and to take a larger extent where the best would leave less than the smallest
-/// size lost 1 to 3 %. Putting large ones at the other end changed nothing.
+/// size lost 0.6 to 3 %. Putting large ones at the other end changed nothing.
 /// Worst case: with live sizes between m and M, a request may fail with as much as (1 - m / (m + M)) of the space free,
 /// as with any allocator that cannot move extents; equal sizes never fragment. See `allocate_striped`.
 ///

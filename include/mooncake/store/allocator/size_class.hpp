@@ -11,6 +11,7 @@ namespace mooncake::store::detail {
 struct SizeClass {
     static constexpr unsigned mantissa_bits = 8;
     static constexpr std::uint32_t per_exponent = 1U << mantissa_bits;
+    static constexpr std::uint32_t exact = 2 * per_exponent; ///< classes below it have one size, which is their number
     static constexpr std::uint32_t count = (64 - mantissa_bits + 1) * per_exponent;
 
     /// The class that holds free extents of `granules`; all below it hold smaller ones.
@@ -22,7 +23,7 @@ struct SizeClass {
 
     /// The smallest size in a class.
     static constexpr std::uint64_t least(std::uint32_t size_class) noexcept {
-        if (size_class < 2 * per_exponent) return size_class;
+        if (size_class < exact) return size_class;
         const auto free_bits = size_class / per_exponent - 1;
         return std::uint64_t{per_exponent + size_class % per_exponent} << free_bits;
     }
