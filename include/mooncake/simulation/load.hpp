@@ -244,6 +244,8 @@ class Load {
     PutOptions draw_put(Deadline deadline) {
         auto options = PutOptions{.deadline = deadline, .replicas = config_.replicas};
         if (world_.chance(0.4)) options.mode = WriteMode::upsert;
+        if (world_.chance(0.1))
+            options.time_to_live = world_.between(std::chrono::milliseconds{10}, std::chrono::seconds{5});
         return options;
     }
     void saw(const std::string& key, ConstBytes bytes, TimePoint begun, const std::string& address) {
