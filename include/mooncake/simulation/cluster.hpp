@@ -303,7 +303,8 @@ class ClusterSimulation {
         }
         go_on(std::chrono::seconds{15});
         oracle_.check_buffers();
-        if (const auto fault = load_.history().fault(); !fault.empty()) world_.report_fault("clients saw that " + fault);
+        if (const auto fault = load_.history().fault(); !fault.empty())
+            world_.report_fault("clients saw that " + fault);
         const auto stats = members_.master().server->master().stats();
         const auto left = [&](std::string_view what, std::uint64_t number) {
             if (number != 0) world_.report_fault(std::to_string(number) + " " + std::string(what) + " are left over");
