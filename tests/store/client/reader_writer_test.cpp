@@ -50,7 +50,10 @@ struct FakeEngine {
         void read(MutableBytes local, const Segment& segment, std::uint64_t, std::uint64_t) {
             requests_.push_back({Direction::read, local, segment.id, 0});
         }
-        void write(ConstBytes local, const Segment& segment, std::uint64_t, std::uint64_t, std::uint64_t epoch) {
+        /// Of one piece: more are not put here.
+        void write(std::span<const ConstBytes> pieces, const Segment& segment, std::uint64_t, std::uint64_t,
+                   std::uint64_t epoch) {
+            const auto local = pieces.front();
             requests_.push_back(
                 {Direction::write, {const_cast<std::byte*>(local.data()), local.size()}, segment.id, epoch});
         }

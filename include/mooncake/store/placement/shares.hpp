@@ -14,7 +14,7 @@ namespace mooncake {
 /// What a segment that was mounted lately counts for, beside one that was always there: a tenth at first, and in proportion
 /// to its age until it counts in full. A node that has just come may go again at once, and whatever is new is read most: what is
 /// placed in one node only makes that one slow.
-/// Source: Envoy's slow start (`weight × max(0.1, age / window)`; nginx and HAProxy have the same, in steps).
+/// Source: Envoy's slow start, `weight × max(0.1, age / window)` with an aggression of 1.
 struct WarmUp {
     Duration window = std::chrono::seconds{30}; ///< 0: none
     double least = .1;                          ///< in (0, 1]
