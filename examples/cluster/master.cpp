@@ -25,11 +25,8 @@ struct Options {
 
 struct Traits : mooncake::DefaultMasterTraits {
     using Eviction = mooncake::AnyEviction;
-<<<<<<< HEAD
     using Journal = mooncake::EventRing;
-=======
     using Placement = mooncake::AnyPlacement;
->>>>>>> placement
 };
 
 mooncake::Result<void> serve(const Options& options) {

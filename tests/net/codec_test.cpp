@@ -121,6 +121,17 @@ TEST_CASE("codec: messages grow at their end: old and new peers understand each 
     CHECK((encode(*by_old) == golden));
 }
 
+TEST_CASE("codec: a truth is a byte of 0 or 1, and another byte is none") {
+    struct Truth {
+        bool value = false;
+    };
+    CHECK(encode(Truth{true}) == std::string("\1", 1));
+    CHECK(decode<Truth>(std::string("\1", 1)).value().value);
+    CHECK_FALSE(decode<Truth>(std::string("\0", 1)).value().value);
+    CHECK(decode<Truth>(std::string("\2", 1)).has_error());
+    CHECK(decode<Truth>(std::string("\xff", 1)).has_error());
+}
+
 TEST_CASE("codec: a count that cannot be true takes no memory") {
     auto huge = golden;
     for (const std::size_t count : {10, 22}) {

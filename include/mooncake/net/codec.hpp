@@ -32,15 +32,14 @@ template <class T, std::size_t N>
 inline constexpr bool is_vector<SmallVector<T, N>> = true;
 
 template <class T>
-concept Number =
-    (std::integral<T> && !std::same_as<T, bool>) || std::is_enum_v<T>; // a bool off the wire may be no bool
+concept Number = (std::integral<T> && !std::same_as<T, bool>) || std::is_enum_v<T>;
 
 template <class T>
 concept Record = std::is_aggregate_v<T> && std::is_class_v<T>;
 
 template <class T>
 consteval std::size_t least_size() {
-    if constexpr (Number<T>) return sizeof(T);
+    if constexpr (Number<T> || std::same_as<T, bool>) return sizeof(T);
     else if constexpr (std::same_as<T, std::string> || is_vector<T>) return 4;
     else
         return []<std::size_t... I>(std::index_sequence<I...>) {
@@ -57,7 +56,9 @@ class Encoder {
 
     template <class T>
     void put(const T& value) {
-        if constexpr (Number<T>) {
+        if constexpr (std::same_as<T, bool>) {
+            put(static_cast<std::uint8_t>(value));
+        } else if constexpr (Number<T>) {
             out_.append(reinterpret_cast<const char*>(&value), sizeof value);
         } else if constexpr (std::same_as<T, std::string>) {
             put(static_cast<std::uint32_t>(value.size()));
@@ -90,7 +91,12 @@ class Decoder {
     template <class T>
     void get(T& value) {
         if (failed_) return;
-        if constexpr (Number<T>) {
+        if constexpr (std::same_as<T, bool>) {
+            auto byte = std::uint8_t{0};
+            get(byte);
+            if (byte > 1) failed_ = true; // neither
+            else value = byte == 1;
+        } else if constexpr (Number<T>) {
             if (const auto bytes = take(sizeof value); !failed_) std::memcpy(&value, bytes.data(), sizeof value);
         } else if constexpr (std::same_as<T, std::string>) {
             const auto bytes = take(count(1));
