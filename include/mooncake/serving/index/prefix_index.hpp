@@ -119,7 +119,7 @@ class PrefixIndex {
         const auto mixed = (key ^ (key >> 32)) * 0x9e3779b97f4a7c15ULL;
         return static_cast<std::size_t>(mixed >> (64 - std::countr_zero(table_.size())));
     }
-    void prefetch(BlockKey key) const noexcept { __builtin_prefetch(&table_[home(key)]); }
+    [[gnu::always_inline]] void prefetch(BlockKey key) const noexcept { __builtin_prefetch(&table_[home(key)]); }
 
     /// Where the block is, or would be.
     [[nodiscard]] std::size_t find(BlockKey key) const noexcept {

@@ -40,7 +40,7 @@ class FrequencySketch {
         }
         return static_cast<unsigned>(least);
     }
-    void prefetch(std::uint64_t hash) const noexcept {
+    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept {
         for (unsigned row = 0; row < rows; ++row) __builtin_prefetch(&words_[place(hash, row).word], 1);
     }
 

@@ -24,7 +24,7 @@ class HashIndex {
             if (place.number == none || (place.tag == tag && hash_of(place.number) == hash)) return place.number;
         }
     }
-    void prefetch(std::uint64_t hash) const noexcept {
+    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept {
         if (!places_.empty()) __builtin_prefetch(&places_[home(tag_of(hash))]);
     }
 

@@ -60,7 +60,7 @@ class PrefixEviction {
         block.uses = saturated(block.uses);
         use(slot, block.last);
     }
-    void prefetch(Slot slot) const noexcept {
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept {
         __builtin_prefetch(&blocks_[slot], 1);
         leaves_.prefetch(slot);
     }

@@ -32,7 +32,7 @@ class SlotBuckets {
     [[nodiscard]] std::uint16_t bucket_of(Slot slot) const noexcept { return links_[slot].bucket; }
     /// `none` when it is empty.
     [[nodiscard]] Slot oldest(std::size_t bucket) const noexcept { return ends_[bucket].back; }
-    void prefetch(Slot slot) const noexcept { __builtin_prefetch(&links_[slot], 1); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { __builtin_prefetch(&links_[slot], 1); }
 
     /// `slot` is in no bucket yet.
     void make_known(Slot slot) {

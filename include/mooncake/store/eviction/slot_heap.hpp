@@ -20,7 +20,7 @@ class SlotHeap {
     [[nodiscard]] Slot least() const noexcept { return heap_.front(); }
     [[nodiscard]] bool contains(Slot slot) const noexcept { return entries_[slot].place != nowhere; }
     [[nodiscard]] const Key& key(Slot slot) const noexcept { return entries_[slot].key; }
-    void prefetch(Slot slot) const noexcept { __builtin_prefetch(&entries_[slot], 1); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { __builtin_prefetch(&entries_[slot], 1); }
 
     /// `slot` has this key now, and is in the heap if it was, or was never seen before.
     void set(Slot slot, const Key& key) {

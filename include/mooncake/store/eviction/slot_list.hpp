@@ -28,7 +28,7 @@ class SlotList {
     [[nodiscard]] Note& note(Slot slot) noexcept { return links_[slot].note; }
     [[nodiscard]] const Note& note(Slot slot) const noexcept { return links_[slot].note; }
 
-    void prefetch(Slot slot) const noexcept { __builtin_prefetch(&links_[slot], 1); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { __builtin_prefetch(&links_[slot], 1); }
 
     void push_front(Slot slot) {
         if (slot >= links_.size()) links_.resize(slot + std::size_t{1});

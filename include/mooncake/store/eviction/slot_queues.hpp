@@ -27,7 +27,7 @@ class SlotQueues {
     [[nodiscard]] std::uint64_t bytes_of(Slot slot) const noexcept { return nodes_[slot].bytes; }
     [[nodiscard]] Note& note(Slot slot) noexcept { return nodes_[slot].note; }
     [[nodiscard]] const Note& note(Slot slot) const noexcept { return nodes_[slot].note; }
-    void prefetch(Slot slot) const noexcept { __builtin_prefetch(&nodes_[slot], 1); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { __builtin_prefetch(&nodes_[slot], 1); }
 
     /// `slot` comes to the front of `queue`, with a note that says nothing yet.
     void insert(std::size_t queue, Slot slot, std::uint64_t bytes) {

@@ -126,7 +126,7 @@ class EvictionDomain {
     /// Touches are all over memory: what one of them needs is asked for while so many before it are applied.
     static constexpr std::size_t ahead = 8;
 
-    void prefetch(Slot slot) const noexcept {
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept {
         __builtin_prefetch(&tenants_[slot]);
         if constexpr (requires { policy_.prefetch(slot); }) policy_.prefetch(slot);
     }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <mooncake/store/master/keys_ahead.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/messages/objects.hpp>
 
+#include <cstddef>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -23,9 +25,10 @@ class GetHandlers {
         covered.objects.reserve(message.keys.size());
         auto touches = std::vector<Touch>();
         touches.reserve(message.keys.size());
-        for (const auto& text : message.keys) {
+        auto keys = keys_ahead(space_.shards, message.keys);
+        for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects.emplace_back();
-            const auto key = HashedKey(text);
+            const auto key = keys.take(i);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             auto* const object = shard.find_visible(key);
@@ -55,8 +58,9 @@ class GetHandlers {
     [[nodiscard]] Result<QueryReply> handle(const Query& message) {
         space_.end_lives_before_looking();
         auto reply = QueryReply{};
-        for (const auto& text : message.keys) {
-            const auto key = HashedKey(text);
+        auto keys = keys_ahead(space_.shards, message.keys);
+        for (std::size_t i = 0; i < message.keys.size(); ++i) {
+            const auto key = keys.take(i);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             const auto found = shard.find_visible(key) != nullptr;

@@ -60,8 +60,11 @@ struct Object {
     /// In `leases`, so that whoever gives up the last one learns of it: it may be evicted from now on.
     static constexpr std::uint32_t passed_over = std::uint32_t{1} << 31;
 
+    // What a look-up reads of those that it passes by comes first, in one cache line.
     const std::string key;
     const std::uint64_t hash;
+    Object* next = nullptr;      ///< in its chain of the shard's table
+    Object* successor = nullptr; ///< is being written, to take its place
     const std::uint64_t size;
     const std::uint64_t version;
     const TimePoint write_deadline;
@@ -74,8 +77,6 @@ struct Object {
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
     Extents extents{};
     Checksums checksums{};
-    Object* next = nullptr;      ///< in its chain of the shard's table
-    Object* successor = nullptr; ///< is being written, to take its place
 
     [[nodiscard]] bool committed() const noexcept {
         return state.load(std::memory_order_acquire) == ObjectState::committed;

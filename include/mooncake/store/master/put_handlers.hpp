@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mooncake/store/master/keys_ahead.hpp>
 #include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/messages/objects.hpp>
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,9 +33,10 @@ class PutHandlers {
         space_.domain.drain(at);
         auto full = false;
         auto search = SpaceSearch();
+        auto keys = keys_ahead(space_.shards, message.keys);
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
-            const auto key = HashedKey(message.keys[i]);
+            const auto key = keys.take(i);
             const auto expected = message.expected.empty() ? 0 : message.expected[i];
             answer.outcome = may_write(key, message.mode, expected, at, answer.version);
             if (answer.outcome != Errc::ok) continue;
@@ -59,9 +62,11 @@ class PutHandlers {
         reply.outcomes.reserve(message.objects.size());
         auto commits = Commits{.lease = message.lease, .at = space_.now()};
         auto replacing = std::vector<std::size_t>();
+        auto keys = KeysAhead(space_.shards, message.objects.size(),
+                              [&](std::size_t i) { return std::string_view(message.objects[i].key); });
         for (std::size_t i = 0; i < message.objects.size(); ++i) {
             const auto& wanted = message.objects[i];
-            const auto key = HashedKey(wanted.key);
+            const auto key = keys.take(i);
             auto& shard = space_.shards.of(key.hash);
             const auto lock = std::lock_guard(shard.mutex);
             auto* const object = shard.find(key, wanted.version);

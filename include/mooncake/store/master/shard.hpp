@@ -27,6 +27,9 @@ class alignas(64) Shard {
     [[nodiscard]] Object* find(const HashedKey& key, std::uint64_t version) const noexcept {
         return objects_.find(key, version);
     }
+    [[gnu::always_inline]] void prefetch(const HashedKey& key, ObjectTable::Ahead what) const noexcept {
+        objects_.prefetch(key, what);
+    }
     /// One that may be read: committed, and a replica is left.
     [[nodiscard]] Object* find_visible(const HashedKey& key) const noexcept {
         auto* const object = find(key);
@@ -96,6 +99,18 @@ class Shards {
     static constexpr std::size_t count = std::size_t{1} << ObjectTable::shard_bits;
 
     [[nodiscard]] Shard& of(std::uint64_t hash) noexcept { return (*shards_)[hash % count]; }
+
+    /// Asks for what is needed to find `key`: see `ObjectTable::prefetch`. Requires: no lock of a shard is held.
+    [[gnu::always_inline]] void prefetch(const HashedKey& key, ObjectTable::Ahead what) {
+        auto& shard = of(key.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        shard.prefetch(key, what);
+    }
+    [[gnu::always_inline]] void prefetch_shard(const HashedKey& key) noexcept {
+        const auto* const shard = reinterpret_cast<const char*>(&of(key.hash));
+        __builtin_prefetch(shard);
+        __builtin_prefetch(shard + 64);
+    }
 
     [[nodiscard]] Shard& at(std::size_t index) noexcept { return (*shards_)[index]; }
 
