@@ -46,7 +46,7 @@ class ArcEviction {
         trim();
     }
     void touch(Slot slot, TimePoint) noexcept { queues_.move_to_front(often, slot); }
-    void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
     void remove(Slot slot, Departure why) {
         if (why == Departure::evicted) ghosts_.push(queues_.queue_of(slot), queues_.note(slot), queues_.bytes_of(slot));
         queues_.remove(slot);

@@ -23,7 +23,7 @@ class GhostQueues {
         const auto ghost = index_.find(hash, hash_of());
         return ghost == HashIndex::none ? nowhere : queues_.queue_of(ghost);
     }
-    void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
+    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
 
     /// The newest of `queue`, wherever it was.
     void push(std::size_t queue, std::uint64_t hash, std::uint64_t bytes) {

@@ -24,7 +24,7 @@ class LfuEviction {
         ++size_;
     }
     void touch(Slot slot, TimePoint) { order_.set(slot, {.uses = order_.key(slot).uses + 1, .last = ++clock_}); }
-    void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
     void remove(Slot slot, Departure) {
         if (order_.contains(slot)) order_.remove(slot);
         --size_;

@@ -30,7 +30,7 @@ class LruEviction {
         order_.move_to_front(slot);
         used(slot);
     }
-    void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
     void remove(Slot slot, Departure) {
         forget(slot);
         order_.remove(slot);

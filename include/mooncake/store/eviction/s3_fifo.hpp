@@ -37,7 +37,7 @@ class S3FifoEviction {
         auto& uses = queues_.note(slot).uses;
         uses = std::min<std::uint8_t>(uses + 1, most_uses);
     }
-    void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
     void remove(Slot slot, Departure why) {
         const auto leaves_ghost = why == Departure::evicted && queues_.queue_of(slot) == small;
         if (leaves_ghost) ghosts_.push(0, queues_.note(slot).hash, queues_.bytes_of(slot));

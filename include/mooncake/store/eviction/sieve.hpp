@@ -27,7 +27,7 @@ class SieveEviction {
         order_.note(slot) = {};
     }
     void touch(Slot slot, TimePoint) noexcept { order_.note(slot).marked = true; }
-    void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { order_.prefetch(slot); }
     void remove(Slot slot, Departure) noexcept {
         if (order_.note(slot).aside) --aside_;
         else take_out(slot);

@@ -38,7 +38,7 @@ class WTinyLfuEviction {
         queues_.move_to_front(from == window ? window : kept, slot);
         if (from == probation) overflow(kept, protected_most_);
     }
-    void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
+    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept { queues_.prefetch(slot); }
     void remove(Slot slot, Departure) noexcept { queues_.remove(slot); }
     void reconsider(Slot slot) noexcept { queues_.bring_back(slot); }
 
