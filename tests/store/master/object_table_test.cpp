@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,11 +65,38 @@ TEST_CASE("object table: the objects of one shard, whose lowest bits are alike, 
         objects.push_back(object_of(key));
         table.insert(*objects.back());
     }
-    auto longest = std::size_t{0};
-    for (const auto& object : objects) {
-        auto length = std::size_t{0};
-        for (const auto* at = object.get(); at != nullptr; at = at->next) ++length;
-        longest = std::max(longest, length);
+    auto hits = std::size_t{0};
+    const auto begun = std::chrono::steady_clock::now();
+    for (int round = 0; round < 20; ++round)
+        for (const auto& object : objects) hits += table.find(HashedKey(object->key)) == object.get();
+    CHECK(hits == 20 * objects.size());
+    // A table that does not spread them looks at a thousand for each.
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(2));
+}
+
+TEST_CASE("object table: what comes and goes for ever leaves nothing behind, and successors take places") {
+    auto table = ObjectTable();
+    auto random = std::mt19937_64(3);
+    auto here = std::vector<std::unique_ptr<Object>>();
+    for (std::uint64_t i = 0; i < 200'000; ++i) {
+        const auto text = std::to_string(i);
+        here.push_back(object_of(HashedKey(text)));
+        table.insert(*here.back());
+        if (here.size() <= 100) continue;
+        auto& goes = here[random() % here.size()];
+        auto heir = object_of(HashedKey(goes->key));
+        if (i % 2 == 0) table.insert(*heir); // as a successor
+        if (i % 4 == 0) table.erase(*heir);  // which does not come
+        table.erase(*goes);
+        const auto key = HashedKey(goes->key);
+        REQUIRE(table.find(key) == (i % 4 == 2 ? heir.get() : nullptr));
+        if (i % 4 == 2) table.erase(*heir);
+        std::swap(goes, here.back());
+        here.pop_back();
+        REQUIRE(table.size() == here.size());
     }
-    CHECK(longest < 10);
+    auto seen = std::size_t{0};
+    table.for_each([&](const Object&) { ++seen; });
+    CHECK(seen == here.size());
+    for (const auto& object : here) CHECK(table.find(HashedKey(object->key)) == object.get());
 }

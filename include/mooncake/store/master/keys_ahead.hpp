@@ -42,7 +42,7 @@ class KeysAhead {
             at(i) = HashedKey(text_of_(i));
             shards_.prefetch_shard(at(i));
         }
-        look(i, 1, ObjectTable::Ahead::chain);
+        look(i, 1, ObjectTable::Ahead::place);
         look(i, 2, ObjectTable::Ahead::object);
         look(i, 3, ObjectTable::Ahead::text);
     }

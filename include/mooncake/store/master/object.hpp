@@ -52,18 +52,16 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | constants | – | any lock, or while leased |
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
-/// | `extents`, `next`, `successor` | both locks | either lock |
+/// | `extents`, `successor` | both locks | either lock |
 /// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
-struct Object {
+struct alignas(16) Object {
     static constexpr Slot no_slot = std::numeric_limits<Slot>::max();
     /// In `leases`, so that whoever gives up the last one learns of it: it may be evicted from now on.
     static constexpr std::uint32_t passed_over = std::uint32_t{1} << 31;
 
-    // What a look-up reads of those that it passes by comes first, in one cache line.
     const std::string key;
     const std::uint64_t hash;
-    Object* next = nullptr;      ///< in its chain of the shard's table
     Object* successor = nullptr; ///< is being written, to take its place
     const std::uint64_t size;
     const std::uint64_t version;
