@@ -113,7 +113,7 @@ void look_up(benchmark::State& state, std::size_t at_once) {
         return [&] { return bench::timed(static_cast<double>(lookups), [&] { one.look_up(keys, at_once); }); };
     };
     bench::run(state, {.unit = bench::Unit::items,
-                       .work_per_operation = at_once,
+                       .work_per_operation = static_cast<double>(at_once),
                        .peer = "sharded_map",
                        .ours = of(ours),
                        .peers = {of(map)}});
