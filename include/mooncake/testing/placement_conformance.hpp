@@ -26,18 +26,20 @@ struct MinimalPlacement {
     void choose(std::span<const SegmentCandidate> candidates, const PlacementRequest& request,
                 std::vector<std::uint32_t>& chosen) {
         chosen.clear();
+        auto ranks = std::vector<std::uint64_t>(candidates.size());
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
+            ranks[i] = placement_rank(candidates[i], request);
+            for (const auto other : request.avoid)
+                if (ranks[i] != never_placed) ranks[i] += rank_of_sharing(candidates[i].at, other);
+        }
         while (chosen.size() < request.replicas) {
-            auto least = never_placed;
-            auto first = std::uint32_t{0};
-            for (std::uint32_t i = 0; i < candidates.size(); ++i) {
-                auto rank = placement_rank(candidates[i], request);
-                if (rank == never_placed || std::find(chosen.begin(), chosen.end(), i) != chosen.end()) continue;
-                for (const auto other : chosen) rank += rank_of_sharing(candidates[i].at, candidates[other].at);
-                for (const auto other : request.avoid) rank += rank_of_sharing(candidates[i].at, other);
-                if (rank < least) least = rank, first = i;
-            }
-            if (least == never_placed) return;
-            chosen.push_back(first);
+            const auto first = std::min_element(ranks.begin(), ranks.end());
+            if (first == ranks.end() || *first == never_placed) return;
+            *first = never_placed;
+            chosen.push_back(static_cast<std::uint32_t>(first - ranks.begin()));
+            for (std::size_t i = 0; i < candidates.size(); ++i)
+                if (ranks[i] != never_placed)
+                    ranks[i] += rank_of_sharing(candidates[i].at, candidates[chosen.back()].at);
         }
     }
 };
