@@ -222,6 +222,28 @@ TEST_CASE("cluster store: opening one that is cancelled meanwhile leaves nothing
     CHECK(over.get_future().wait_for(10s) == std::future_status::ready);
 }
 
+TEST_CASE("cluster store: an older master, which would not look at a put's mode, is asked for no replacement") {
+    auto runtime = Runtime();
+    auto service = RpcService();
+    service.on<store::Describe>([](store::Describe&) -> Result<store::DescribeReply> {
+        return store::DescribeReply{.wire_version = wire_version, .max_keys = 10, .max_write_deadline_ms = 1'000};
+    });
+    auto server = Server<PlainTcp>(runtime, service, ServerConfig());
+    server.start();
+    auto config = ClusterStore::Config();
+    config.master.rpc.server = server.endpoint();
+    auto store = ClusterStore(runtime, std::move(config));
+    const auto value = std::vector<std::byte>(10);
+    const auto upsert = runtime.run(store.upsert("k", value));
+    REQUIRE(upsert.has_error());
+    CHECK(upsert.error() == Errc::not_supported);
+    CHECK(upsert.error().message().find("upgrade the master") != std::string::npos);
+    CHECK(runtime.run(store.compare_and_put("k", 1, value)).error() == Errc::not_supported);
+    CHECK(runtime.run(store.put("k", value)).error() == Errc::unknown_method); // that one it is asked
+    runtime.run(store.close());
+    runtime.run(server.close());
+}
+
 TEST_CASE("cluster store: a master that is not there is a clear error, not a hang") {
     auto runtime = Runtime({.threads = 1});
     auto config = ClusterStore::Config();

@@ -1,6 +1,8 @@
 // labels: io coroutine
 #include <mooncake/store/store.hpp>
 
+#include "embedded_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,14 +12,9 @@
 
 using namespace std::chrono_literals;
 using namespace mooncake;
+using mooncake::test::pattern;
 
 namespace {
-
-std::vector<std::byte> pattern(std::size_t bytes, unsigned seed = 1) {
-    auto value = std::vector<std::byte>(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) value[i] = static_cast<std::byte>(i * 31 + i / 251 + seed);
-    return value;
-}
 
 /// `value` in pieces of random sizes, some of them empty.
 template <class Piece, class Bytes>
@@ -31,24 +28,12 @@ std::vector<Piece> cut(Bytes& value, std::mt19937_64& random) {
     return pieces;
 }
 
-struct Fixture {
-    static EmbeddedStore<>::Config config() {
-        auto config = EmbeddedStore<>::Config();
-        config.master.capacity = 16 * MiB;
-        return config;
-    }
-    template <class T>
-    Result<T> run(Task<T> task) {
-        return runtime.run(std::move(task));
-    }
+struct Fixture : mooncake::test::EmbeddedFixture {
     /// Changes a byte of what is stored under `key`, behind everybody's back.
     void damage(const std::string& key, std::size_t at) {
         auto view = run(store.view(key)).value();
         const_cast<std::byte&>(view.bytes()[at]) ^= std::byte{1};
     }
-
-    Runtime runtime{{.threads = 2}};
-    EmbeddedStore<> store{runtime, config()};
 };
 
 RangeOptions always() { return {.verify = Verify::always}; }

@@ -2,6 +2,7 @@
 #include <mooncake/store/store.hpp>
 
 #include "all_calls.hpp"
+#include "embedded_fixture.hpp"
 
 #include <doctest/doctest.h>
 
@@ -11,32 +12,11 @@
 
 using namespace std::chrono_literals;
 using namespace mooncake;
+using mooncake::test::pattern;
 
 namespace {
 
-std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
-    auto value = std::vector<std::byte>(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) value[i] = static_cast<std::byte>(i * 31 + i / 251 + seed);
-    return value;
-}
-
-struct Fixture {
-    explicit Fixture(std::uint64_t capacity = 16 * MiB) : store(runtime, config(capacity)) {}
-
-    static EmbeddedStore<>::Config config(std::uint64_t capacity) {
-        auto config = EmbeddedStore<>::Config();
-        config.master.capacity = capacity;
-        return config;
-    }
-
-    template <class T>
-    Result<T> run(Task<T> task) {
-        return runtime.run(std::move(task));
-    }
-
-    Runtime runtime{{.threads = 2}};
-    EmbeddedStore<> store;
-};
+using Fixture = mooncake::test::EmbeddedFixture;
 
 } // namespace
 

@@ -1,6 +1,8 @@
 // labels: io coroutine concurrent
 #include <mooncake/store/store.hpp>
 
+#include "embedded_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -19,22 +21,7 @@ std::vector<std::byte> filled(std::size_t bytes, unsigned with) {
     return std::vector<std::byte>(bytes, static_cast<std::byte>(with));
 }
 
-struct Fixture {
-    explicit Fixture(std::uint64_t capacity = 4 * MiB) : store(runtime, config(capacity)) {}
-
-    static EmbeddedStore<>::Config config(std::uint64_t capacity) {
-        auto config = EmbeddedStore<>::Config();
-        config.master.capacity = capacity;
-        return config;
-    }
-    template <class T>
-    Result<T> run(Task<T> task) {
-        return runtime.run(std::move(task));
-    }
-
-    Runtime runtime{{.threads = 2}};
-    EmbeddedStore<> store;
-};
+using Fixture = mooncake::test::EmbeddedFixture;
 
 /// A counter, incremented as anybody would who has no lock: read, and put one more if nobody else did.
 Task<int> count(EmbeddedStore<>& store, int times) {

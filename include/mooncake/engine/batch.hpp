@@ -37,7 +37,7 @@ class Batch {
     }
 
     void read(MutableBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0) {
-        add(Direction::read, std::span(&local, 1), segment, offset, key);
+        add(Direction::read, std::span<const MutableBytes>(&local, 1), segment, offset, key);
     }
     void read(std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset,
               std::uint64_t key = 0) {
@@ -47,16 +47,11 @@ class Batch {
     /// was raised to it is refused with `stale_epoch`.
     void write(ConstBytes local, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0,
                std::uint64_t epoch = 0) {
-        const auto writable = without_const(local);
-        add(Direction::write, std::span(&writable, 1), segment, offset, key);
-        requests_.back().epoch = epoch;
+        write(std::span<const ConstBytes>(&local, 1), segment, offset, key, epoch);
     }
     void write(std::span<const ConstBytes> locals, const Segment& segment, std::uint64_t offset, std::uint64_t key = 0,
                std::uint64_t epoch = 0) {
-        auto writable = std::vector<MutableBytes>();
-        writable.reserve(locals.size());
-        for (const auto local : locals) writable.push_back(without_const(local));
-        add(Direction::write, writable, segment, offset, key);
+        add(Direction::write, locals, segment, offset, key);
         requests_.back().epoch = epoch;
     }
 
@@ -77,7 +72,8 @@ class Batch {
         return {const_cast<std::byte*>(bytes.data()), bytes.size()};
     }
 
-    void add(Direction direction, std::span<const MutableBytes> locals, const Segment& segment, std::uint64_t offset,
+    template <class Bytes>
+    void add(Direction direction, std::span<const Bytes> locals, const Segment& segment, std::uint64_t offset,
              std::uint64_t key) {
         auto request = Request{.direction = direction,
                                .segment = segment,
@@ -85,8 +81,10 @@ class Batch {
                                .key = key,
                                .first_span = spans_.size(),
                                .span_count = locals.size()};
-        for (const auto local : locals) request.bytes += local.size();
-        spans_.insert(spans_.end(), locals.begin(), locals.end());
+        for (const auto local : locals) {
+            request.bytes += local.size();
+            spans_.push_back(without_const(local));
+        }
         requests_.push_back(std::move(request));
     }
 

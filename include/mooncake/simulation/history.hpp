@@ -24,10 +24,10 @@ class History {
   public:
     /// Somebody read `value` under `key`, in an operation of that time; or, with `nothing`, was told that there was none.
     void read(const std::string& key, std::uint64_t value, TimePoint begun, TimePoint ended) {
-        note(value == nothing ? keys_[key].absences.emplace_back() : keys_[key].values[value].zone, begun, ended);
         auto& of = keys_[key];
-        if (value == nothing) return;
+        if (value == nothing) return note(of.absences.emplace_back(), begun, ended);
         auto& seen = of.values[value];
+        note(seen.zone, begun, ended);
         seen.first_read_ended = std::min(seen.first_read_ended, ended);
     }
     static constexpr std::uint64_t nothing = 0;

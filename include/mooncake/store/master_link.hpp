@@ -27,6 +27,7 @@ struct AnswersAll : std::bool_constant<(Answers<M, Messages> && ...)> {};
 struct MasterLimits {
     std::uint64_t max_keys = 65'536;
     std::uint64_t max_write_deadline_ms = 600'000;
+    std::uint32_t newest_mode = static_cast<std::uint32_t>(store::WriteMode::compare); ///< see `DescribeReply`
 };
 
 /// How a client gets at its master: in this process or over a network. Everything a client does is a message.

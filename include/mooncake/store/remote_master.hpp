@@ -42,6 +42,7 @@ class RemoteMaster {
         if (!described) co_return described.error();
         max_keys_ = std::max<std::uint64_t>(described->max_keys, 1);
         max_write_deadline_ms_ = std::max<std::uint64_t>(described->max_write_deadline_ms, 1);
+        newest_mode_ = described->newest_mode;
         co_return ok;
     }
 
@@ -52,7 +53,7 @@ class RemoteMaster {
     }
 
     [[nodiscard]] MasterLimits limits() const noexcept {
-        return {.max_keys = max_keys_, .max_write_deadline_ms = max_write_deadline_ms_};
+        return {.max_keys = max_keys_, .max_write_deadline_ms = max_write_deadline_ms_, .newest_mode = newest_mode_};
     }
 
     asio::awaitable<void> close() { return client_.close(); }
@@ -61,6 +62,7 @@ class RemoteMaster {
     const std::chrono::milliseconds answer_within_;
     std::atomic<std::uint64_t> max_keys_ = MasterLimits().max_keys;
     std::atomic<std::uint64_t> max_write_deadline_ms_ = MasterLimits().max_write_deadline_ms;
+    std::atomic<std::uint32_t> newest_mode_ = MasterLimits().newest_mode;
     RpcClient<P> client_;
 };
 

@@ -52,7 +52,8 @@ class BasicStore {
 
     /// Stores `value` whatever the key has. Until it is there readers find the old object, from then on the new one; those who
     /// hold a view or a lease of the old one finish with it.
-    /// Errors and cancellation: as `put`; `being_written` as well where another's upsert is under way.
+    /// Errors and cancellation: as `put`; `being_written` as well where another's upsert is under way; `not_supported`, where
+    /// the master is too old.
     Task<PutReceipt> upsert(std::string_view key, ConstBytes value, PutOptions options = {});
 
     /// The same if the key's object is version `expected`, as a receipt, a view or a report told it, or if there is none and

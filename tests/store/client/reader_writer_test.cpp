@@ -355,6 +355,22 @@ TEST_CASE("writer: where it is, and which segments it wants and does not want, i
     CHECK(f.master.starts[1].excluded == unwanted);
 }
 
+TEST_CASE("writer: a time to live that is over already is the shortest, and not for ever") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {}}};
+    f.space_in({1});
+    const auto told = [&](Duration time_to_live) {
+        f.putting.time_to_live = time_to_live;
+        (void)f.put(1);
+        return f.master.starts.back().ttl_ms;
+    };
+    CHECK(told(Duration::zero()) == 0);
+    CHECK(told(-5s) == 1);
+    CHECK(told(1ns) == 1);
+    CHECK(told(1500us) == 1);
+    CHECK(told(7s) == 7'000);
+}
+
 TEST_CASE("reader and writer: a master that answers for other keys than it was asked for breaks the protocol") {
     auto f = Fixture();
     CHECK(f.get() == Errc::protocol_error); // none for one

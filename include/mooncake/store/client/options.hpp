@@ -72,8 +72,9 @@ struct PutOptions {
     std::string_view near_host{}, near_rack{};
     std::span<const std::uint32_t> preferred{}; ///< ids of segments that come first, if they have room; at most 64
     std::span<const std::uint32_t> excluded{};  ///< ids of segments that nothing is written to; at most 64
-    Duration time_to_live =
-        Duration::zero(); ///< after which it goes by itself, from the put on; 0: never; at most a year
+    /// After which it goes by itself, from the put on; zero: never. One that is over already, or shorter than a millisecond, is
+    /// a millisecond; at most a year.
+    Duration time_to_live = Duration::zero();
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
 

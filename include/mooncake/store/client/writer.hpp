@@ -35,14 +35,19 @@ class Writer {
         bool pieces = false;
     };
 
+    /// Errors: those that concern all. `not_supported`: an older master, which would not look at the mode.
     Task<PutBatchReport> put(std::vector<std::string> keys, const Values values, const PutOptions options) {
         const auto deadline = options.deadline;
+        if (static_cast<std::uint32_t>(options.mode) > master_.limits().newest_mode)
+            co_return Error(Errc::not_supported,
+                            "the master is older than this client, and replaces no objects; remove it "
+                            "and put it anew, or upgrade the master");
         auto start = PutStart{
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
         start.mode = options.mode;
-        start.ttl_ms = whole_milliseconds(std::max(options.time_to_live, Duration::zero()));
-        if (start.ttl_ms == 0 && options.time_to_live > Duration::zero()) start.ttl_ms = 1;
+        if (options.time_to_live != Duration::zero())
+            start.ttl_ms = whole_milliseconds(std::max<Duration>(options.time_to_live, std::chrono::milliseconds{1}));
         if (options.mode == WriteMode::compare) start.expected.assign(values.expected.begin(), values.expected.end());
         const auto objects = start.keys.size();
         start.sizes.resize(objects);

@@ -200,7 +200,8 @@ class Master final : public store::detail::Handlers {
         return store::DescribeReply{.wire_version = wire_version,
                                     .eviction = std::string(space_.domain.name()),
                                     .max_keys = space_.config.limits.max_keys,
-                                    .max_write_deadline_ms = space_.config.limits.max_write_deadline_ms};
+                                    .max_write_deadline_ms = space_.config.limits.max_write_deadline_ms,
+                                    .newest_mode = static_cast<std::uint32_t>(store::WriteMode::compare)};
     }
     [[nodiscard]] store::StatsReply stats() {
         const auto lock = std::lock_guard(space_.domain.mutex);

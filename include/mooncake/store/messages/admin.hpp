@@ -39,6 +39,7 @@ struct DescribeReply {
     std::string eviction{};                  ///< name of the policy
     std::uint64_t max_keys = 0;              ///< of a message
     std::uint64_t max_write_deadline_ms = 0; ///< of a put
+    std::uint32_t newest_mode = 0; ///< the last `WriteMode` that it knows: an older master passes over the mode
 };
 
 } // namespace mooncake::store
