@@ -47,8 +47,9 @@ struct Processes {
                 config.capacity_blocks / config.nodes + (i < config.capacity_blocks % config.nodes ? 1 : 0);
             const auto name = "node-" + text(i);
             auto arguments = std::vector<std::string>{
-                "--master", *master,   "--name",
-                name,       "--bytes", text(std::max<std::uint64_t>(share, 1) * config.block_bytes)};
+                "--master",   *master,   "--name",
+                name,         "--bytes", text(std::max<std::uint64_t>(share, 1) * config.block_bytes),
+                "--drain-ms", "0"}; // when they go, all go
             if (i < config.tcp_nodes) arguments.emplace_back("--no-shm");
             const auto node = launch(name, folder / "mooncake_node", std::move(arguments));
             if (!node) return node.error();

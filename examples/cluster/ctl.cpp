@@ -1,4 +1,4 @@
-// mooncakectl: looks into a cluster, and puts, gets and removes single objects, from a shell.
+// mooncakectl: looks into a cluster, puts, gets and removes single objects, and empties nodes, from a shell.
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/store/cluster_store.hpp>
 
@@ -35,6 +35,7 @@ struct Traits {
 using Store = mooncake::Store<Traits>;
 
 constexpr auto patience = std::chrono::seconds(10);
+constexpr auto long_patience = std::chrono::minutes(10);
 constexpr std::uint64_t most_value_bytes = 1ULL << 30;
 
 struct Options {
@@ -223,16 +224,76 @@ Task<void> events(Store& store, const Options& options) {
     co_return mooncake::ok;
 }
 
+/// Errors: `invalid_argument`.
+Result<std::uint32_t> id_of(const std::vector<mooncake::store::SegmentInfo>& segments, std::string_view name) {
+    for (const auto& segment : segments)
+        if (segment.name == name) return segment.segment;
+    return Error(Errc::not_found, "no segment " + mooncake::in_quotes(name) + " is mounted; stat names them");
+}
+
+Task<void> move(Store& store, const Options& options) {
+    const auto segments = co_await store.segments(patience);
+    if (!segments) co_return segments.error();
+    const auto from = id_of(*segments, options.words[2]);
+    if (!from) co_return from.error();
+    const auto how = mooncake::ReplicaOptions{.deadline = patience};
+    co_return co_await store.move(options.words[1], *from, how);
+}
+Task<void> change_replicas(Store& store, const Options& options) {
+    const auto how = mooncake::ReplicaOptions{.deadline = patience};
+    const auto replicas = co_await store.change_replicas(options.words[1], options.replicas, how);
+    if (!replicas) co_return replicas.error();
+    if (options.json) co_return print_json(Json{{"key", options.words[1]}, {"replicas", *replicas}});
+    co_return mooncake::ok;
+}
+
+Task<void> print_report(const mooncake::MoveReport& report, const Options& options) {
+    const auto json =
+        Json{{"objects", report.objects}, {"bytes", report.bytes}, {"failed", report.failed}, {"left", report.left}};
+    if (options.json)
+        if (const auto printed = print_json(json); !printed) co_return printed.error();
+    if (report.failed != 0 || report.left != 0)
+        co_return Error(Errc::no_space, std::to_string(report.failed) + " objects could not be copied, and " +
+                                            std::to_string(report.left) + " replicas are left" +
+                                            (report.why.empty() ? "" : "; the last of them: " + report.why));
+    if (!options.json)
+        co_return print(std::to_string(report.objects) + " objects copied, " + std::to_string(report.bytes) +
+                        " bytes\n");
+    co_return mooncake::ok;
+}
+Task<void> drain(Store& store, const Options& options) {
+    const auto drained = co_await store.drain(options.words[1], long_patience);
+    if (!drained) co_return drained.error();
+    co_return co_await print_report(*drained, options);
+}
+Task<void> end_drain(Store& store, const Options& options) { return store.end_drain(options.words[1], patience); }
+Task<void> repair(Store& store, const Options& options) {
+    const auto repaired = co_await store.repair(long_patience);
+    if (!repaired) co_return repaired.error();
+    co_return co_await print_report(*repaired, options);
+}
+
 struct Command {
     std::string_view name;
     std::size_t least, most; ///< words behind it
     Task<void> (*run)(Store&, const Options&);
 };
 constexpr Command commands[] = {
-    {"stat", 0, 0, stat}, {"ls", 0, 1, list},        {"get", 1, 1, get},
-    {"put", 1, 1, put},   {"rm", 1, 10'000, remove}, {"events", 0, 0, events},
+    {"stat", 0, 0, stat},
+    {"ls", 0, 1, list},
+    {"get", 1, 1, get},
+    {"put", 1, 1, put},
+    {"rm", 1, 10'000, remove},
+    {"events", 0, 0, events},
+    {"replicas", 1, 1, change_replicas},
+    {"mv", 2, 2, move},
+    {"drain", 1, 1, drain},
+    {"undrain", 1, 1, end_drain},
+    {"repair", 0, 0, repair},
 };
-constexpr auto usage = "stat | ls [PREFIX] | get KEY | put KEY | rm KEY… | events";
+constexpr auto usage =
+    "stat | ls [PREFIX] | get KEY | put KEY | rm KEY… | events | replicas KEY | mv KEY FROM-SEGMENT | "
+    "drain SEGMENT | undrain SEGMENT | repair";
 
 Result<void> run(const Options& options) {
     const auto given = options.words.empty() ? std::string() : options.words.front();
@@ -275,12 +336,13 @@ Result<void> run(const Options& options) {
 
 int main(int argc, char** argv) {
     auto options = Options();
-    auto flags = cluster::Flags("mooncakectl", "looks into a cluster, and puts, gets and removes single objects");
+    auto flags =
+        cluster::Flags("mooncakectl", "looks into a cluster, puts, gets and removes single objects, and empties nodes");
     flags.words(usage, options.words, "what to do; a KEY that begins with - comes behind --");
     flags.text("master", options.master, "address of the master, host:port");
     flags.text("file", options.file, "where get writes the object, and put reads it; without one the standard streams");
     flags.number("limit", options.limit, "most objects that ls names, or events that events tells", 1U);
-    flags.number("replicas", options.replicas, "of what is put", 1U, 16U);
+    flags.number("replicas", options.replicas, "of what is put, or that replicas gives a KEY", 1U, 16U);
     flags.on("force", options.force, "rm removes also what is leased or being written");
     flags.on("replace", options.replace, "put replaces the object that is there");
     options.security.add_to(flags);

@@ -23,7 +23,7 @@ struct Options {
     std::string bind = "127.0.0.1", advertise, also_advertise;
     std::uint16_t port = 0;
     std::uint64_t bytes = 1ULL << 30;
-    unsigned threads = 1, name_patience_ms = 10'000;
+    unsigned threads = 1, name_patience_ms = 10'000, drain_ms = 10'000, repair_ms = 10'000;
     std::uint64_t parent = 0;
     bool no_shm = false;
     cluster::Security security;
@@ -34,23 +34,36 @@ struct NetworkOnly : cluster::Secured {
     using Transports = mooncake::TransportSet<mooncake::TcpTransport<cluster::AnyTcp>>;
 };
 
-/// Waits for the node to start, or for a signal to stop, whichever comes first: a name that is taken may take a while.
-mooncake::Result<void> start_or_stop(mooncake::Runtime& runtime, auto& node) {
-    auto outcome = mooncake::Result<void>(mooncake::Errc::cancelled);
+/// Waits for `task`, or for a signal to stop, whichever comes first: then it is cancelled.
+template <class T>
+mooncake::Result<T> run_unless_stopped(mooncake::Runtime& runtime, mooncake::Task<T> task) {
+    auto outcome = mooncake::Result<T>(mooncake::Errc::cancelled);
     auto over = std::atomic<bool>(false);
     auto stop = mooncake::asio::cancellation_signal();
     const auto executor = runtime.executor();
     mooncake::asio::post(executor, [&] {
-        auto done = [&](mooncake::Result<void> result) {
+        auto done = [&](mooncake::Result<T> result) {
             outcome = std::move(result);
             over = true;
         };
-        mooncake::spawn(executor, node.start(), mooncake::asio::bind_cancellation_slot(stop.slot(), done));
+        mooncake::spawn(executor, std::move(task), mooncake::asio::bind_cancellation_slot(stop.slot(), done));
     });
     while (!over)
         if (cluster::stop_comes_within(std::chrono::milliseconds(20)))
             mooncake::asio::post(executor, [&stop] { stop.emit(mooncake::asio::cancellation_type::terminal); });
     return outcome;
+}
+
+/// What the node has goes to others before it goes itself, as long as it may take and nobody asks a second time.
+void drain(mooncake::Runtime& runtime, auto& node, std::chrono::milliseconds most, const mooncake::Log& log) {
+    if (most.count() == 0) return;
+    const auto drained = run_unless_stopped(runtime, node.drain(mooncake::Deadline(most)));
+    if (!drained) return log(mooncake::Severity::warning, "not drained: " + drained.error().message());
+    const auto moved = std::to_string(drained->objects) + " objects, " + std::to_string(drained->bytes) +
+                       " bytes, went to other nodes";
+    if (drained->left == 0) return log(mooncake::Severity::info, "drained: " + moved);
+    log(mooncake::Severity::warning, "not drained: " + moved + ", " + std::to_string(drained->left) +
+                                         " replicas are left" + (drained->why.empty() ? "" : ": " + drained->why));
 }
 
 /// What stands between commas.
@@ -98,15 +111,17 @@ mooncake::Result<void> lend(const Options& options) {
     config.host = options.host;
     config.rack = options.rack;
     config.name_patience = std::chrono::milliseconds{options.name_patience_ms};
+    config.repair_period = std::chrono::milliseconds{options.repair_ms};
     config.log = log;
     auto metadata = config.engine.metadata;
     auto node =
         mooncake::StoreNode<Traits, cluster::AnyTcp>(runtime, std::move(config)); // throws, when nothing has begun
     metadata->start();
-    auto result = start_or_stop(runtime, node);
+    auto result = run_unless_stopped(runtime, node.start());
     if (result) {
         cluster::announce(node.engine().locator());
         cluster::wait_for_stop();
+        drain(runtime, node, std::chrono::milliseconds{options.drain_ms}, log);
     }
     runtime.run(node.close());
     runtime.run(metadata->close());
@@ -131,6 +146,10 @@ int main(int argc, char** argv) {
     flags.number("bytes", options.bytes, "memory to lend", std::uint64_t{4096}, std::uint64_t{1} << 46);
     flags.number("threads", options.threads, "threads", 1U, 1024U);
     flags.number("name-patience-ms", options.name_patience_ms, "how long to wait for a name that is taken");
+    flags.number("drain-ms", options.drain_ms,
+                 "how long to copy what it has to other nodes when it is told to stop; told again, it stops at once");
+    flags.number("repair-ms", options.repair_ms,
+                 "how often to look for objects that lost a replica, and to copy them; 0 is never", 0U, 86'400'000U);
     options.security.add_to(flags);
     flags.number("parent", options.parent, "end with this process");
     flags.on("no-shm", options.no_shm, "never share memory with processes on this host: they use the network");

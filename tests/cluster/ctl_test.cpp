@@ -126,6 +126,35 @@ TEST_CASE("ctl: put --replace replaces, and events tells what happened, a line e
     CHECK(events[2]["sequence"] == 3);
 }
 
+TEST_CASE("ctl: a node is emptied by hand, or when it is told to stop, and nothing is lost") {
+    auto cluster = ClusterByHand(2);
+    const auto file = File("some bytes");
+    for (auto i = 0; i < 20; ++i) {
+        const auto put = Words{"put", "k" + std::to_string(i), "--file", file.name};
+        REQUIRE(cluster.ctl(put).status == 0);
+    }
+    CHECK(cluster.json({"replicas", "k0", "--replicas", "2"})["replicas"] == 2);
+    CHECK(cluster.json({"replicas", "k0", "--replicas", "1"})["replicas"] == 1);
+    const auto drained = cluster.json({"drain", "node-0"});
+    CHECK(drained["left"] == 0);
+    CHECK(drained["objects"] > 0);
+    cluster.refuses({"mv", "k0", "node-1"}, "no_space: object 'k0': not in another segment");
+    CHECK(cluster.ctl({"undrain", "node-0"}).status == 0);
+    CHECK(cluster.ctl({"mv", "k0", "node-1"}).status == 0);
+    CHECK(cluster.ctl({"repair"}).out.find("objects copied") != std::string::npos);
+    cluster.refuses({"drain", "node-9"}, "not_found: no segment 'node-9' is mounted, of 2");
+    cluster.refuses({"mv", "k0", "node-9"}, "no segment 'node-9' is mounted");
+
+    auto& going = *cluster.nodes[1];
+    kill(going.pid(), SIGTERM);
+    CHECK(going.finish().err.find("drained: ") != std::string::npos);
+    CHECK(cluster.json({"stat"})["segments"].size() == 1);
+    for (auto i = 0; i < 20; ++i) CHECK(cluster.ctl({"get", "k" + std::to_string(i)}).out == "some bytes");
+    // The last has nowhere to go to, says so, and does not wait.
+    kill(cluster.nodes[0]->pid(), SIGTERM);
+    CHECK(cluster.nodes[0]->finish().err.find("replicas are left: not in another segment") != std::string::npos);
+}
+
 TEST_CASE("ctl: bad input is answered with what was wrong and what would be right") {
     const auto cluster = ClusterByHand(1);
     cluster.refuses({}, "a command is needed: stat | ls [PREFIX]");

@@ -47,6 +47,14 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     fails("remove_batch", runtime.run(store.remove_batch(keys, store::RemoveMode::force, deadline)));
     fails("remove_prefix", runtime.run(store.remove_prefix("k", store::RemoveMode::force, deadline)));
     fails("remove_matching", runtime.run(store.remove_matching("k*", store::RemoveMode::force, deadline)));
+    fails("change_replicas", runtime.run(store.change_replicas(key, 2, {.deadline = deadline})));
+    fails("change_replicas_batch", runtime.run(store.change_replicas_batch(keys, 2, {.deadline = deadline})));
+    fails("copy", runtime.run(store.copy(key, {.deadline = deadline})));
+    fails("move", runtime.run(store.move(key, 1, {.deadline = deadline})));
+    fails("drain", runtime.run(store.drain("segment", deadline)));
+    fails("end_drain", runtime.run(store.end_drain("segment", deadline)));
+    fails("repair", runtime.run(store.repair(deadline)));
+    fails("segments", runtime.run(store.segments(deadline)));
     fails("list", runtime.run(store.list("", "", 10, deadline)));
     fails("events", runtime.run(store.events(0, 0, {.deadline = deadline})));
     fails("statistics", runtime.run(store.statistics(deadline)));

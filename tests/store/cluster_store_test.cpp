@@ -1,9 +1,8 @@
 // labels: io coroutine
-#include <mooncake/store/master/server.hpp>
-#include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
 
 #include "all_calls.hpp"
+#include "cluster_fixture.hpp"
 #include "net/echo.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -23,49 +22,7 @@
 using namespace std::chrono_literals;
 using namespace mooncake;
 
-namespace {
-
-/// A master, nodes and a client in one process, over real sockets and shared memory.
-struct Cluster {
-    explicit Cluster(unsigned count) : master(std::make_unique<MasterServer<>>(runtime, master_config())) {
-        master->start();
-        for (unsigned i = 0; i < count; ++i) REQUIRE(add("node-" + std::to_string(i)));
-        auto config = ClusterStore::Config();
-        config.master.rpc.server = master->endpoint();
-        store = std::make_unique<ClusterStore>(runtime, std::move(config));
-    }
-    ~Cluster() {
-        runtime.run(store->close());
-        for (auto& node : nodes) runtime.run(node->close());
-        runtime.run(master->close());
-    }
-
-    static MasterServer<>::Config master_config() {
-        auto config = MasterServer<>::Config();
-        config.master.segment_ttl = 400ms;
-        return config;
-    }
-
-    Result<void> add(std::string name, std::chrono::milliseconds patience = 0ms) {
-        auto config = StoreNode<>::Config();
-        config.engine.name = std::move(name);
-        config.master.rpc.server = master->endpoint();
-        config.memory = {.bytes = 8 * MiB};
-        config.name_patience = patience;
-        auto node = std::make_unique<StoreNode<>>(runtime, std::move(config));
-        const auto started = runtime.run(node->start());
-        if (!started) runtime.run(node->close());
-        else nodes.push_back(std::move(node));
-        return started;
-    }
-
-    Runtime runtime{{.threads = 2}};
-    std::unique_ptr<MasterServer<>> master;
-    std::vector<std::unique_ptr<StoreNode<>>> nodes;
-    std::unique_ptr<ClusterStore> store;
-};
-
-} // namespace
+using mooncake::test::Cluster;
 
 TEST_CASE("cluster store: the same calls as embedded, over a master and nodes") {
     auto c = Cluster(2);

@@ -290,6 +290,7 @@ class ClusterSimulation {
     void check_liveness() {
         if (!world_.fault().empty()) return;
         working_ = false;
+        end_drains();
         if (stranger_ && !stranger_->leave()) return world_.report_fault("the stranger was not let go");
         for (auto& member : members_.clients()) {
             if (!member->ready) return world_.report_fault(member->address + " could not be started again");
@@ -314,8 +315,29 @@ class ClusterSimulation {
         left("leases", stats.leases);
         left("bytes being written", stats.writing_bytes);
         left("bytes in quarantine", stats.quarantined_bytes);
+        left("objects with too few replicas", count_hurt());
         left("keys that somebody waits for", members_.master().server->master().keys_waited_for());
         for (auto& member : members_.clients()) left("operations", member->working);
+    }
+
+    /// Whoever began a drain may have died before he ended it.
+    void end_drains() {
+        auto& master = members_.master().server->master();
+        const auto inside = Environment::Scope(members_.master().process.get());
+        for (const auto& info : master.handle(store::Segments{}).value().segments)
+            (void)master.handle(
+                store::Drain{.segment = info.segment, .generation = info.generation, .mode = store::DrainMode::end});
+    }
+    [[nodiscard]] std::uint64_t count_hurt() {
+        auto hurt = std::uint64_t{0};
+        auto survey = store::Survey();
+        const auto inside = Environment::Scope(members_.master().process.get());
+        do {
+            const auto page = members_.master().server->master().handle(survey).value();
+            hurt += page.objects.size();
+            survey.from = page.next;
+        } while (survey.from != 0);
+        return hurt;
     }
 
     static Task<void> prove_alive(ClusterSimulation* self, Member* member) {

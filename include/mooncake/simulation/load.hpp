@@ -5,6 +5,7 @@
 #include <mooncake/simulation/history.hpp>
 #include <mooncake/simulation/oracle.hpp>
 #include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/replica_options.hpp>
 #include <mooncake/store/client/view.hpp>
 
 #include <algorithm>
@@ -81,7 +82,8 @@ class Load {
         else if (dice < 82) outcome = co_await put_batch(client, deadline);
         else if (dice < 90) outcome = co_await view(client, address, deadline);
         else if (dice < 94) outcome = co_await remove(client, deadline);
-        else if (dice < 97) outcome = co_await exists(client, deadline);
+        else if (dice < 96) outcome = co_await exists(client, deadline);
+        else if (dice < 98) outcome = co_await change_replicas(client, deadline);
         else outcome = co_await wait_for(client, deadline);
         judge(outcome, patient);
     }
@@ -228,6 +230,46 @@ class Load {
         const auto found = co_await client.exists(key, deadline);
         if (found.error() == Errc::not_found) history_.read(key, History::nothing, begun, world_.now());
         co_return found.error();
+    }
+
+    /// What changes where objects are, and never what they are.
+    asio::awaitable<Error> change_replicas(Client& client, Deadline deadline) {
+        const auto key = draw_key();
+        const auto options = ReplicaOptions{.deadline = deadline};
+        const auto replicas = static_cast<std::uint32_t>(1 + world_.below(3));
+        switch (world_.below(8)) {
+        case 0:
+        case 1: {
+            const auto changed = co_await client.change_replicas(key, replicas, options);
+            co_return changed.error();
+        }
+        case 2: {
+            const auto copied = co_await client.copy(key, options);
+            co_return copied.error();
+        }
+        case 3: {
+            const auto repaired = co_await client.repair(deadline);
+            co_return repaired.error();
+        }
+        case 4: {
+            auto keys = std::vector<std::string>();
+            for (auto i = 0; i < 32; ++i) keys.push_back(draw_key());
+            const auto views = std::vector<std::string_view>(keys.begin(), keys.end());
+            const auto changed = co_await client.change_replicas_batch(views, replicas, options);
+            co_return changed.error();
+        }
+        default: break;
+        }
+        const auto segments = co_await client.segments(deadline);
+        if (!segments || segments->empty()) co_return segments.error();
+        const auto& segment = (*segments)[world_.below(segments->size())];
+        if (world_.chance(0.8)) {
+            const auto moved = co_await client.move(key, segment.segment, options);
+            co_return moved.error();
+        }
+        const auto drained = co_await client.drain(segment.name, deadline);
+        const auto ended = co_await client.end_drain(segment.name, deadline);
+        co_return drained ? ended.error() : drained.error();
     }
 
     asio::awaitable<Error> wait_for(Client& client, Deadline deadline) {

@@ -166,7 +166,8 @@ class Members {
             destroy(*self);
             begin(*self);
         };
-        one.process->start(close(&one), std::move(ended));
+        const auto drains = world_.chance(0.5) ? world_.between({}, std::chrono::seconds{3}) : Duration::zero();
+        one.process->start(close(&one, drains), std::move(ended));
         world_.call_after(longest_end, [this, self = &one, stopped] {
             if (self->stopped == stopped && self->ending) world_.report_fault(self->address + " does not end");
         });
@@ -241,6 +242,7 @@ class Members {
                          .sharing = ArenaSharing::process,
                          .prefault_threads = 1};
         config.host = one.address;
+        config.repair_period = std::chrono::seconds(3);
         config.log = log_of(one);
         one.node = std::make_unique<Node>(one.process->runtime(), std::move(config));
         auto started = [self = &one, incarnation = one.incarnation](const Result<void>& done) {
@@ -293,7 +295,9 @@ class Members {
         }
     }
 
-    static Task<void> close(One* one) {
+    /// A node that `drains` gives away what it has first, as long as that.
+    static Task<void> close(One* one, Duration drains = Duration::zero()) {
+        if (one->node && drains != Duration::zero()) (void)co_await one->node->drain(Deadline(drains));
         if (one->client) co_await one->client->close();
         if (one->node) co_await one->node->close();
         if (one->server) co_await one->server->close();

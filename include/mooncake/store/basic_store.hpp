@@ -6,6 +6,7 @@
 #include <mooncake/store/client/client.hpp>
 #include <mooncake/store/client/client_gets.hpp>
 #include <mooncake/store/client/client_puts.hpp>
+#include <mooncake/store/client/client_replicas.hpp>
 #include <mooncake/store/store_interface.hpp>
 
 #include <algorithm>
@@ -205,6 +206,52 @@ template <class EngineTraits>
 Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_matching(std::string_view pattern,
                                                                            store::RemoveMode mode, Deadline deadline) {
     return client_->remove_matching({.pattern = std::string(pattern), .mode = mode}, deadline);
+}
+
+template <class EngineTraits>
+Task<std::uint32_t> BasicStore<EngineTraits>::change_replicas(std::string_view key, std::uint32_t replicas,
+                                                              ReplicaOptions options) {
+    return client_->change_replicas(store::detail::copy_of({&key, 1}, options, replicas), options.deadline);
+}
+
+template <class EngineTraits>
+Task<ReplicaReport> BasicStore<EngineTraits>::change_replicas_batch(std::span<const std::string_view> keys,
+                                                                    std::uint32_t replicas, ReplicaOptions options) {
+    return client_->change_replicas_batch(store::detail::copy_of(keys, options, replicas), options.deadline);
+}
+
+template <class EngineTraits>
+Task<std::uint32_t> BasicStore<EngineTraits>::copy(std::string_view key, ReplicaOptions options) {
+    auto start = store::detail::copy_of({&key, 1}, options);
+    start.more = 1;
+    return client_->change_replicas(std::move(start), options.deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::move(std::string_view key, std::uint32_t from, ReplicaOptions options) {
+    auto start = store::detail::copy_of({&key, 1}, options);
+    start.leaving = {from};
+    return client_->move(std::move(start), options.deadline);
+}
+
+template <class EngineTraits>
+Task<MoveReport> BasicStore<EngineTraits>::drain(std::string_view segment, Deadline deadline) {
+    return client_->drain(std::string(segment), deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::end_drain(std::string_view segment, Deadline deadline) {
+    return client_->end_drain(std::string(segment), deadline);
+}
+
+template <class EngineTraits>
+Task<MoveReport> BasicStore<EngineTraits>::repair(Deadline deadline) {
+    return client_->repair(deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<store::SegmentInfo>> BasicStore<EngineTraits>::segments(Deadline deadline) {
+    return client_->segments(deadline);
 }
 
 template <class EngineTraits>

@@ -174,6 +174,51 @@ namespace detail {
     return ok;
 }
 
+[[nodiscard]] inline Result<void> validate(const CopyStart& message, const Limits& limits) {
+    if (auto keys = detail::validate_keys("CopyStart", message.keys, limits); !keys) return keys;
+    if (!message.versions.empty() && message.versions.size() != message.keys.size())
+        return detail::differing("CopyStart", message.keys.size(), "versions", message.versions.size());
+    if (message.replicas > limits.max_replicas || message.more > limits.max_replicas)
+        return Error(Errc::invalid_argument, "CopyStart: " + std::to_string(message.replicas) + " replicas and " +
+                                                 std::to_string(message.more) + " more, at most " +
+                                                 std::to_string(limits.max_replicas));
+    if (message.write_deadline_ms == 0 || message.write_deadline_ms > limits.max_write_deadline_ms)
+        return Error(Errc::invalid_argument,
+                     "CopyStart: write_deadline_ms is " + std::to_string(message.write_deadline_ms) +
+                         ", at least 1 and at most " + std::to_string(limits.max_write_deadline_ms));
+    if (message.near_host.size() > limits.max_key_bytes || message.near_rack.size() > limits.max_key_bytes)
+        return Error(Errc::too_large, "CopyStart: near_host and near_rack have at most " +
+                                          std::to_string(limits.max_key_bytes) + " bytes");
+    if (const auto most = std::max({message.leaving.size(), message.preferred.size(), message.excluded.size()});
+        most > limits.max_segments_named)
+        return Error(Errc::too_large, "CopyStart: " + std::to_string(most) +
+                                          " segments are left, preferred or excluded, the limit is " +
+                                          std::to_string(limits.max_segments_named));
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const CopyEnd& message, const Limits& limits) {
+    if (message.objects.size() > limits.max_keys)
+        return detail::too_many("CopyEnd", message.objects.size(), limits.max_keys);
+    for (std::size_t i = 0; i < message.objects.size(); ++i) {
+        if (auto key = detail::validate_key("CopyEnd", message.objects[i].key, i, limits); !key) return key;
+        if (message.objects[i].fate > CopyFate::unknown) return Error(Errc::invalid_argument, "CopyEnd: unknown fate");
+    }
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const Survey& message, const Limits& limits) {
+    if (message.limit == 0 || message.limit > limits.max_listed)
+        return Error(Errc::invalid_argument, "Survey: limit is " + std::to_string(message.limit) +
+                                                 ", at least 1 and at most " + std::to_string(limits.max_listed));
+    return ok;
+}
+
+[[nodiscard]] inline Result<void> validate(const Drain& message, const Limits&) {
+    if (message.mode > DrainMode::end) return Error(Errc::invalid_argument, "Drain: unknown mode");
+    return ok;
+}
+
 [[nodiscard]] inline Result<void> validate(const SegmentMount& message, const Limits& limits) {
     if (message.name.empty() || message.name.size() > limits.max_key_bytes)
         return Error(Errc::invalid_argument, "SegmentMount: the name has " + std::to_string(message.name.size()) +

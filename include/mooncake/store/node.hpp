@@ -4,12 +4,16 @@
 #include <mooncake/core/repeats.hpp>
 #include <mooncake/core/runtime.hpp>
 #include <mooncake/engine/transfer_engine.hpp>
+#include <mooncake/store/client/replicator.hpp>
 #include <mooncake/store/node_interface.hpp>
 #include <mooncake/store/remote_master.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +23,7 @@ namespace mooncake {
 template <class Traits, class P>
 struct StoreNode<Traits, P>::Parts {
     Parts(Runtime& on, Config wanted)
-        : runtime(on), config(trusting(std::move(wanted))), engine(std::make_unique<Engine>(runtime, config.engine)),
+        : runtime(on), config(trusting(std::move(wanted))), engine(std::make_shared<Engine>(runtime, config.engine)),
           master(runtime, config.master), scope(runtime.next_executor()) {}
 
     Task<void> start() {
@@ -33,12 +37,56 @@ struct StoreNode<Traits, P>::Parts {
             mounted = co_await lend();
         }
         if (!mounted) co_return mounted.error();
+        if (config.repair_period.count() != 0) (void)scope.spawn(repair());
         co_return scope.spawn(beat());
+    }
+
+    using Replicator = store::detail::Replicator<Engine, RemoteMaster<P>>;
+
+    Task<MoveReport> drain(const Deadline deadline) {
+        const auto mine = current(); // stays while this takes, closed if the incarnation ends
+        if (!mine) co_return Error(Errc::not_found, "it lends nothing just now: its master does not know it");
+        auto segments = typename Replicator::Cache(*mine, master);
+        auto replicator = Replicator(*mine, master, segments);
+        co_return co_await replicator.drain(std::string(mine->name()), deadline);
+    }
+
+    /// Makes good what was lost with other nodes, every now and then, for ever.
+    Task<void> repair() {
+        auto pause = Event();
+        for (;;) {
+            const auto spread = std::chrono::milliseconds(random_secret() % (config.repair_period.count() / 2 + 1));
+            const auto wake = co_await pause.wait(Deadline(config.repair_period - spread)); // not all of them at once
+            if (wake == Wake::cancelled) co_return ok;
+            const auto mine = current();
+            if (!mine) continue;
+            auto segments = typename Replicator::Cache(*mine, master);
+            auto replicator = Replicator(*mine, master, segments);
+            const auto repaired = co_await replicator.repair(Deadline(longest_repair));
+            if (!repaired && repaired.error() == Errc::cancelled) co_return ok;
+            if (!repaired || repaired->failed != 0)
+                repeats(Severity::warning, "repair",
+                        "repair: " + (repaired ? repaired->why : repaired.error().message()));
+            else repeats.over("repair", "all objects have their replicas again");
+            if (repaired && repaired->objects != 0)
+                config.log(Severity::info, "copied " + std::to_string(repaired->objects) + " objects, " +
+                                               std::to_string(repaired->bytes) + " bytes, which had too few replicas");
+        }
+    }
+    static constexpr auto longest_repair = std::chrono::minutes(10);
+
+    [[nodiscard]] std::shared_ptr<Engine> current() {
+        const auto lock = std::lock_guard(engine_mutex);
+        return segment != 0 ? engine : nullptr;
+    }
+    void begin_incarnation(std::shared_ptr<Engine> begun) {
+        const auto lock = std::lock_guard(engine_mutex);
+        engine = std::move(begun);
     }
 
     asio::awaitable<void> close() {
         co_await scope.close();
-        if (const auto mounted = std::exchange(segment, 0); mounted != 0) {
+        if (const auto mounted = segment.exchange(0); mounted != 0) {
             auto message = store::Unmount{.segment = mounted, .generation = engine->generation()};
             (void)co_await master.call(message, Deadline(std::chrono::seconds(1)));
         }
@@ -58,7 +106,7 @@ struct StoreNode<Traits, P>::Parts {
     Task<void> lend() {
         if (!engine) {
             try {
-                engine = std::make_unique<Engine>(runtime, config.engine);
+                begin_incarnation(std::make_shared<Engine>(runtime, config.engine));
             } catch (const boost::system::system_error& error) {
                 co_return Error(static_cast<Errc>(error.code().value()), error.what());
             }
@@ -94,7 +142,7 @@ struct StoreNode<Traits, P>::Parts {
         segment = 0;
         if (engine) co_await engine->close();
         region.reset();
-        engine.reset();
+        begin_incarnation(nullptr);
         fenced.clear();
     }
 
@@ -141,12 +189,13 @@ struct StoreNode<Traits, P>::Parts {
     Runtime& runtime;
     const Config config;
     Repeats repeats{config.log};
-    std::unique_ptr<Engine> engine; ///< of this incarnation; null between two
+    std::mutex engine_mutex;        ///< for others than `beat`, which alone replaces it
+    std::shared_ptr<Engine> engine; ///< of this incarnation; null between two
     RemoteMaster<P> master;
     TaskScope scope;
     RegionPin region;
-    std::uint32_t segment = 0;         ///< 0: not mounted
-    std::vector<std::uint64_t> fenced; ///< epochs to tell the master of
+    std::atomic<std::uint32_t> segment{0}; ///< 0: not mounted
+    std::vector<std::uint64_t> fenced;     ///< epochs to tell the master of
     std::chrono::milliseconds period{1'000};
     Closing closing;
 };
@@ -181,6 +230,11 @@ ConstBytes StoreNode<Traits, P>::memory() const noexcept {
 template <class Traits, class P>
 std::uint64_t StoreNode<Traits, P>::offset() const noexcept {
     return parts_->region ? parts_->region->offset : 0;
+}
+
+template <class Traits, class P>
+Task<MoveReport> StoreNode<Traits, P>::drain(Deadline deadline) {
+    return parts_->drain(deadline);
 }
 
 template <class Traits, class P>

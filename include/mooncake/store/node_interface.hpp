@@ -6,6 +6,7 @@
 #include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/engine/engine_interface.hpp>
 #include <mooncake/memory/arena.hpp>
+#include <mooncake/store/client/replica_options.hpp>
 #include <mooncake/store/fwd.hpp>
 #include <mooncake/store/remote_master_config.hpp>
 
@@ -25,6 +26,9 @@ struct StoreNodeConfig {
     std::string rack = {};   ///< the next larger one: replicas avoid sharing it, too
     /// How long to go on asking when the name is taken: the previous incarnation of this node may not be dead yet.
     std::chrono::milliseconds name_patience{10'000};
+    /// How often to look for objects that have fewer replicas than they ought to, and to copy them: all nodes share that work. A
+    /// look costs the master next to nothing while nothing was lost. Zero: never.
+    std::chrono::milliseconds repair_period{10'000};
     Log log = {};
 };
 
@@ -56,6 +60,11 @@ class StoreNode {
     /// What it lends now: the memory itself, and where it lies in the segment's offset space. Empty before `start`.
     [[nodiscard]] ConstBytes memory() const noexcept;
     [[nodiscard]] std::uint64_t offset() const noexcept;
+
+    /// What it lends is written to no more, and copied to other nodes, so that nothing is lost when it is closed. Ends when all
+    /// that was there is elsewhere and nobody reads here, at the deadline, or when nothing more can be moved.
+    /// Errors: `not_found` (it is not mounted), what the way to the master said.
+    Task<MoveReport> drain(Deadline deadline);
 
     /// Unmounts, then stops serving. Idempotent, and over when it is closed, whoever else closes it.
     asio::awaitable<void> close();

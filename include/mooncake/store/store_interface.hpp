@@ -6,6 +6,7 @@
 #include <mooncake/core/task.hpp>
 #include <mooncake/engine/engine_interface.hpp>
 #include <mooncake/store/client/options.hpp>
+#include <mooncake/store/client/replica_options.hpp>
 #include <mooncake/store/client/view.hpp>
 #include <mooncake/store/traits.hpp>
 
@@ -134,6 +135,33 @@ class BasicStore {
     Task<store::RemoveMatchingReply> remove_matching(std::string_view pattern,
                                                      store::RemoveMode mode = store::RemoveMode::unless_in_use,
                                                      Deadline deadline = Deadline::usual());
+
+    /// Sees to it that the object has `replicas` of them, on different segments: copies it, or lets some go, which those who
+    /// read there finish with. Gives how many it has now; fewer than asked for where there are fewer segments.
+    /// Errors: `not_found`, `lost`, `being_written` (by somebody, or copied by somebody), `no_space` (not in another segment).
+    /// Cancellation: partial.
+    Task<std::uint32_t> change_replicas(std::string_view key, std::uint32_t replicas, ReplicaOptions options = {});
+    /// The same of many, with one round trip for space and one to say that it is done for each 16 MiB of them.
+    Task<ReplicaReport> change_replicas_batch(std::span<const std::string_view> keys, std::uint32_t replicas,
+                                              ReplicaOptions options = {});
+    /// One replica more than it ought to have, as `change_replicas`; `ReplicaOptions::preferred` says where.
+    Task<std::uint32_t> copy(std::string_view key, ReplicaOptions options = {});
+    /// The object's replica in segment `from` goes to another one. Errors: as `change_replicas`.
+    Task<void> move(std::string_view key, std::uint32_t from, ReplicaOptions options = {});
+
+    /// Nothing is written to the segment named `segment` any more, and what lies there is copied to others, evicting as a put
+    /// would. Ends when it is empty and nobody reads there, at the deadline, or when nothing more can be moved: `left` tells.
+    /// Errors: `not_found` (no such segment). Cancellation: partial; it takes no writes until `end_drain`, or until its node
+    /// comes back as another.
+    Task<MoveReport> drain(std::string_view segment, Deadline deadline = Deadline::usual());
+    /// It takes writes again.
+    Task<void> end_drain(std::string_view segment, Deadline deadline = Deadline::usual());
+    /// Objects that have fewer replicas than they ought to, as after the death of a node, get them. Two at once do not copy
+    /// the same. Cancellation: partial.
+    Task<MoveReport> repair(Deadline deadline = Deadline::usual());
+
+    /// The segments that are mounted, by id.
+    Task<std::vector<store::SegmentInfo>> segments(Deadline deadline = Deadline::usual());
 
     /// The visible objects whose keys begin with `prefix`, by key, from behind `after`; fewer than `limit`: that was all.
     Task<std::vector<store::ListedObject>> list(std::string_view prefix, std::string_view after = {},

@@ -8,6 +8,7 @@
 #include <mooncake/store/client/master_calls.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/reader.hpp>
+#include <mooncake/store/client/replica_options.hpp>
 #include <mooncake/store/client/segment_cache.hpp>
 #include <mooncake/store/client/sentences.hpp>
 #include <mooncake/store/client/split.hpp>
@@ -65,6 +66,13 @@ class Client {
     Task<RemoveMatchingReply> remove_matching(RemoveMatching message, Deadline deadline);
     Task<std::vector<ListedObject>> list(List message, Deadline deadline);
     Task<EventsReply> events(Events message, Deadline deadline);
+    Task<ReplicaReport> change_replicas_batch(CopyStart start, Deadline deadline);
+    Task<std::uint32_t> change_replicas(CopyStart start, Deadline deadline);
+    Task<void> move(CopyStart start, Deadline deadline);
+    Task<MoveReport> drain(std::string segment, Deadline deadline);
+    Task<void> end_drain(std::string segment, Deadline deadline);
+    Task<MoveReport> repair(Deadline deadline);
+    Task<std::vector<SegmentInfo>> segments(Deadline deadline);
     Task<StatsReply> statistics(Deadline deadline);
 
   private:

@@ -39,6 +39,9 @@ class Reader {
     Reader(Engine& engine, Master& master, Segments& segments) noexcept
         : engine_(engine), master_(master), segments_(segments) {}
 
+    /// Of what it reads from now on, among all that wait for one connection.
+    void set(Priority priority) noexcept { priority_ = priority; }
+
     /// Asks the master, and opens the segments it names.
     Task<void> locate(std::vector<std::string> keys, const GetBatchOptions options) {
         deadline_ = options.deadline;
@@ -50,17 +53,18 @@ class Reader {
                                                              : reply->objects.size() == wanted_.keys.size();
         if (!complete)
             co_return Error(Errc::protocol_error, "the master answered for other keys than it was asked for");
-        objects_ = std::move(reply->objects);
-        lease_ = {.id = reply->lease, .trusted_until = trusted_until(asked, reply->ttl_ms)};
-        const auto term = term_ = reply->term;
-        opened_ = segments_.opened(term);
-        auto missing = opened_.missing(objects_);
+        auto missing = take(std::move(*reply), asked);
         if (missing.empty()) co_return ok;
-        // A failure shows where a segment turns out not to be open.
-        const auto opened = co_await segments_.open(term, std::move(missing), deadline_);
-        if (!opened) failure_ = opened.error();
-        opened_ = segments_.opened(term);
+        co_await open(std::move(missing));
         co_return ok;
+    }
+
+    /// The same of what the master has told already, when it was `asked`: of `keys`, each of which was found.
+    asio::awaitable<void> adopt(std::vector<std::string> keys, GetReply reply, TimePoint asked, Deadline deadline) {
+        deadline_ = deadline;
+        wanted_ = Get{.keys = std::move(keys)};
+        auto missing = take(std::move(reply), asked);
+        if (!missing.empty()) co_await open(std::move(missing));
     }
 
     [[nodiscard]] const std::vector<ObjectDescriptor>& objects() const noexcept { return objects_; }
@@ -96,7 +100,8 @@ class Reader {
             });
             if (pending.empty()) break;
             const auto digest = options.verify == Verify::always ? Digest::xxh3 : Digest::none;
-            const auto moved = co_await batch.submit({.deadline = attempt_until(pending), .digest = digest});
+            const auto moved =
+                co_await batch.submit({.deadline = attempt_until(pending), .digest = digest, .priority = priority_});
             auto cancelled = false;
             for (std::size_t i = 0; i < pending.size(); ++i) {
                 auto& one = pending[i];
@@ -149,7 +154,7 @@ class Reader {
             const auto& pieces = whole ? chunks : into;
             const auto from = range.offset - (whole ? head.size() : 0);
             batch.read(pieces, *opened_.find(replica.segment), replica.offset + from, replica.key);
-            const auto moved = co_await batch.submit({.deadline = attempt_until(pending)});
+            const auto moved = co_await batch.submit({.deadline = attempt_until(pending), .priority = priority_});
             if (!moved) failure_ = moved.error();
             else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
             outcome = moved ? moved->requests[0].outcome : moved.error().code();
@@ -197,6 +202,21 @@ class Reader {
     }
 
   private:
+    /// Gives the segments that have yet to be opened.
+    [[nodiscard]] std::vector<std::uint32_t> take(GetReply reply, TimePoint asked) {
+        objects_ = std::move(reply.objects);
+        lease_ = {.id = reply.lease, .trusted_until = trusted_until(asked, reply.ttl_ms)};
+        term_ = reply.term;
+        opened_ = segments_.opened(term_);
+        return opened_.missing(objects_);
+    }
+    /// A failure shows where a segment turns out not to be open.
+    asio::awaitable<void> open(std::vector<std::uint32_t> missing) {
+        const auto opened = co_await segments_.open(term_, std::move(missing), deadline_);
+        if (!opened) failure_ = opened.error();
+        opened_ = segments_.opened(term_);
+    }
+
     struct Pending {
         std::size_t object = 0;
         std::uint32_t tried = 0; ///< a bit for each replica
@@ -314,6 +334,7 @@ class Reader {
     std::vector<BadReplica> suspects_;
     std::uint64_t term_ = 0; ///< of the master that answered
     LeaseHandle lease_;
+    Priority priority_ = Priority::normal;
     Error failure_;
 };
 

@@ -15,6 +15,17 @@
 
 namespace mooncake::store::detail {
 
+/// For a message; at least 1.
+[[nodiscard]] inline std::uint64_t milliseconds_left(Deadline deadline, std::uint64_t most) noexcept {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
+    return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most);
+}
+/// Until when bytes are moved: what has arrived counts even if the rest does not come, and some time is kept for saying so.
+[[nodiscard]] inline Deadline moving_until(Deadline deadline) noexcept {
+    const auto left = deadline.left(SteadyClock{}.now());
+    return Deadline(deadline.at() - std::min<Duration>(left / 8, std::chrono::seconds{1}));
+}
+
 /// One put, of one or many objects, in two phases: space, bytes with their checksums, visible. What could not be written
 /// with every replica it was given space for is taken back.
 template <class Engine, class Master>
@@ -82,11 +93,8 @@ class Writer {
         batch.reserve(objects);
         for (std::size_t i = 0; i < objects; ++i)
             add(batch, values.pieces ? values.bytes : values.bytes.subspan(i, 1), spaces[i], report.outcomes[i]);
-        // What has arrived becomes visible even if the rest does not come: some time is kept for saying so.
-        const auto left = deadline.left(SteadyClock{}.now());
-        const auto kept = std::min<Duration>(left / 8, std::chrono::seconds{1});
-        const auto moving = TransferOptions{.deadline = Deadline(deadline.at() - kept),
-                                            .digest = values.pieces ? Digest::none : Digest::xxh3};
+        const auto moving =
+            TransferOptions{.deadline = moving_until(deadline), .digest = values.pieces ? Digest::none : Digest::xxh3};
         const auto moved = co_await batch.submit(moving);
         if (!moved) failure_ = moved.error();
         else if (!(moved->failure == Errc::ok)) failure_ = moved->failure;
@@ -137,11 +145,6 @@ class Writer {
     }
 
   private:
-    [[nodiscard]] static std::uint64_t milliseconds_left(Deadline deadline, std::uint64_t most) noexcept {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.left(SteadyClock{}.now())).count();
-        return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(left), 1, most);
-    }
-
     /// None at all where nobody told of any.
     [[nodiscard]] static std::vector<std::uint64_t> parents_of(const std::vector<std::string>& keys,
                                                                const PutOptions& options) {

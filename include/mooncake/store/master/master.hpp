@@ -9,6 +9,7 @@
 #include <mooncake/store/master/listing.hpp>
 #include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/put_handlers.hpp>
+#include <mooncake/store/master/replica_handlers.hpp>
 #include <mooncake/store/master/segment_handlers.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/master/sweep.hpp>
@@ -101,6 +102,26 @@ class Master final : public store::detail::Handlers {
         if (const auto done = puts_.handle(found); done) sweep.count(*done);
         space_.journal.settle();
         return true;
+    }
+
+    // Replicas that come and go
+
+    /// Space for further replicas, evicting as `PutStart` does, and a lease on what is to be copied, which is not touched.
+    /// Replicas that leave, and for which there are enough others, go at once.
+    [[nodiscard]] Result<store::CopyStartReply> handle(const store::CopyStart& message) override {
+        return checked(replicas_, message);
+    }
+    /// What was written are replicas. Those that leave are offered no more, and go with the last lease of the object.
+    [[nodiscard]] Result<store::CopyEndReply> handle(const store::CopyEnd& message) override {
+        return checked(replicas_, message);
+    }
+    /// Complexity: O(objects) for all of it, and little for one message; O(1) where no object can have too few.
+    [[nodiscard]] Result<store::SurveyReply> handle(const store::Survey& message) override {
+        return checked(replicas_, message);
+    }
+    /// Errors: `not_found`, `stale_generation`.
+    [[nodiscard]] Result<store::DrainReply> handle(const store::Drain& message) override {
+        return checked(replicas_, message);
     }
 
     // Objects that are found
@@ -242,6 +263,7 @@ class Master final : public store::detail::Handlers {
     store::detail::Space<Traits> space_;
     store::detail::SegmentHandlers<Traits> segments_{space_};
     store::detail::PutHandlers<Traits> puts_{space_};
+    store::detail::ReplicaHandlers<Traits> replicas_{space_};
     store::detail::GetHandlers<Traits> gets_{space_};
     store::detail::LeaseHandlers<Traits> leases_{space_};
 };

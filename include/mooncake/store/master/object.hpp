@@ -30,7 +30,7 @@ struct Extent {
     Segment* segment = nullptr;
     Allocation at;
     std::uint64_t epoch = 0;
-    bool bad = false; ///< a reader found other bytes in it than were written: it counts for nothing
+    bool bad = false; ///< a reader found other bytes in it than were written, or it is to go: it counts for nothing
 
     /// Whether it may be read.
     [[nodiscard]] bool usable() const noexcept { return !bad && segment->alive.load(std::memory_order_acquire); }
@@ -53,6 +53,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
 /// | `extents`, `successor` | both locks | either lock |
+/// | `wanted` | the domain's | the domain's |
 /// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct alignas(16) Object {
@@ -72,6 +73,7 @@ struct alignas(16) Object {
     Slot slot = no_slot;            ///< constant from before it is in its shard
     std::atomic<ObjectState> state{ObjectState::writing};
     bool unsettled = false;               ///< whoever wrote it may still be writing
+    std::uint16_t wanted = 1;             ///< how many replicas there ought to be
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
     Extents extents{};
     Checksums checksums{};
@@ -80,10 +82,15 @@ struct alignas(16) Object {
         return state.load(std::memory_order_acquire) == ObjectState::committed;
     }
     [[nodiscard]] bool leased() const noexcept { return (leases.load(std::memory_order_acquire) & ~passed_over) != 0; }
-    /// What was allocated for it; extents that are gone by now are in it.
-    [[nodiscard]] HeldSpace held_space() const noexcept { return {.bytes = footprint(), .extents = placed}; }
-    /// Bytes of all extents as they were allocated.
-    [[nodiscard]] std::uint64_t footprint() const noexcept { return extent_bytes(size) * placed; }
+    /// What was allocated for it at first; extents that are gone by now are in it.
+    [[nodiscard]] HeldSpace held_space() const noexcept {
+        return {.bytes = extent_bytes(size) * placed, .extents = placed};
+    }
+    /// What it has beyond that. Requires: the lock of one who reads `extents`.
+    [[nodiscard]] HeldSpace added_space() const noexcept {
+        const auto added = extents.size() > placed ? extents.size() - placed : 0;
+        return {.bytes = extent_bytes(size) * added, .extents = added};
+    }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)
@@ -91,15 +98,13 @@ struct alignas(16) Object {
         return false;
     }
     [[nodiscard]] bool evictable() const noexcept { return committed() && !leased(); }
-    /// `free(extent)` for each that lies in a dead segment; they are its no more. Whether there were any.
-    template <class Free>
-    bool drop_dead_extents(const Free& free) {
-        const auto dead = std::partition(extents.begin(), extents.end(), [](const Extent& extent) {
-            return extent.segment->alive.load(std::memory_order_relaxed);
-        });
-        if (dead == extents.end()) return false;
-        std::for_each(dead, extents.end(), free);
-        extents.resize(static_cast<std::size_t>(dead - extents.begin()));
+    /// `free(extent)` for each for which `goes`; they are its no more. Whether there were any.
+    template <class Goes, class Free>
+    bool drop_extents(const Goes& goes, const Free& free) {
+        const auto gone = std::partition(extents.begin(), extents.end(), [&](const Extent& e) { return !goes(e); });
+        if (gone == extents.end()) return false;
+        std::for_each(gone, extents.end(), free);
+        extents.resize(static_cast<std::size_t>(gone - extents.begin()));
         return true;
     }
     /// Whether it may be read.

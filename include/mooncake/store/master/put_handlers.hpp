@@ -115,7 +115,11 @@ class PutHandlers {
                 if (!found.committed()) return false;
                 for (auto& extent : found.extents)
                     extent.bad |= extent.segment->info.segment == bad.segment && extent.epoch == bad.epoch;
-                if (found.usable()) return false;
+                if (found.usable()) {
+                    space_.replication.await_readers(found);
+                    space_.replication.hurt.note();
+                    return false;
+                }
                 shard.remember_lost(found);
                 space_.tell(EventKind::lost, found);
                 return true;

@@ -104,13 +104,21 @@ class SegmentTable {
     }
 
     /// Nothing is allocated in it any more; what lies there is read, evicted and removed as before. Mounting it again as the
-    /// same generation does not change that. Errors: as `heartbeat`.
-    [[nodiscard]] Result<void> drain(std::uint32_t segment, std::uint64_t generation) {
+    /// same generation does not change that, `DrainMode::end` does. Gives how many extents it has. Errors: as `heartbeat`.
+    [[nodiscard]] Result<std::uint64_t> drain(std::uint32_t segment, std::uint64_t generation,
+                                              DrainMode mode = DrainMode::begin) {
         auto found = find(segment, generation);
         if (!found) return found.error();
-        candidates_[*found].health = SegmentHealth::draining;
+        auto& health = candidates_[*found].health;
+        if (mode == DrainMode::begin) health = SegmentHealth::draining;
+        else if (health == SegmentHealth::draining) health = SegmentHealth::healthy;
         count_usable();
-        return ok;
+        return mounted_[*found]->extents;
+    }
+
+    /// Whether it is not drained. Requires: it is alive.
+    [[nodiscard]] bool takes_writes(const Segment& segment) const noexcept {
+        return takes_writes(candidates_[static_cast<const Mounted&>(segment).index]);
     }
 
     /// Those not heard of for two thirds of `ttl` are suspect until they are.

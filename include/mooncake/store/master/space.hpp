@@ -1,14 +1,14 @@
 #pragma once
 
-#include <mooncake/core/bytes.hpp>
 #include <mooncake/store/master/due_log.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
 #include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/new_object.hpp>
-#include <mooncake/store/master/prospect.hpp>
 #include <mooncake/store/master/quarantine.hpp>
+#include <mooncake/store/master/replication.hpp>
+#include <mooncake/store/master/room.hpp>
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/master/traits.hpp>
@@ -54,8 +54,12 @@ class Space {
     LeaseTable<> leases;
     typename Traits::Journal journal;
 
+    Replication<Space> replication{*this};
+    Room<Space> room{*this};
+    static constexpr std::uint64_t granularity = Traits::Allocator::granularity;
+
     /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or
-    /// why not. Nothing is evicted for an object that could not have space, in one piece a replica, if all that may go went.
+    /// why not.
     [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
                               SpaceSearch& search, Object*& created) {
         auto extents = Extents();
@@ -69,30 +73,15 @@ class Space {
         const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
         domain.capacity(segments.capacity());
         const auto avoid = segments.locate(wanted.avoid);
-        auto request = PlacementRequest{.bytes = bytes,
-                                        .replicas = count,
-                                        .evenly = true,
-                                        .near = segments.locate(wanted.near_host, wanted.near_rack),
-                                        .preferred = wanted.preferred,
-                                        .excluded = wanted.excluded,
-                                        .avoid = avoid,
-                                        .now = now};
-        auto& evenly = request.evenly;
-        auto reclaimed = false;
-        for (auto evictions = 0; !segments.allocate(request, extents);) {
-            if (!std::exchange(reclaimed, true)) {
-                reclaim(now, std::exchange(search.reclaimed, true) ? a_few : all_of_them);
-                domain.expect(entry);
-                continue;
-            }
-            auto evicted = Evicted::nothing_worth_it;
-            if (!search.exhausted && feasible(bytes, count, wanted.excluded, now, search) &&
-                !(evenly && evictions++ == most_for_balance))
-                evicted = evict_one(
-                    now, [&](const Object& victim) { return !evenly || makes_room_elsewhere(victim, bytes); });
-            search.exhausted |= evicted == Evicted::nothing;
-            if (evicted != Evicted::one && !std::exchange(evenly, false)) return Errc::no_space;
-        }
+        const auto request = PlacementRequest{.bytes = bytes,
+                                              .replicas = count,
+                                              .near = segments.locate(wanted.near_host, wanted.near_rack),
+                                              .preferred = wanted.preferred,
+                                              .excluded = wanted.excluded,
+                                              .avoid = avoid,
+                                              .now = now};
+        if (!room.make(request, &entry, search, extents)) return Errc::no_space;
+        if (count < wanted.replicas) replication.hurt.note();
         auto* const object = new Object{.key = text,
                                         .hash = key.hash,
                                         .size = size,
@@ -101,12 +90,12 @@ class Space {
                                         .pin = wanted.pin,
                                         .compares = wanted.mode == WriteMode::compare && expected != 0,
                                         .placed = static_cast<std::uint16_t>(count),
+                                        .wanted = static_cast<std::uint16_t>(std::min(wanted.replicas, most_replicas)),
                                         .extents = std::move(extents)};
         domain.add(*object, entry);
         if (wanted.pin == Pin::hard) pinned_ += object->held_space();
         writing.add(object->held_space());
-        if (search.mapped)
-            for (const auto& extent : object->extents) prospect_.stays(extent, granules(size));
+        room.taken(*object, search);
         auto& shard = shards.of(key.hash);
         const auto lock = std::lock_guard(shard.mutex);
         shard.insert(*object);
@@ -136,17 +125,49 @@ class Space {
         domain.remove(object, Departure::removed);
         if (object.pin == Pin::hard) pinned_ -= object.held_space();
         if (!object.committed()) writing.subtract(object.held_space());
-        if (until > now || object.leased()) quarantine_.add(object, until);
-        else discard(object);
+        discard_after(object, until, now);
     }
 
     /// Buries an object whose writer may still be writing, if it is not committed.
     void bury_unfinished(Object& object, TimePoint now) {
         object.unsettled |= !object.committed();
+        bury(object, until_it_is_quiet(object, now), now);
+    }
+
+    /// `victim` was just erased from its shard, for the sake of others.
+    void evict(Object& victim) {
+        domain.remove(victim, Departure::evicted);
+        tell(EventKind::evicted, victim);
+        ++evictions_;
+        evicted_bytes_ += extent_bytes(victim.size) * victim.extents.size();
+        discard(victim);
+    }
+
+    /// A name for a version, or for a copy.
+    [[nodiscard]] std::uint64_t next_version() noexcept { return ++last_version_; }
+
+    /// It goes, at once or when that can do no harm. Requires: as `discard`, but for the lease.
+    void discard_after(Object& object, TimePoint until, TimePoint now) {
+        if (until > now || object.leased()) quarantine_.add(object, until);
+        else discard(object);
+    }
+    /// When nobody can be writing to `object` any more, if its owners cannot tell.
+    [[nodiscard]] TimePoint until_it_is_quiet(const Object& object, TimePoint now) const {
         const auto by_time = std::any_of(object.extents.begin(), object.extents.end(), [](const Extent& extent) {
             return extent.segment->fencing == Fencing::by_time;
         });
-        bury(object, object.unsettled && by_time ? object.write_deadline + config.skew : now, now);
+        return object.unsettled && by_time ? object.write_deadline + config.skew : now;
+    }
+
+    /// An extent of `object`, which has it no more, is given back.
+    void free(const Object& object, const Extent& extent) {
+        const auto bytes = extent_bytes(object.size);
+        const auto& segment = *extent.segment;
+        const auto fenced = object.unsettled && segment.fencing == Fencing::by_owner;
+        if (fenced && segment.alive.load(std::memory_order_relaxed)) {
+            fences_.add(extent, bytes);
+            fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
+        } else segments.free(extent, bytes);
     }
 
     /// What the owner of `segment` has fenced is free again; gives what it is to fence.
@@ -176,6 +197,8 @@ class Space {
             bury_unfinished(*object, now);
             ++reclaimed.writes;
         });
+        reclaimed.writes += replication.expire(now);
+        replication.sweep(most);
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
     }
@@ -228,32 +251,56 @@ class Space {
     /// anew for each of the shards. Returns how many objects went.
     std::size_t sweep_dead() {
         auto gone = std::size_t{0};
-        auto hurt = std::vector<Object*>();
+        auto losers = std::vector<Object*>();
         for (auto& shard : shards) {
-            hurt.clear();
+            losers.clear();
             const auto lock = std::lock_guard(domain.mutex);
             if (segments.dead() == 0) break;
             const auto now = clock.now();
             {
                 const auto shard_lock = std::lock_guard(shard.mutex);
                 shard.for_each([&](Object& object) {
-                    if (drop_dead_extents(object)) hurt.push_back(&object);
+                    if (drop_dead_extents(object)) losers.push_back(&object);
                 });
-                std::erase_if(hurt, [](const Object* object) { return !object->extents.empty(); });
-                for (auto* object : hurt) {
+                const auto left = std::erase_if(losers, [](const Object* object) { return !object->extents.empty(); });
+                if (left != 0) replication.hurt.note();
+                for (auto* object : losers) {
                     shard.erase(*object);
                     shard.remember_lost(*object);
                     if (object->committed()) tell(EventKind::lost, *object);
                 }
             }
-            for (auto* object : hurt) bury(*object, now, now);
-            gone += hurt.size();
+            for (auto* object : losers) bury(*object, now, now);
+            gone += losers.size();
         }
         const auto lock = std::lock_guard(domain.mutex);
         quarantine_.for_each([&](Object& object) { drop_dead_extents(object); });
+        replication.copies.for_each([&](Object& target) { drop_dead_extents(target); });
         fences_.drop_dead([this](const Extent& extent, std::uint64_t bytes) { segments.free(extent, bytes); });
         fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
         return gone;
+    }
+
+    /// At least what does not go by evicting.
+    [[nodiscard]] HeldSpace in_the_way() const {
+        return leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held() + replication.added();
+    }
+    template <class Visit>
+    void for_each_object(const Visit& visit) {
+        for (auto& shard : shards) {
+            const auto lock = std::lock_guard(shard.mutex);
+            shard.for_each(visit);
+        }
+    }
+    /// `visit(extent, bytes)` for what is allocated for no object that can be found.
+    template <class Visit>
+    void for_each_extent_of_nobody(const Visit& visit) const {
+        const auto visit_all = [&](const Object& object) {
+            for (const auto& extent : object.extents) visit(extent, extent_bytes(object.size));
+        };
+        quarantine_.for_each(visit_all);
+        replication.copies.for_each(visit_all);
+        fences_.for_each(visit);
     }
 
     [[nodiscard]] StatsReply stats() const {
@@ -276,121 +323,25 @@ class Space {
     std::atomic<std::uint64_t> fenced_bytes{0}; ///< any thread; that wait for the owners of their memory
 
   private:
-    /// What an extent of an object of `size` bytes takes from its segment.
-    static std::uint64_t granules(std::uint64_t size) noexcept {
-        return round_up(extent_bytes(size), Traits::Allocator::granularity);
-    }
-    static bool is_evictable(const Object& object) noexcept { return object.evictable(); }
-    static bool may_go(const Object& object) noexcept { return object.pin == Pin::none && object.evictable(); }
-
-    /// Whether evicting could give `count` extents of `bytes` bytes. Complexity: O(segments) as long as little is in the way;
-    /// else O(objects), at most twice a message. What was counted just before is good enough for saying yes, not for no.
-    [[nodiscard]] bool feasible(std::uint64_t bytes, std::uint32_t count, std::span<const std::uint32_t> excluded,
-                                TimePoint now, SpaceSearch& search) {
-        const auto needed = granules(bytes);
-        const auto has_bytes = [&](const Segment* segment, std::uint64_t free, std::uint64_t) {
-            return prospect_.has_bytes(segment, free, needed);
-        };
-        const auto has_place = [&](const Segment* segment, std::uint64_t, std::uint64_t) {
-            return prospect_.has_place(segment, needed);
-        };
-        const auto has_stretch = [&](const Segment* segment, std::uint64_t, std::uint64_t capacity) {
-            return prospect_.has_place(segment, needed) || prospect_.has_stretch(segment, capacity, needed);
-        };
-        if (!search.counted) {
-            auto in_the_way = leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held();
-            in_the_way.bytes += in_the_way.extents * (Traits::Allocator::granularity - 1); // at most, to whole granules
-            if (excluded.empty() && segments.surely_has_room(needed, count, in_the_way)) return true;
-            if (now < count_again_ && segments.count_if(has_place, excluded) >= count) return true;
-            search.counted = true;
-            prospect_.clear();
-            for_each_object([&](const Object& object) {
-                if (!may_go(object)) return;
-                for (const auto& extent : object.extents) prospect_.may_go(extent, granules(object.size));
-            });
-            const auto then = clock.now();
-            count_again_ =
-                then + std::max(count_pause, 20 * (then - now)); // so that counting takes no more than a share
-        }
-        if (segments.count_if(has_bytes, excluded) < count) return false;
-        if (!search.mapped && segments.count_if(has_place, excluded) >= count) return true;
-        if (!std::exchange(search.mapped, true)) map_what_stays();
-        return segments.count_if(has_stretch, excluded) >= count;
-    }
-
-    void map_what_stays() {
-        const auto stays = [&](const Object& object) {
-            for (const auto& extent : object.extents) prospect_.stays(extent, granules(object.size));
-        };
-        for_each_object([&](const Object& object) {
-            if (!may_go(object)) stays(object);
-        });
-        quarantine_.for_each(stays);
-        fences_.for_each([&](const Extent& extent, std::uint64_t bytes) { prospect_.stays(extent, granules(bytes)); });
-    }
-
-    template <class Visit>
-    void for_each_object(const Visit& visit) {
-        for (auto& shard : shards) {
-            const auto lock = std::lock_guard(shard.mutex);
-            shard.for_each(visit);
-        }
-    }
-
-    enum class Evicted : std::uint8_t { one, nothing, nothing_worth_it };
-
-    /// Evicts the first in the order that may go, if it is `worth` it. Never what is being written, leased, or pinned.
-    template <class Worth>
-    [[nodiscard]] Evicted evict_one(TimePoint now, const Worth& worth) {
-        for (;;) {
-            auto* const victim = domain.victim(&is_evictable, now);
-            if (victim == nullptr) return Evicted::nothing;
-            if (!worth(*victim)) return Evicted::nothing_worth_it;
-            if (!erase_if(*victim, &is_evictable)) continue; // leased meanwhile: the next look sees it
-            domain.remove(*victim, Departure::evicted);
-            tell(EventKind::evicted, *victim);
-            ++evictions_;
-            evicted_bytes_ += victim->footprint();
-            for (const auto& extent : victim->extents) prospect_.went(extent, granules(victim->size));
-            discard(*victim);
-            return Evicted::one;
-        }
-    }
-
-    /// Than where there is room already.
-    [[nodiscard]] bool makes_room_elsewhere(const Object& victim, std::uint64_t bytes) const {
-        return std::any_of(victim.extents.begin(), victim.extents.end(), [&](const Extent& extent) {
-            const auto& segment = *extent.segment;
-            return segment.alive.load(std::memory_order_relaxed) && segments.lacks_room(segment, bytes);
-        });
-    }
-
     bool drop_dead_extents(Object& object) { // requires: its shard is locked, or it is in none
-        return object.drop_dead_extents([&](const Extent& e) { segments.free(e, extent_bytes(object.size)); });
+        return replication.change(object, [&] {
+            return object.drop_extents(
+                [](const Extent& e) { return !e.segment->alive.load(std::memory_order_relaxed); },
+                [&](const Extent& e) { segments.free(e, extent_bytes(object.size)); });
+        });
     }
 
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
-        const auto bytes = extent_bytes(object.size);
-        for (const auto& extent : object.extents) {
-            const auto& segment = *extent.segment;
-            const auto fenced = object.unsettled && segment.fencing == Fencing::by_owner;
-            if (fenced && segment.alive.load(std::memory_order_relaxed)) fences_.add(extent, bytes);
-            else segments.free(extent, bytes);
-        }
-        fenced_bytes.store(fences_.held().bytes, std::memory_order_relaxed);
+        replication.forget(object);
+        for (const auto& extent : object.extents) free(object, extent);
         delete &object;
     }
 
-    /// So many objects go for the sake of one that has room only where too much was written of late.
-    static constexpr int most_for_balance = 8;
     static constexpr std::uint32_t most_replicas = std::numeric_limits<std::uint16_t>::max();
 
     Quarantine quarantine_;
     FenceTable<> fences_;
-    static constexpr Duration count_pause = std::chrono::milliseconds{100};
-    Prospect<> prospect_;     ///< as it was counted last
-    TimePoint count_again_{}; ///< until when that is believed
     DueLog writes_, lives_;
     std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
     HeldSpace pinned_;
