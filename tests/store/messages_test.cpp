@@ -51,6 +51,7 @@ static_assert(all_travel<SegmentMount, SegmentMountReply, SegmentInfo, Heartbeat
 static_assert(all_travel<PutStart, PutStartReply, PutEnd, PutEndReply, PutAbort, PutAbortReply, Get, GetReply, Query,
                          QueryReply>);
 static_assert(all_travel<RenewMany, RenewManyReply, ReportBad, Describe, DescribeReply, WaitFor>);
+static_assert(all_travel<CopyStart, CopyStartReply, CopyEnd, CopyEndReply, Survey, SurveyReply, Drain, DrainReply>);
 static_assert(all_travel<Events, EventsReply, ObjectEvent, RemoveMatching, RemoveMatchingReply>);
 static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, ListReply, Stats, StatsReply>);
 

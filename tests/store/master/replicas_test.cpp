@@ -358,3 +358,17 @@ TEST_CASE("master: whatever is copied, moved, removed and lost, no space is lost
     CHECK(stats.leased_bytes == 0);
     CHECK(stats.quarantined_bytes == 0);
 }
+
+TEST_CASE("master: what is moved to a segment that is drained meanwhile is there, and is moved on") {
+    auto f = Fixture(3);
+    REQUIRE(f.put("k").outcome == Errc::ok);
+    const auto home = f.where("k").at(0);
+    const auto started = f.copy("k", {.leaving = {home}});
+    const auto there = started.targets.at(0).replicas[0].segment;
+    (void)f.drain(there);
+    CHECK(f.finish("k", started) == 1);
+    CHECK(f.where("k") == std::vector{there});
+    CHECK(f.survey(0) == std::vector<std::string>{"k"});
+    CHECK(f.finish("k", f.copy("k", {})) == 1);
+    CHECK(f.where("k").at(0) != there);
+}

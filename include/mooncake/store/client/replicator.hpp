@@ -190,8 +190,12 @@ class Replicator {
     }
 
     /// As much of the beginning of `start`'s keys as the master lets one copy at once.
-    Task<ReplicaReport> copy_part(CopyStart start, const Deadline deadline) {
+    /// `bytes`: for which there is to be time; where the first alone has more, it gets more.
+    Task<ReplicaReport> copy_part(CopyStart start, const Deadline all_of_it, const std::uint64_t bytes = step) {
         auto report = ReplicaReport();
+        // No longer than that, because what a copier that died was writing stays taken for so long.
+        const auto deadline =
+            all_of_it.or_sooner(Deadline(std::chrono::seconds(10) + std::chrono::microseconds{bytes / 20}));
         start.write_deadline_ms = milliseconds_left(deadline, master_.limits().max_write_deadline_ms);
         const auto asked = SteadyClock{}.now();
         auto started = co_await master_.call(start, deadline);
@@ -200,6 +204,20 @@ class Replicator {
         if (answered == 0 || answered > start.keys.size() || started->sources.size() != answered)
             co_return wrong_count();
         report.why = started->no_space;
+        if (started->targets[0].outcome == Errc::ok && started->sources[0].size > bytes) {
+            const auto large = started->sources[0].size;
+            const auto stop = CopyEnd{.objects = {{.key = start.keys[0],
+                                                   .version = started->sources[0].version,
+                                                   .copy = started->targets[0].version,
+                                                   .fate = CopyFate::failed}},
+                                      .lease = started->lease,
+                                      .term = started->term};
+            const auto stopped = co_await master_.call(stop, deadline);
+            if (!stopped) co_return stopped.error();
+            start.keys.resize(1);
+            start.versions.resize(std::min<std::size_t>(1, start.versions.size()));
+            co_return co_await copy_part(std::move(start), all_of_it, large);
+        }
         auto work = Work();
         auto found = GetReply{.lease = started->lease, .ttl_ms = started->ttl_ms, .objects = {}, .term = started->term};
         for (std::size_t i = 0; i < answered; ++i) {

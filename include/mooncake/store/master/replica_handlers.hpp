@@ -194,13 +194,21 @@ class ReplicaHandlers {
         return Errc::ok;
     }
 
-    /// Ends the replicas in `leaving`, and the last of those that are more than `wanted`.
+    /// Ends the replicas in `leaving`, those in segments that are drained, and the last of those that are more than `wanted`; but
+    /// where nothing else is left, what came to a segment just before that was drained stays.
     void let_go(Object& object, const std::vector<std::uint32_t>& leaving, std::uint32_t wanted) {
         const auto lock = std::lock_guard(space_.shards.of(object.hash).mutex);
+        const auto even_there = staying_replicas(object, leaving) == 0;
+        const auto stays = [&](const Extent& extent) {
+            return even_there ? !named(leaving, extent) : counts(extent, leaving);
+        };
+        const auto& extents = object.extents;
+        if (std::none_of(extents.begin(), extents.end(), [&](const Extent& e) { return e.usable() && stays(e); }))
+            return;
         auto stay = std::uint32_t{0};
         space_.replication.retire(object, [&](const Extent& extent) {
             if (!extent.usable()) return false; // in a dead segment: the sweep takes it
-            return !counts(extent, leaving) || stay++ >= wanted;
+            return !stays(extent) || stay++ >= wanted;
         });
     }
 
