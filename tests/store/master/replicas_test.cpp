@@ -372,3 +372,13 @@ TEST_CASE("master: what is moved to a segment that is drained meanwhile is there
     CHECK(f.finish("k", f.copy("k", {})) == 1);
     CHECK(f.where("k").at(0) != there);
 }
+
+TEST_CASE("master: what had to do with fewer replicas is found once there is a segment for more") {
+    auto f = Fixture(2);
+    REQUIRE(f.put("k", {.replicas = 3}).replicas.size() == 2);
+    CHECK(f.survey(0).empty());
+    (void)f.mount("node-2", 64);
+    CHECK(f.survey(0) == std::vector<std::string>{"k"});
+    CHECK(f.finish("k", f.copy("k", {})) == 3);
+    CHECK(f.survey(0).empty());
+}

@@ -18,6 +18,7 @@ class SegmentHandlers {
         const auto lock = std::lock_guard(space_.domain.mutex);
         auto mounted = space_.segments.mount(message, space_.now());
         if (!mounted) return mounted.error();
+        space_.replication.hurt.note(); // what had to do with fewer replicas need no longer
         return SegmentMountReply{.segment = *mounted, .ttl_ms = ttl_ms(), .term = space_.term};
     }
 
