@@ -3,6 +3,7 @@
 #include <mooncake/serving/trace_json.hpp>
 #include <mooncake/serving/workload.hpp>
 
+#include "serve/forecast_table.hpp"
 #include "serve/options.hpp"
 #include "serve/overload_tables.hpp"
 #include "serve/run.hpp"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
         {"pd", [&] { serve::pd_table(trace); }},
         {"capacity", [&] { serve::capacity_table(trace); }},
         {"traps", [&] { serve::traps_table(trace); }},
+        {"forecast", [&] { serve::forecast_table(trace); }},
         {"scale", [&] { serve::scale_table(trace, options->requests); }},
     };
     auto printed = false;
