@@ -3,6 +3,7 @@
 #include <mooncake/serving/trace_json.hpp>
 #include <mooncake/serving/workload.hpp>
 
+#include "serve/faults_table.hpp"
 #include "serve/forecast_table.hpp"
 #include "serve/options.hpp"
 #include "serve/overload_tables.hpp"
@@ -57,6 +58,7 @@ int main(int argc, char** argv) {
         {"capacity", [&] { serve::capacity_table(trace); }},
         {"traps", [&] { serve::traps_table(trace); }},
         {"forecast", [&] { serve::forecast_table(trace); }},
+        {"faults", [&] { serve::faults_table(trace); }},
         {"scale", [&] { serve::scale_table(trace, options->requests); }},
     };
     auto printed = false;

@@ -4,6 +4,7 @@
 #include <mooncake/serving/conductor_config.hpp>
 #include <mooncake/serving/decode/policies.hpp>
 #include <mooncake/serving/index/index_feed.hpp>
+#include <mooncake/serving/pace.hpp>
 #include <mooncake/serving/prefill/least_delay.hpp>
 
 #include <algorithm>
@@ -65,7 +66,8 @@ class Conductor {
                        Admission admission = Admission())
         : config_(config), prefill_policy_(std::move(prefill)), decode_policy_(std::move(decode)),
           admission_(std::move(admission)), feed_(index_, config.event_window), prefill_(config.prefill_instances),
-          decode_(config.mode == ServingMode::coupled ? 0 : config.decode_instances), held_(config.prefill_instances) {
+          decode_(config.mode == ServingMode::coupled ? 0 : config.decode_instances), held_(config.prefill_instances),
+          paces_(config.prefill_instances) {
         for (InstanceId i = 0; i < prefill_.size(); ++i)
             feed_.add(i), prefill_[i].capacity_blocks = config.cache_blocks;
         for (auto& one : decode_) one.capacity_tokens = config.decode_tokens;
@@ -76,6 +78,10 @@ class Conductor {
     /// Where the request goes, or why it is turned away. An id that is being served is taken to be given up.
     [[nodiscard]] ServeDecision route(const ServeRequest& request) {
         gone(request.id, request.now);
+        if (request.now >= paces_at_ + 1) { // what is known of them fades
+            paces_at_ = request.now;
+            for (InstanceId i = 0; i < prefill_.size(); ++i) prefill_[i].pace = paces_.of(i, request.now);
+        }
         index_.match(request.blocks, held_);
         if (config_.remember > 0) add_remembered(request);
         for (InstanceId i = 0; i < prefill_.size(); ++i) // whoever is down sends nothing
@@ -101,7 +107,7 @@ class Conductor {
             decision.verdict = {.reason = Rejection::does_not_fit, .retry_after = 3600};
             return decision;
         }
-        const auto seconds = wanted.seconds(choice.reused);
+        const auto seconds = wanted.seconds(choice.reused) * prefill_[choice.instance].pace;
         const auto ready = choice.source == no_instance
                                ? request.now
                                : wanted.arrival(prefill_[choice.source], held_[choice.instance], choice.reused);
@@ -119,13 +125,16 @@ class Conductor {
         return decision;
     }
 
-    /// Its prefill has begun and will take `seconds` from `now`.
+    /// Its prefill has begun and will take `seconds` from `now`, by the cost model and with what is in the cache.
     void prefill_started(std::uint64_t id, double now, double seconds) {
         const auto found = live_.find(id);
         if (found == live_.end() || found->second.stage != Stage::waits) return;
         auto& request = found->second;
         unqueue(request, id);
-        prefill_[request.prefill].busy_until = now + seconds;
+        prefill_[request.prefill].busy_until = now + seconds * prefill_[request.prefill].pace;
+        if (request.expected <= 0) request.expected = seconds;
+        request.began = now;
+        paces_.began(request.prefill, now, request.ran, request.expected);
         prefill_[request.prefill].running_key = request.key;
         request.stage = Stage::runs;
     }
@@ -136,7 +145,9 @@ class Conductor {
         if (found == live_.end() || found->second.stage != Stage::runs) return;
         auto& request = found->second;
         prefill_[request.prefill].busy_until = now;
-        request.seconds = seconds;
+        request.ran += now - request.began;
+        paces_.ended(request.prefill);
+        request.seconds = seconds * prefill_[request.prefill].pace;
         request.stage = Stage::waits;
         enqueue(request, id);
     }
@@ -148,19 +159,24 @@ class Conductor {
         if (found == live_.end()) return true;
         auto& request = found->second;
         if (request.stage != Stage::waits && request.stage != Stage::runs) return true; // it was said before
+        if (request.stage == Stage::runs) {
+            paces_.add(request.prefill, now, request.ran + now - request.began, request.expected);
+            prefill_[request.prefill].pace = paces_.of(request.prefill, now);
+        }
         leave_prefill(request, id, now);
         if (config_.remember > 0) {
             finished_index_.stored(request.prefill, request.keys);
             finished_.push_back({now + config_.remember, request.prefill, std::move(request.keys)});
         }
         if (request.decode == no_instance) return true;
+        if (!decode_[request.decode].up) move_decode(request, id, now);
         const auto asked = AdmissionRequest{.now = now,
                                             .tokens = request.tokens,
                                             .priority = request.priority,
                                             .ttft_slo = config_.ttft_slo,
                                             .tbt_slo = config_.tbt_slo,
                                             .decode = request.decode};
-        if (!admission_.joins(asked, view())) {
+        if (!decode_[request.decode].up || !admission_.joins(asked, view())) {
             gone(id, now);
             return false;
         }
@@ -205,6 +221,8 @@ class Conductor {
         prefill_[instance].up = state == ServingState::up;
         prefill_[instance].cached_blocks = 0;
         finished_index_.forget(instance);
+        paces_.forget(instance);
+        prefill_[instance].pace = 1;
         state == ServingState::up ? feed_.add(instance) : feed_.remove(instance);
     }
     void set_decode(InstanceId instance, ServingState state) {
@@ -235,6 +253,12 @@ class Conductor {
         finished_index_.removed(instance, std::span(&key, 1));
     }
 
+    /// Where a request decodes, or is to: not where it was to at first, if that instance went meanwhile. None where nobody
+    /// knows it.
+    [[nodiscard]] InstanceId decode_of(std::uint64_t id) const noexcept {
+        const auto found = live_.find(id);
+        return found == live_.end() ? no_instance : found->second.decode;
+    }
     [[nodiscard]] ClusterView view() const noexcept { return {prefill_, decode_, &config_.cost}; }
     [[nodiscard]] const PrefixIndex& index() const noexcept { return index_; }
     [[nodiscard]] const ConductorConfig& config() const noexcept { return config_; }
@@ -253,7 +277,8 @@ class Conductor {
         InstanceId prefill = no_instance, decode = no_instance;
         Stage stage = Stage::waits;
         ServeClass priority = ServeClass::normal;
-        double key = 0, seconds = 0;
+        double key = 0, seconds = 0;             // seconds: of prefill that is left, by prediction
+        double began = 0, ran = 0, expected = 0; // ran: seconds; expected: all that was to run, as it said itself
         std::uint64_t tokens = 0, new_tokens = 0, blocks = 0;
         std::vector<BlockKey> keys{}; // where they are remembered
     };
@@ -320,10 +345,22 @@ class Conductor {
     void leave_prefill(Live& request, std::uint64_t id, double now) {
         auto& instance = prefill_[request.prefill];
         if (request.stage == Stage::waits) unqueue(request, id);
-        else instance.busy_until = std::min(instance.busy_until, now);
+        else instance.busy_until = std::min(instance.busy_until, now), paces_.ended(request.prefill);
         request.stage = Stage::left;
         instance.new_tokens -= request.new_tokens;
         if (request.decode != no_instance) release(request); // where coupled it stays until its last token
+    }
+
+    /// Where it was to decode is gone. Where nobody is up it stays, and does not join.
+    void move_decode(Live& request, std::uint64_t id, double now) {
+        const auto to = decode_policy_.choose({.now = now, .tokens = request.tokens, .cost = &config_.cost}, decode_);
+        if (to == no_instance) return;
+        auto &from = decode_[request.decode], &taken = decode_[to];
+        from.coming -= 1, from.coming_tokens -= request.tokens;
+        taken.coming += 1, taken.coming_tokens += request.tokens;
+        std::erase_if(from.work, [&](const DecodeWork& work) { return work.id == id; });
+        taken.work.push_back({.id = id, .tokens = request.tokens, .joins_at = now});
+        request.decode = to;
     }
 
     void release(const Live& request) {
@@ -343,6 +380,8 @@ class Conductor {
     PrefixIndex finished_index_;                      // of prefills that finished a moment ago
     std::deque<Finished> finished_;
     std::unordered_map<std::uint64_t, Live> live_;
+    Paces paces_;
+    double paces_at_ = 0; // when all instances' were looked at
 };
 
 } // namespace mooncake
