@@ -3,10 +3,12 @@
 #include <mooncake/serving/trace_json.hpp>
 #include <mooncake/serving/workload.hpp>
 
+#include "serve/balance_table.hpp"
 #include "serve/faults_table.hpp"
 #include "serve/forecast_table.hpp"
 #include "serve/options.hpp"
 #include "serve/overload_tables.hpp"
+#include "serve/roles_table.hpp"
 #include "serve/run.hpp"
 #include "serve/scheduling_tables.hpp"
 
@@ -59,6 +61,8 @@ int main(int argc, char** argv) {
         {"traps", [&] { serve::traps_table(trace); }},
         {"forecast", [&] { serve::forecast_table(trace); }},
         {"faults", [&] { serve::faults_table(trace); }},
+        {"roles", [&] { serve::roles_table(trace); }},
+        {"balance", [&] { serve::balance_table(trace); }},
         {"scale", [&] { serve::scale_table(trace, options->requests); }},
     };
     auto printed = false;

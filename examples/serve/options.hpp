@@ -38,7 +38,7 @@ inline constexpr const char* usage =
     "  --svg FILE         the table `load` draws itself there\n"
     "  --table NAME       prefill schedulers rules published caches rejections priorities load pd capacity traps "
     "scale\n"
-    "                     forecast faults, or all\n";
+    "                     forecast faults roles balance, or all\n";
 
 inline std::string joined(std::span<const std::string_view> names) {
     auto text = std::string();

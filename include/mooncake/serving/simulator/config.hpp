@@ -30,7 +30,8 @@ struct SimulatorConfig {
     std::array<double, 3> shares{0, 1, 0}; ///< of requests by class: top, normal, low; drawn by seed
     std::uint64_t seed = 1;
     std::vector<InstanceFault> faults{}; ///< who is down or slow, and when; see `random_faults`
-    std::uint32_t retries = 3; ///< how often a request begins again whose instance went; after that it has failed
+    double switch_seconds = 10; ///< that a machine is of no use between two roles, beside what it has to finish
+    std::uint32_t retries = 3;  ///< how often a request begins again whose instance went; after that it has failed
 };
 
 /// Errors: `invalid_argument`, naming the field.
@@ -46,6 +47,10 @@ struct SimulatorConfig {
     auto sum = 0.0;
     for (const auto share : config.shares) sum += bad(share) ? -1e9 : share;
     if (!(sum > 0)) return Error(Errc::invalid_argument, "SimulatorConfig::shares must be 0 or more, and one above 0");
+    if (bad(config.switch_seconds))
+        return Error(Errc::invalid_argument, "SimulatorConfig::switch_seconds must be 0 or more");
+    if (config.conductor.role_prefill != 0 && !config.faults.empty())
+        return Error(Errc::invalid_argument, "SimulatorConfig::faults must be empty where machines change roles");
     for (const auto& fault : config.faults) {
         if (bad(fault.from) || !(fault.until > fault.from))
             return Error(Errc::invalid_argument,

@@ -33,9 +33,9 @@ class SimulatorCore {
     using Request = LiveRequest;
 
     SimulatorCore(const SimulatorConfig& config, typename Traits::Prefill prefill, typename Traits::Decode decode,
-                  typename Traits::Admission admission)
-        : config_(with_capacity(config)),
-          conductor_(config_.conductor, std::move(prefill), std::move(decode), std::move(admission)),
+                  typename Traits::Admission admission, typename Traits::Balance balance, typename Traits::Role role)
+        : config_(with_capacity(config)), conductor_(config_.conductor, std::move(prefill), std::move(decode),
+                                                     std::move(admission), std::move(balance), std::move(role)),
           random_(config.seed), faults_(config_.faults, config.conductor.prefill_instances,
                                         coupled() ? 0 : config.conductor.decode_instances),
           events_of_caches_(config.conductor.prefill_instances, config.staleness) {
@@ -46,6 +46,7 @@ class SimulatorCore {
             else prefill_.emplace_back(conductor.cache_blocks);
         for (std::size_t i = 0; i < conductor.decode_instances && !coupled(); ++i) decode_.push_back(new_decode());
         versions_.resize(std::max(coupled_.size(), decode_.size()));
+        if (conductor.role_prefill != 0) at(0, Kind::roles, 0);
         for (std::size_t i = 0; i < config_.faults.size(); ++i) {
             if (!faults_.exists(i)) continue;
             at(faults_[i].from, Kind::fault, faults_[i].instance, i);
@@ -116,6 +117,8 @@ class SimulatorCore {
     std::priority_queue<Event> events_;
     std::vector<Request> requests_; // that are being served, and free places
     std::vector<std::uint64_t> free_;
+    std::vector<CopyUnderWay> copies_;
+    std::vector<std::size_t> free_copies_;
     std::vector<PrefillNode<Cache>> prefill_;
     std::vector<DecodeNode> decode_;
     std::vector<CoupledNode<Cache>> coupled_;

@@ -14,12 +14,22 @@ namespace mooncake::serving::detail {
 
 /// What happens next in a simulation.
 struct SimulatorEvent {
-    enum class Kind : std::uint8_t { prefill_ready, prefill_pause, prefill_end, decode, coupled, fault };
+    enum class Kind : std::uint8_t {
+        prefill_ready,
+        prefill_pause,
+        prefill_end,
+        decode,
+        coupled,
+        fault,
+        copied,
+        roles,
+        role
+    };
     double time = 0;
     std::uint64_t order = 0; // of events at one time: as they were made
     Kind kind = Kind::prefill_ready;
     InstanceId instance = 0;
-    std::uint64_t version = 0;                                   // fault: which one
+    std::uint64_t version = 0;                                   // fault, copied: which one
     bool operator<(const SimulatorEvent& other) const noexcept { // the greatest is the first
         return time != other.time ? time > other.time : order > other.order;
     }
@@ -34,6 +44,12 @@ struct LiveRequest {
     std::uint32_t fetched = 0;  // leading blocks that are sent to it, with what was there
     std::uint32_t attempts = 0; // that an instance's end cut short
     ServeClass priority = ServeClass::normal;
+};
+
+/// Blocks that are on their way from cache to cache.
+struct CopyUnderWay {
+    InstanceId source = no_instance, target = no_instance;
+    std::vector<std::uint64_t> blocks{};
 };
 
 /// It has all of its tokens. `tbt`: the mean of its longest tenth of intervals; `first`: when the first request came.

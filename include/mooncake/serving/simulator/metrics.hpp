@@ -65,9 +65,10 @@ struct ServeMetrics {
     std::uint64_t rejected_late = 0; ///< after their prefill, or when they came again since their instance had gone
     std::uint64_t failed = 0;        ///< admitted, and could never run, or were cut short once too often
     std::uint64_t retried = 0;       ///< times that a request began again
-    double seconds = 0;              ///< from the first arrival to the last token
-    double prefill_seconds = 0;      ///< of instances, for all prefills
-    double wasted_seconds = 0;       ///< of them in vain
+    std::uint64_t role_changes = 0, copied_blocks = 0;               ///< copied: ahead, by a balance policy
+    double seconds = 0;                                              ///< from the first arrival to the last token
+    double prefill_seconds = 0;                                      ///< of instances, for all prefills
+    double wasted_seconds = 0;                                       ///< of them in vain
     std::uint64_t input_tokens = 0, output_tokens = 0;               ///< of completed requests
     std::uint64_t blocks = 0, reused_blocks = 0, fetched_blocks = 0; ///< of prefilled prompts
     TimeHistogram ttft, tpot, itl, tbt, end_to_end; ///< tbt: of a request, the mean of its longest tenth of intervals
@@ -133,6 +134,8 @@ inline void append_json(std::string& text, std::string_view name, const TimeHist
     append_json(text, "total_token_throughput", rate(m.input_tokens + m.output_tokens));
     append_json(text, "reused_ratio", m.reused_ratio());
     append_json(text, "fetched_blocks", m.fetched_blocks);
+    append_json(text, "copied_blocks", m.copied_blocks);
+    append_json(text, "role_changes", m.role_changes);
     append_json(text, "prefill_seconds", m.prefill_seconds);
     append_json(text, "wasted_ratio", m.wasted_ratio());
     append_json(text, "ttft_ms", m.ttft);

@@ -22,8 +22,11 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
     /// `config` is valid: see `validate`.
     explicit Simulator(const SimulatorConfig& config, typename Traits::Prefill prefill = typename Traits::Prefill(),
                        typename Traits::Decode decode = typename Traits::Decode(),
-                       typename Traits::Admission admission = typename Traits::Admission())
-        : Core(config, std::move(prefill), std::move(decode), std::move(admission)) {}
+                       typename Traits::Admission admission = typename Traits::Admission(),
+                       typename Traits::Balance balance = typename Traits::Balance(),
+                       typename Traits::Role role = typename Traits::Role())
+        : Core(config, std::move(prefill), std::move(decode), std::move(admission), std::move(balance),
+               std::move(role)) {}
 
     /// `next()` gives one request after the other, and nothing when there are no more. One that comes before the request
     /// ahead of it comes with it. `progress(metrics)` is called once in 65,536 requests.
@@ -63,11 +66,11 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
     [[nodiscard]] const Conductor<Traits>& conductor() const noexcept { return conductor_; }
 
   private:
-    using Core::added_, Core::evicted_, Core::at, Core::complete, Core::conductor_, Core::config_, Core::coupled,
-        Core::coupled_, Core::coupled_events_, Core::decode_, Core::draw_class, Core::events_, Core::events_of_caches_,
-        Core::faults_, Core::finished_, Core::first_, Core::free_, Core::hear, Core::last_arrival_, Core::metrics_,
-        Core::new_coupled, Core::new_decode, Core::now_, Core::prefill_, Core::requests_, Core::sample,
-        Core::sample_every_, Core::samples_, Core::slower, Core::tell, Core::versions_;
+    using Core::added_, Core::evicted_, Core::at, Core::complete, Core::conductor_, Core::copies_, Core::free_copies_,
+        Core::config_, Core::coupled, Core::coupled_, Core::coupled_events_, Core::decode_, Core::draw_class,
+        Core::events_, Core::events_of_caches_, Core::faults_, Core::finished_, Core::first_, Core::free_, Core::hear,
+        Core::last_arrival_, Core::metrics_, Core::new_coupled, Core::new_decode, Core::now_, Core::prefill_,
+        Core::requests_, Core::sample, Core::sample_every_, Core::samples_, Core::slower, Core::tell, Core::versions_;
     using typename Core::Event, typename Core::Kind, typename Core::Request;
 
     void arrive(TraceRequest trace) {
@@ -101,7 +104,33 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
         }
         request.prefill = decision.prefill.instance;
         request.decode = decision.decode;
+        if (decision.copy.target != no_instance && !coupled()) begin_copy(decision.copy, asked.hash_ids);
         coupled() ? enter_coupled(slot, decision.prefill) : enter_prefill(slot, decision.prefill);
+    }
+
+    void begin_copy(const BlockCopy& copy, std::span<const BlockKey> blocks) {
+        const auto here = prefill_[copy.target].cache.match(blocks);
+        const auto there = std::min(copy.blocks, prefill_[copy.source].cache.match(blocks));
+        if (there <= here) return;
+        const auto& cost = config_.conductor.cost;
+        const auto ready = prefill_[copy.source].nic.send(now_, (there - here) * cost.block_tokens, cost.transfer);
+        auto slot = copies_.size();
+        if (free_copies_.empty()) copies_.emplace_back();
+        else slot = free_copies_.back(), free_copies_.pop_back();
+        copies_[slot] = {
+            .source = copy.source, .target = copy.target, .blocks = {blocks.begin(), blocks.begin() + there}};
+        at(ready, Kind::copied, copy.target, slot);
+    }
+    void end_copy(std::size_t slot) {
+        const auto& copy = copies_[slot];
+        const auto& known = conductor_.view().prefill;
+        if (known[copy.source].up && known[copy.target].up) {
+            added_.clear(), evicted_.clear();
+            prefill_[copy.target].cache.insert_spare(copy.blocks, added_);
+            metrics_.copied_blocks += added_.size();
+            tell(copy.target);
+        }
+        free_copies_.push_back(slot);
     }
 
     void enter_prefill(std::uint64_t slot, const PrefillChoice& choice) {
@@ -284,12 +313,10 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
             if (coupled()) coupled_[instance].ids(lost), coupled_[instance] = new_coupled();
             else decode_[instance].ids(lost), decode_[instance] = new_decode();
         } else {
-            auto& node = prefill_[instance];
-            for (auto& one : node.waiting) lost.push_back(one.id), unmake(one.id, one.left);
+            const auto& node = prefill_[instance];
+            for (const auto& one : node.waiting) lost.push_back(one.id), unmake(one.id, one.left);
             if (node.busy) lost.push_back(node.running.id), unmake(node.running.id, node.ends - now_);
-            const auto version = node.version + 1;
-            node = serving::detail::PrefillNode<Cache>(config_.conductor.cache_blocks);
-            node.version = version;
+            empty_prefill(instance);
         }
         if (pool == InstancePool::prefill) events_of_caches_.restart(instance);
         for (InstanceId i = 0; i < prefill_.size() && pool == InstancePool::prefill; ++i)
@@ -297,6 +324,20 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
                 start_prefill(i);
         for (const auto slot : lost) conductor_.gone(slot, now_);
         for (const auto slot : lost) again(slot);
+    }
+    void empty_prefill(InstanceId instance) {
+        const auto version = prefill_[instance].version + 1;
+        prefill_[instance] = serving::detail::PrefillNode<Cache>(config_.conductor.cache_blocks);
+        prefill_[instance].version = version;
+    }
+    void change_roles() {
+        if (const auto instance = conductor_.change_role(now_); instance != no_instance) {
+            ++metrics_.role_changes;
+            empty_prefill(instance);
+            events_of_caches_.restart(instance);
+            at(now_ + config_.switch_seconds, Kind::role, instance);
+        }
+        at(now_ + 1, Kind::roles, 0);
     }
     /// Its prefill ended with `left` seconds to go; below 0: it had not begun.
     void unmake(std::uint64_t slot, double left) {
@@ -334,6 +375,9 @@ class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
             for (const auto& one : finished_) complete(one.id, one.tbt);
             return schedule_decode(event.instance);
         }
+        case Kind::copied: return end_copy(event.version);
+        case Kind::roles: return change_roles();
+        case Kind::role: return conductor_.role_changed(event.instance);
         case Kind::fault: return change(event.version);
         case Kind::coupled: {
             if (event.version != versions_[event.instance]) return;
