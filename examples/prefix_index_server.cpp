@@ -41,11 +41,17 @@ constexpr auto over = [](std::exception_ptr) {}; // a connection that runs out o
 /// One thread serves all: the index belongs to one at a time. What a connection may make it keep, and for how long, is bounded.
 class Server {
   public:
-    Server(asio::io_context& context, const tcp::endpoint& endpoint) : acceptor_(context, endpoint) {}
+    explicit Server(const tcp::endpoint& endpoint) : acceptor_(context_, endpoint) {}
 
     [[nodiscard]] tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
-    void start() { asio::co_spawn(acceptor_.get_executor(), accept(), over); }
-    void close() { acceptor_.close(); }
+    /// Serves until `stop`, which may be called from another thread, or until it is interrupted.
+    void run() {
+        auto signals = asio::signal_set(context_, SIGINT, SIGTERM);
+        signals.async_wait([&](auto, int) { context_.stop(); });
+        asio::co_spawn(context_, accept(), over);
+        context_.run();
+    }
+    void stop() { context_.stop(); }
 
   private:
     static constexpr std::size_t most_connections = 256;
@@ -102,9 +108,11 @@ class Server {
         }
     }
 
-    tcp::acceptor acceptor_;
     mooncake::IndexService service_;
     std::size_t connections_ = 0;
+    asio::io_context context_{
+        1}; // ends what is under way when it dies, which counts down: after those above are made, before they go
+    tcp::acceptor acceptor_;
 };
 
 /// What a client is told; a status of 0: it was hung up on.
@@ -174,20 +182,17 @@ int main(int argc, char** argv) {
         endpoint = {host, port};
     }
     try {
-        auto context = asio::io_context(1);
-        auto server = Server(context, endpoint);
-        server.start();
+        auto server = Server(endpoint);
         if (argc == 1) {
-            auto thread = std::thread([&] { context.run(); });
-            const auto right = show_itself(server.endpoint());
-            context.stop();
+            const auto bound = server.endpoint();
+            auto thread = std::thread([&] { server.run(); });
+            const auto right = show_itself(bound);
+            server.stop();
             thread.join();
             return right ? EXIT_SUCCESS : EXIT_FAILURE;
         }
         std::cout << "prefix index on " << server.endpoint() << '\n' << std::flush;
-        auto signals = asio::signal_set(context, SIGINT, SIGTERM);
-        signals.async_wait([&](auto, int) { context.stop(); });
-        context.run();
+        server.run();
     } catch (const std::exception& error) {
         std::cerr << "prefix_index_server: " << error.what() << '\n';
         return EXIT_FAILURE;
