@@ -110,8 +110,7 @@ class Server {
 
     mooncake::IndexService service_;
     std::size_t connections_ = 0;
-    asio::io_context context_{
-        1}; // ends what is under way when it dies, which counts down: after those above are made, before they go
+    asio::io_context context_{1}; // what is under way ends with it, and uses those above
     tcp::acceptor acceptor_;
 };
 
