@@ -3,8 +3,12 @@
 #include <mooncake/serving/trace_json.hpp>
 #include <mooncake/serving/workload.hpp>
 
+#include "serve/balance_table.hpp"
+#include "serve/faults_table.hpp"
+#include "serve/forecast_table.hpp"
 #include "serve/options.hpp"
 #include "serve/overload_tables.hpp"
+#include "serve/roles_table.hpp"
 #include "serve/run.hpp"
 #include "serve/scheduling_tables.hpp"
 
@@ -55,6 +59,10 @@ int main(int argc, char** argv) {
         {"pd", [&] { serve::pd_table(trace); }},
         {"capacity", [&] { serve::capacity_table(trace); }},
         {"traps", [&] { serve::traps_table(trace); }},
+        {"forecast", [&] { serve::forecast_table(trace); }},
+        {"faults", [&] { serve::faults_table(trace); }},
+        {"roles", [&] { serve::roles_table(trace); }},
+        {"balance", [&] { serve::balance_table(trace); }},
         {"scale", [&] { serve::scale_table(trace, options->requests); }},
     };
     auto printed = false;

@@ -37,8 +37,8 @@ inline constexpr const char* usage =
     "  --seed N\n"
     "  --svg FILE         the table `load` draws itself there\n"
     "  --table NAME       prefill schedulers rules published caches rejections priorities load pd capacity traps "
-    "scale, or "
-    "all\n";
+    "scale\n"
+    "                     forecast faults roles balance, or all\n";
 
 inline std::string joined(std::span<const std::string_view> names) {
     auto text = std::string();

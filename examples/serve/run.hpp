@@ -14,7 +14,7 @@
 
 namespace serve {
 
-struct AnyTraits {
+struct AnyTraits : DefaultConductorTraits {
     using Prefill = AnyPrefill;
     using Decode = LeastTbt;
     using Admission = AnyAdmission;

@@ -15,12 +15,12 @@ using namespace mooncake;
 
 namespace {
 
-struct Minimal {
+struct Minimal : DefaultConductorTraits {
     using Prefill = testing::MinimalPrefill;
     using Decode = testing::MinimalDecode;
     using Admission = testing::MinimalAdmission;
 };
-struct Any {
+struct Any : DefaultConductorTraits {
     using Prefill = AnyPrefill;
     using Decode = LeastTbt;
     using Admission = AnyAdmission;
@@ -28,7 +28,7 @@ struct Any {
 struct Late : DefaultConductorTraits {
     using Admission = LateCheck;
 };
-struct NoAdmission {
+struct NoAdmission : DefaultConductorTraits {
     using Prefill = LeastDelay;
     using Decode = LeastTbt;
     using Admission = int;

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <mooncake/serving/admission/least_regret.hpp>
 #include <mooncake/serving/conductor_config.hpp>
-#include <mooncake/serving/decode/policies.hpp>
+#include <mooncake/serving/conductor_traits.hpp>
 #include <mooncake/serving/index/index_feed.hpp>
-#include <mooncake/serving/prefill/least_delay.hpp>
+#include <mooncake/serving/pace.hpp>
+#include <mooncake/serving/role/role_book.hpp>
+#include <mooncake/serving/served_request.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,39 +18,11 @@
 
 namespace mooncake {
 
-/// What a conductor is made of. `struct Mine : DefaultConductorTraits { using Prefill = KvCacheCentric; };`
-struct DefaultConductorTraits {
-    using Prefill = LeastDelay;
-    using Decode = LeastTbt;
-    using Admission = LeastRegret;
-};
-
-template <class T>
-concept ConductorTraits =
-    PrefillPolicy<typename T::Prefill> && DecodePolicy<typename T::Decode> && AdmissionPolicy<typename T::Admission>;
-
-/// A request as it comes in.
-struct ServeRequest {
-    std::uint64_t id = 0; ///< of no other that is being served
-    double now = 0;       ///< seconds
-    std::uint64_t tokens = 0;
-    std::span<const BlockKey> blocks{}; ///< of the prompt
-    ServeClass priority = ServeClass::normal;
-};
-
-/// What becomes of it.
-struct ServeDecision {
-    Verdict verdict{};               ///< admitted, or why not: 429 with `retry_after`, 503 where all are down
-    PrefillChoice prefill{};         ///< where it is prefilled, and what is fetched from whom
-    InstanceId decode = no_instance; ///< where it decodes; none where coupled
-    double ttft = 0;                 ///< seconds until its first token, by prediction
-};
-
 /// Routes requests to where their cache is, and turns away what cannot be served in time. Decisions alone: it does no I/O
 /// and has no clock; whoever uses it says what happened, and when. In a live cluster and in `Simulator` it is the same code.
 ///
 /// Life of a request: `route`, and if it is admitted `prefill_started`, `prefill_finished`, `finished`; `gone` whenever it
-/// is given up. Calls with an id that is not being served are passed over.
+/// is given up. Where machines change roles (`ConductorConfig::role_prefill`): `change_role` about once a second. Calls with an id that is not being served are passed over.
 ///
 /// Thread: one at a time. Times: seconds of any clock that does not go back. Complexity: O(instances + blocks) a request.
 template <ConductorTraits Traits = DefaultConductorTraits>
@@ -59,16 +31,25 @@ class Conductor {
     using Prefill = typename Traits::Prefill;
     using Decode = typename Traits::Decode;
     using Admission = typename Traits::Admission;
+    using Balance = typename Traits::Balance;
+    using Role = typename Traits::Role;
 
     /// `config` is valid: see `validate`.
     explicit Conductor(const ConductorConfig& config, Prefill prefill = Prefill(), Decode decode = Decode(),
-                       Admission admission = Admission())
+                       Admission admission = Admission(), Balance balance = Balance(), Role role = Role())
         : config_(config), prefill_policy_(std::move(prefill)), decode_policy_(std::move(decode)),
-          admission_(std::move(admission)), feed_(index_, config.event_window), prefill_(config.prefill_instances),
-          decode_(config.mode == ServingMode::coupled ? 0 : config.decode_instances), held_(config.prefill_instances) {
+          admission_(std::move(admission)), balance_(std::move(balance)), role_policy_(std::move(role)),
+          feed_(index_, config.event_window), prefill_(config.prefill_instances),
+          decode_(config.mode == ServingMode::coupled ? 0 : config.decode_instances), held_(config.prefill_instances),
+          paces_(config.prefill_instances) {
         for (InstanceId i = 0; i < prefill_.size(); ++i)
             feed_.add(i), prefill_[i].capacity_blocks = config.cache_blocks;
         for (auto& one : decode_) one.capacity_tokens = config.decode_tokens;
+        for (InstanceId i = 0; i < prefill_.size() && config.role_prefill != 0; ++i) {
+            roles_.add(i < config.role_prefill ? ServingRole::prefill : ServingRole::decode);
+            decode_[i].up = i >= config.role_prefill;
+            if (decode_[i].up) set_prefill(i, ServingState::down);
+        }
     }
     Conductor(const Conductor&) = delete;
     Conductor& operator=(const Conductor&) = delete;
@@ -76,6 +57,10 @@ class Conductor {
     /// Where the request goes, or why it is turned away. An id that is being served is taken to be given up.
     [[nodiscard]] ServeDecision route(const ServeRequest& request) {
         gone(request.id, request.now);
+        if (request.now >= paces_at_ + 1) { // what is known of them fades
+            paces_at_ = request.now;
+            for (InstanceId i = 0; i < prefill_.size(); ++i) prefill_[i].pace = paces_.of(i, request.now);
+        }
         index_.match(request.blocks, held_);
         if (config_.remember > 0) add_remembered(request);
         for (InstanceId i = 0; i < prefill_.size(); ++i) // whoever is down sends nothing
@@ -101,10 +86,11 @@ class Conductor {
             decision.verdict = {.reason = Rejection::does_not_fit, .retry_after = 3600};
             return decision;
         }
-        const auto seconds = wanted.seconds(choice.reused);
+        const auto seconds = wanted.seconds(choice.reused) * prefill_[choice.instance].pace;
         const auto ready = choice.source == no_instance
                                ? request.now
                                : wanted.arrival(prefill_[choice.source], held_[choice.instance], choice.reused);
+        if (!roles().empty()) role_policy_.routed(request.now, seconds, wanted.seconds(0));
         decision.ttft = std::max(wanted.start(prefill_[choice.instance], choice.key), ready) + seconds - request.now;
         const auto asked = AdmissionRequest{.now = request.now,
                                             .tokens = request.tokens,
@@ -115,17 +101,29 @@ class Conductor {
                                             .tbt_slo = config_.tbt_slo,
                                             .decode = decision.decode};
         decision.verdict = admission_.admit(asked, view());
-        if (decision.verdict.admitted()) accept(request, decision, seconds, wanted.new_tokens(choice.reused));
+        if (!decision.verdict.admitted()) return decision;
+        accept(request, decision, seconds, wanted.new_tokens(choice.reused));
+        decision.copy = balance_.routed({.now = request.now,
+                                         .blocks = request.blocks,
+                                         .held = held_,
+                                         .instance = choice.instance,
+                                         .cost = &config_.cost},
+                                        prefill_);
+        if (const auto& copy = decision.copy; copy.target != no_instance)
+            send(copy.source, request.now, copy.blocks - held_[copy.target]);
         return decision;
     }
 
-    /// Its prefill has begun and will take `seconds` from `now`.
+    /// Its prefill has begun and will take `seconds` from `now`, by the cost model and with what is in the cache.
     void prefill_started(std::uint64_t id, double now, double seconds) {
         const auto found = live_.find(id);
         if (found == live_.end() || found->second.stage != Stage::waits) return;
         auto& request = found->second;
         unqueue(request, id);
-        prefill_[request.prefill].busy_until = now + seconds;
+        prefill_[request.prefill].busy_until = now + seconds * prefill_[request.prefill].pace;
+        if (request.expected <= 0) request.expected = seconds;
+        request.began = now;
+        paces_.began(request.prefill, now, request.ran, request.expected);
         prefill_[request.prefill].running_key = request.key;
         request.stage = Stage::runs;
     }
@@ -136,7 +134,9 @@ class Conductor {
         if (found == live_.end() || found->second.stage != Stage::runs) return;
         auto& request = found->second;
         prefill_[request.prefill].busy_until = now;
-        request.seconds = seconds;
+        request.ran += now - request.began;
+        paces_.ended(request.prefill);
+        request.seconds = seconds * prefill_[request.prefill].pace;
         request.stage = Stage::waits;
         enqueue(request, id);
     }
@@ -148,19 +148,24 @@ class Conductor {
         if (found == live_.end()) return true;
         auto& request = found->second;
         if (request.stage != Stage::waits && request.stage != Stage::runs) return true; // it was said before
+        if (request.stage == Stage::runs) {
+            paces_.add(request.prefill, now, request.ran + now - request.began, request.expected);
+            prefill_[request.prefill].pace = paces_.of(request.prefill, now);
+        }
         leave_prefill(request, id, now);
         if (config_.remember > 0) {
             finished_index_.stored(request.prefill, request.keys);
             finished_.push_back({now + config_.remember, request.prefill, std::move(request.keys)});
         }
         if (request.decode == no_instance) return true;
+        if (!decode_[request.decode].up) move_decode(request, id, now);
         const auto asked = AdmissionRequest{.now = now,
                                             .tokens = request.tokens,
                                             .priority = request.priority,
                                             .ttft_slo = config_.ttft_slo,
                                             .tbt_slo = config_.tbt_slo,
                                             .decode = request.decode};
-        if (!admission_.joins(asked, view())) {
+        if (!decode_[request.decode].up || !admission_.joins(asked, view())) {
             gone(id, now);
             return false;
         }
@@ -205,10 +210,34 @@ class Conductor {
         prefill_[instance].up = state == ServingState::up;
         prefill_[instance].cached_blocks = 0;
         finished_index_.forget(instance);
+        paces_.forget(instance);
+        prefill_[instance].pace = 1;
         state == ServingState::up ? feed_.add(instance) : feed_.remove(instance);
     }
     void set_decode(InstanceId instance, ServingState state) {
         if (instance < decode_.size()) decode_[instance].up = state == ServingState::up;
+    }
+
+    /// Call it about once a second where machines change roles. A machine that is to take the other role and has finished all
+    /// that it had been given: its cache is gone; get it ready, and call `role_changed`. None, most times.
+    [[nodiscard]] InstanceId change_role(double now) {
+        if (roles().empty()) return no_instance;
+        const auto leaves = role_policy_.change({.now = now,
+                                                 .cluster = view(),
+                                                 .roles = roles(),
+                                                 .ttft_slo = config_.ttft_slo,
+                                                 .tbt_slo = config_.tbt_slo});
+        if (roles_.leave(leaves)) prefill_[leaves].up = decode_[leaves].up = false;
+        const auto left = roles_.left(
+            [&](InstanceId i) { return prefill_[i].requests == 0 && decode_[i].sequences + decode_[i].coming == 0; });
+        if (left != no_instance && roles()[left] == ServingRole::to_decode) set_prefill(left, ServingState::down);
+        return left;
+    }
+    /// It is ready for its new role.
+    void role_changed(InstanceId instance) {
+        const auto role = roles_.arrive(instance);
+        if (role == ServingRole::prefill) set_prefill(instance, ServingState::up);
+        if (role == ServingRole::decode) set_decode(instance, ServingState::up);
     }
 
     /// What an instance says of its cache. `behind`: ask it for all that it holds and give that to `recover`.
@@ -235,7 +264,15 @@ class Conductor {
         finished_index_.removed(instance, std::span(&key, 1));
     }
 
+    /// Where a request decodes, or is to: not where it was to at first, if that instance went meanwhile. None where nobody
+    /// knows it.
+    [[nodiscard]] InstanceId decode_of(std::uint64_t id) const noexcept {
+        const auto found = live_.find(id);
+        return found == live_.end() ? no_instance : found->second.decode;
+    }
     [[nodiscard]] ClusterView view() const noexcept { return {prefill_, decode_, &config_.cost}; }
+    /// Of each machine, where they change; else empty.
+    [[nodiscard]] std::span<const ServingRole> roles() const noexcept { return roles_.roles(); }
     [[nodiscard]] const PrefixIndex& index() const noexcept { return index_; }
     [[nodiscard]] const ConductorConfig& config() const noexcept { return config_; }
     [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
@@ -243,20 +280,8 @@ class Conductor {
     [[nodiscard]] std::size_t live() const noexcept { return live_.size(); }
 
   private:
-    enum class Stage : std::uint8_t { waits, runs, left, decodes };
-    struct Finished {
-        double until = 0;
-        InstanceId instance = no_instance;
-        std::vector<BlockKey> keys;
-    };
-    struct Live {
-        InstanceId prefill = no_instance, decode = no_instance;
-        Stage stage = Stage::waits;
-        ServeClass priority = ServeClass::normal;
-        double key = 0, seconds = 0;
-        std::uint64_t tokens = 0, new_tokens = 0, blocks = 0;
-        std::vector<BlockKey> keys{}; // where they are remembered
-    };
+    using Live = serving::detail::ServedRequest;
+    using Stage = Live::Stage;
 
     [[nodiscard]] double chunk_seconds() const noexcept {
         return config_.cost.prefill.linear * static_cast<double>(config_.prefill_chunk) / 1024;
@@ -268,10 +293,7 @@ class Conductor {
         instance.requests += 1;
         instance.new_tokens += new_tokens;
         instance.active_blocks += request.blocks.size();
-        if (choice.source != no_instance)
-            prefill_[choice.source].nic.send(request.now,
-                                             (choice.reused - held_[choice.instance]) * config_.cost.block_tokens,
-                                             config_.cost.transfer);
+        if (choice.source != no_instance) send(choice.source, request.now, choice.reused - held_[choice.instance]);
         if (decision.decode != no_instance) {
             auto& decode = decode_[decision.decode];
             decode.coming += 1, decode.coming_tokens += request.tokens;
@@ -288,6 +310,10 @@ class Conductor {
                                           .blocks = request.blocks.size()};
         if (config_.remember > 0) live.keys.assign(request.blocks.begin(), request.blocks.end());
         enqueue(live, request.id);
+    }
+
+    void send(InstanceId source, double now, std::uint64_t blocks) {
+        prefill_[source].nic.send(now, blocks * config_.cost.block_tokens, config_.cost.transfer);
     }
 
     /// What was prefilled a moment ago is there, though no event has said so yet.
@@ -320,10 +346,22 @@ class Conductor {
     void leave_prefill(Live& request, std::uint64_t id, double now) {
         auto& instance = prefill_[request.prefill];
         if (request.stage == Stage::waits) unqueue(request, id);
-        else instance.busy_until = std::min(instance.busy_until, now);
+        else instance.busy_until = std::min(instance.busy_until, now), paces_.ended(request.prefill);
         request.stage = Stage::left;
         instance.new_tokens -= request.new_tokens;
         if (request.decode != no_instance) release(request); // where coupled it stays until its last token
+    }
+
+    /// Where it was to decode is gone. Where nobody is up it stays, and does not join.
+    void move_decode(Live& request, std::uint64_t id, double now) {
+        const auto to = decode_policy_.choose({.now = now, .tokens = request.tokens, .cost = &config_.cost}, decode_);
+        if (to == no_instance) return;
+        auto &from = decode_[request.decode], &taken = decode_[to];
+        from.coming -= 1, from.coming_tokens -= request.tokens;
+        taken.coming += 1, taken.coming_tokens += request.tokens;
+        std::erase_if(from.work, [&](const DecodeWork& work) { return work.id == id; });
+        taken.work.push_back({.id = id, .tokens = request.tokens, .joins_at = now});
+        request.decode = to;
     }
 
     void release(const Live& request) {
@@ -335,14 +373,19 @@ class Conductor {
     Prefill prefill_policy_;
     Decode decode_policy_;
     Admission admission_;
+    Balance balance_;
+    Role role_policy_;
     PrefixIndex index_;
     IndexFeed feed_;
     std::vector<PrefillInstance> prefill_;
     std::vector<DecodeInstance> decode_;
     std::vector<std::uint32_t> held_, finished_held_; // of the request being routed
     PrefixIndex finished_index_;                      // of prefills that finished a moment ago
-    std::deque<Finished> finished_;
+    std::deque<serving::detail::FinishedPrefill> finished_;
     std::unordered_map<std::uint64_t, Live> live_;
+    serving::detail::RoleBook roles_;
+    Paces paces_;
+    double paces_at_ = 0; // when all instances' were looked at
 };
 
 } // namespace mooncake

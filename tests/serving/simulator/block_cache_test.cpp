@@ -55,3 +55,22 @@ TEST_CASE("cache: random use gives what a list gives") {
         }
     }
 }
+
+TEST_CASE(
+    "block cache: spare blocks take free places alone, and go first, the tail before the head, unless they are used") {
+    auto cache = LruBlockCache(5);
+    auto added = std::vector<BlockKey>(), evicted = std::vector<BlockKey>();
+    const auto own = std::vector<BlockKey>{1, 2}, spare = std::vector<BlockKey>{1, 10, 11, 12, 13};
+    cache.insert(own, added, evicted);
+    added.clear();
+    cache.insert_spare(spare, added);
+    CHECK(added == std::vector<BlockKey>{10, 11, 12}); // there was no room for the last one
+    const auto others = std::vector<BlockKey>{20, 21};
+    cache.insert(others, added, evicted);
+    CHECK(evicted == std::vector<BlockKey>{12, 11});
+    evicted.clear();
+    cache.insert(std::vector<BlockKey>{10}, added, evicted); // used: now it is as good as any
+    cache.insert(std::vector<BlockKey>{30}, added, evicted);
+    CHECK(evicted == std::vector<BlockKey>{1});
+    CHECK(cache.size() == 5);
+}

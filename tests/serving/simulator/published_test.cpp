@@ -20,7 +20,7 @@ using namespace mooncake;
 
 namespace {
 
-struct Any {
+struct Any : DefaultConductorTraits {
     using Prefill = AnyPrefill;
     using Decode = LeastTbt;
     using Admission = AnyAdmission;

@@ -15,7 +15,7 @@ using namespace mooncake;
 
 namespace {
 
-struct Any {
+struct Any : DefaultConductorTraits {
     using Prefill = AnyPrefill;
     using Decode = LeastTbt;
     using Admission = AnyAdmission;
@@ -146,7 +146,7 @@ TEST_CASE("simulator: a straggler makes it slower, and a stale index reuses less
     config.conductor.prefill_instances = 6;
     const auto base = run(workload(), config);
     auto slow = config;
-    slow.straggler = 0, slow.straggler_factor = 4;
+    slow.faults = {{.instance = 0, .slower = 4}};
     CHECK(run(workload(), slow).ttft.mean() > base.ttft.mean());
     auto stale = config;
     stale.staleness = 300;
@@ -193,7 +193,8 @@ TEST_CASE("simulator: samples of load are taken, and a configuration that makes 
     says([](auto& c) { c.staleness = -1; }, "staleness");
     says([](auto& c) { c.answer_room = 1; }, "answer_room");
     says([](auto& c) { c.shares = {0, 0, 0}; }, "shares");
-    says([](auto& c) { c.straggler_factor = .5; }, "straggler_factor");
+    says([](auto& c) { c.faults = {{.slower = .5}}; }, "faults");
+    says([](auto& c) { c.faults = {{.from = 5, .until = 5}}; }, "faults");
     says([](auto& c) { c.coupled.chunk = 0; }, "chunk");
     says([](auto& c) { c.conductor.remember = -1; }, "remember");
     says([](auto& c) { c.conductor.prefill_instances = 0; }, "prefill_instances");

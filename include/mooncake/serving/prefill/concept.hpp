@@ -37,6 +37,7 @@ struct PrefillInstance {
     std::uint64_t active_blocks = 0;    ///< of those that wait or run
     std::uint64_t cached_blocks = 0;    ///< that the index knows of
     std::uint64_t capacity_blocks = 0;  ///< of its cache; 0: not known
+    double pace = 1; ///< prefill takes so many times as long here as the cost model says, by what was learnt
 
     /// When all that it was given will be done.
     [[nodiscard]] double free_at(double now) const noexcept { return std::max(now, busy_until) + queued_seconds; }

@@ -42,6 +42,7 @@ class LeastDelay {
             const auto held = request.held[i];
             const auto evicted = eviction_seconds(request, instance, held);
             const auto consider = [&](InstanceId source, std::uint32_t reused, double seconds, double ready) {
+                seconds *= instance.pace;
                 const auto key = came + patience_ * seconds;
                 const auto cost = delay(request, instance, ready, key, seconds) + evicted;
                 if (!(cost < least)) return;

@@ -19,6 +19,7 @@ namespace mooncake {
 /// | `C(capacity)` | room for so many blocks | |
 /// | `c.match(blocks)` | how many leading blocks are there; changes nothing | O(blocks) |
 /// | `c.insert(blocks, added, evicted)` | all are used, head to tail; those that are absent come in, and what has to go for them goes; appends what came and what went. A block may come and go in one call | O(blocks) |
+/// | `c.insert_spare(blocks, added)` | those that are absent come in as far as places are free, and are the first to go, the tail before the head, until they are used; appends what came | O(blocks) |
 /// | `c.pin(blocks)`, `c.unpin(blocks)` | those that are there cannot go until they are unpinned as often; unpinned is used, the tail first | O(blocks) |
 /// | `c.make_room(blocks, evicted)` | so many places are free, if what is pinned leaves as many | O(evicted) |
 /// | `c.size()`, `c.pinned()` | blocks there, and those of them that cannot go | O(1) |
@@ -27,6 +28,7 @@ concept BlockCache = std::movable<C> && std::constructible_from<C, std::size_t> 
                      requires(C& cache, const C& fixed, std::span<const BlockKey> blocks, std::vector<BlockKey>& out) {
                          { fixed.match(blocks) } -> std::same_as<std::uint32_t>;
                          { cache.insert(blocks, out, out) } -> std::same_as<void>;
+                         { cache.insert_spare(blocks, out) } -> std::same_as<void>;
                          { cache.pin(blocks) } -> std::same_as<void>;
                          { cache.unpin(blocks) } -> std::same_as<void>;
                          { cache.make_room(std::size_t{}, out) } -> std::same_as<bool>;
@@ -53,6 +55,17 @@ class LruBlockCache {
             }
             if (!make_room(1, evicted)) continue;
             add(key);
+            added.push_back(key);
+        }
+    }
+
+    void insert_spare(std::span<const BlockKey> blocks, std::vector<BlockKey>& added) {
+        for (const auto key : blocks) {
+            if (table_[find(key)] != 0) continue;
+            if (size_ == capacity_) return;
+            add(key);
+            const auto node = nodes_[0].previous;
+            unlink(node), link_first(node);
             added.push_back(key);
         }
     }
@@ -103,6 +116,11 @@ class LruBlockCache {
         const auto last = nodes_[0].previous;
         nodes_[node].previous = last, nodes_[node].next = 0;
         nodes_[last].next = node, nodes_[0].previous = node;
+    }
+    void link_first(NodeId node) noexcept { // as the oldest
+        const auto first = nodes_[0].next;
+        nodes_[node].next = first, nodes_[node].previous = 0;
+        nodes_[first].previous = node, nodes_[0].next = node;
     }
     void unlink(NodeId node) noexcept {
         nodes_[nodes_[node].previous].next = nodes_[node].next;

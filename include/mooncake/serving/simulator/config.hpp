@@ -1,11 +1,12 @@
 #pragma once
 
 #include <mooncake/serving/conductor_config.hpp>
-#include <mooncake/serving/index/instance_sets.hpp>
+#include <mooncake/serving/simulator/faults.hpp>
 
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 namespace mooncake {
 
@@ -28,8 +29,9 @@ struct SimulatorConfig {
     double staleness = 0;        ///< seconds until the conductor hears what an instance stored or evicted
     std::array<double, 3> shares{0, 1, 0}; ///< of requests by class: top, normal, low; drawn by seed
     std::uint64_t seed = 1;
-    InstanceId straggler = no_instance; ///< a prefill instance that is slow, which the conductor is not told
-    double straggler_factor = 2;        ///< by how much; at least 1
+    std::vector<InstanceFault> faults{}; ///< who is down or slow, and when; see `random_faults`
+    double switch_seconds = 10; ///< that a machine is of no use between two roles, beside what it has to finish
+    std::uint32_t retries = 3;  ///< how often a request begins again whose instance went; after that it has failed
 };
 
 /// Errors: `invalid_argument`, naming the field.
@@ -45,8 +47,18 @@ struct SimulatorConfig {
     auto sum = 0.0;
     for (const auto share : config.shares) sum += bad(share) ? -1e9 : share;
     if (!(sum > 0)) return Error(Errc::invalid_argument, "SimulatorConfig::shares must be 0 or more, and one above 0");
-    if (!(config.straggler_factor >= 1))
-        return Error(Errc::invalid_argument, "SimulatorConfig::straggler_factor must be at least 1");
+    if (bad(config.switch_seconds))
+        return Error(Errc::invalid_argument, "SimulatorConfig::switch_seconds must be 0 or more");
+    if (config.conductor.role_prefill != 0 && !config.faults.empty())
+        return Error(Errc::invalid_argument, "SimulatorConfig::faults must be empty where machines change roles");
+    for (const auto& fault : config.faults) {
+        if (bad(fault.from) || !(fault.until > fault.from))
+            return Error(Errc::invalid_argument,
+                         "SimulatorConfig::faults: one must begin at 0 or later, and end after");
+        if (fault.slower != 0 && !(fault.slower >= 1 && std::isfinite(fault.slower)))
+            return Error(Errc::invalid_argument,
+                         "SimulatorConfig::faults: slower must be 0, which is down, or a factor of at least 1");
+    }
     const auto& coupled = config.coupled;
     if (bad(coupled.iteration) || bad(coupled.sequence) || bad(coupled.token) || coupled.iteration + coupled.token <= 0)
         return Error(Errc::invalid_argument, "SimulatorConfig::coupled: an iteration has to take some time");

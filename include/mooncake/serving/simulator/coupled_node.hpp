@@ -44,6 +44,14 @@ class CoupledNode {
     [[nodiscard]] bool idle() const noexcept { return running_.empty(); }
     [[nodiscard]] const Cache& cache() const noexcept { return cache_; }
 
+    /// Iterations take so many times as long from the next one on.
+    void slow(double times) noexcept { slower_ = times; }
+    /// Appends all that run or wait.
+    void ids(std::vector<std::uint64_t>& all) const {
+        for (const auto& one : running_) all.push_back(one.sequence.id);
+        for (const auto& one : waiting_) all.push_back(one.id);
+    }
+
     void add(const Sequence& one) {
         const auto at = std::upper_bound(waiting_.begin(), waiting_.end(), one,
                                          [](const Sequence& a, const Sequence& b) { return a.key < b.key; });
@@ -65,6 +73,7 @@ class CoupledNode {
         }
         duration_ = cost_.iteration + cost_.sequence * static_cast<double>(decoding) +
                     cost_.token * static_cast<double>(cost_.chunk - left);
+        duration_ *= slower_;
         next_ = now + duration_;
     }
 
@@ -141,7 +150,7 @@ class CoupledNode {
     std::size_t reserved_ = 0; // places for what running requests have not filled yet
     std::vector<Sequence> waiting_;
     std::vector<Running> running_;
-    double duration_ = 0, next_ = std::numeric_limits<double>::infinity();
+    double slower_ = 1, duration_ = 0, next_ = std::numeric_limits<double>::infinity();
 };
 
 } // namespace mooncake::serving::detail

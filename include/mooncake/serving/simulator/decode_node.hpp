@@ -31,7 +31,7 @@ class DecodeNode {
     };
 
     DecodeNode(const DecodeCost& cost, std::uint64_t bytes_per_token, std::uint64_t capacity)
-        : cost_(cost), bytes_per_token_(bytes_per_token), capacity_(capacity) {}
+        : usual_(cost), cost_(cost), bytes_per_token_(bytes_per_token), capacity_(capacity) {}
 
     /// Whether it could run here if it were alone.
     [[nodiscard]] bool fits(const Sequence& one) const noexcept { return one.tokens + one.output <= capacity_; }
@@ -41,6 +41,14 @@ class DecodeNode {
         waiting_.push_back(one);
         if (running_.empty()) admit(now);
         else plan(now);
+    }
+
+    /// Iterations take so many times as long from the next change of the batch on.
+    void slow(double times) noexcept { slower_ = times; }
+    /// Appends all that run or wait.
+    void ids(std::vector<std::uint64_t>& all) const {
+        for (const auto& one : running_) all.push_back(one.sequence.id);
+        for (const auto& one : waiting_) all.push_back(one.id);
     }
 
     /// When something happens next; infinite where nothing does.
@@ -81,6 +89,9 @@ class DecodeNode {
     void admit(double now) {
         began_ = now;
         stall_ = 0;
+        cost_.constant = usual_.constant * slower_;
+        cost_.context = usual_.context * slower_;
+        cost_.sequence = usual_.sequence * slower_;
         while (!waiting_.empty() && used_ + waiting_.front().tokens + waiting_.front().output <= capacity_) {
             const auto one = waiting_.front();
             waiting_.pop_front();
@@ -148,7 +159,8 @@ class DecodeNode {
         trimmed_ = log_.size();
     }
 
-    DecodeCost cost_;
+    DecodeCost usual_, cost_;
+    double slower_ = 1;
     std::uint64_t bytes_per_token_, capacity_;
     std::vector<Running> running_; // a heap: who ends first
     std::deque<Sequence> waiting_;

@@ -31,6 +31,11 @@ class DelayedEvents {
             blocks->clear();
         }
     }
+    /// The instance begins anew: what it said is not heard any more, and its next event is number 1.
+    void restart(InstanceId instance) {
+        sequence_[instance] = 0;
+        std::erase_if(told_, [&](const auto& told) { return told.second.instance == instance; });
+    }
     /// Calls `hear(event)` for those that have arrived.
     template <class Hear>
     void arrive(double now, Hear&& hear) {

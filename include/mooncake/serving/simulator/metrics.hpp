@@ -60,10 +60,12 @@ class TimeHistogram {
 /// What came out of a simulated run.
 struct ServeMetrics {
     std::uint64_t requests = 0, completed = 0;
-    std::uint64_t within_slo = 0;                                    ///< completed with both promises kept
-    std::array<std::uint64_t, 6> rejected_at_arrival{};              ///< by `Rejection`
-    std::uint64_t rejected_late = 0;                                 ///< after their prefill
-    std::uint64_t failed = 0;                                        ///< admitted, and could never run
+    std::uint64_t within_slo = 0;                       ///< completed with both promises kept
+    std::array<std::uint64_t, 6> rejected_at_arrival{}; ///< by `Rejection`
+    std::uint64_t rejected_late = 0; ///< after their prefill, or when they came again since their instance had gone
+    std::uint64_t failed = 0;        ///< admitted, and could never run, or were cut short once too often
+    std::uint64_t retried = 0;       ///< times that a request began again
+    std::uint64_t role_changes = 0, copied_blocks = 0;               ///< copied: ahead, by a balance policy
     double seconds = 0;                                              ///< from the first arrival to the last token
     double prefill_seconds = 0;                                      ///< of instances, for all prefills
     double wasted_seconds = 0;                                       ///< of them in vain
@@ -124,6 +126,7 @@ inline void append_json(std::string& text, std::string_view name, const TimeHist
     append_json(text, "rejected", m.rejected());
     append_json(text, "rejected_after_prefill", m.rejected_late);
     append_json(text, "failed", m.failed);
+    append_json(text, "retried", m.retried);
     append_json(text, "duration_seconds", m.seconds);
     const auto rate = [&](auto count) { return m.seconds <= 0 ? 0 : static_cast<double>(count) / m.seconds; };
     append_json(text, "request_throughput", rate(m.completed));
@@ -131,6 +134,8 @@ inline void append_json(std::string& text, std::string_view name, const TimeHist
     append_json(text, "total_token_throughput", rate(m.input_tokens + m.output_tokens));
     append_json(text, "reused_ratio", m.reused_ratio());
     append_json(text, "fetched_blocks", m.fetched_blocks);
+    append_json(text, "copied_blocks", m.copied_blocks);
+    append_json(text, "role_changes", m.role_changes);
     append_json(text, "prefill_seconds", m.prefill_seconds);
     append_json(text, "wasted_ratio", m.wasted_ratio());
     append_json(text, "ttft_ms", m.ttft);

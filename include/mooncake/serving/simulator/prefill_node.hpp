@@ -18,7 +18,8 @@ struct PrefillNode {
     struct Waiting {
         double key = 0, ready = 0; ///< ready: when what it fetches is there
         std::uint64_t id = 0;
-        double left = -1; ///< seconds of prefill of one that was paused; below 0: it has not begun
+        double left = -1;                ///< seconds of prefill of one that was paused; below 0: it has not begun
+        InstanceId source = no_instance; ///< that sends it blocks
     };
 
     explicit PrefillNode(std::size_t blocks) : cache(blocks) {}
@@ -45,6 +46,18 @@ struct PrefillNode {
         const auto at = std::max(now, waiting.front().ready);
         const auto boundary = began + std::ceil((at - began) / chunk - 1e-9) * chunk;
         return boundary < ends - 1e-9 ? std::max(at, boundary) : never; // never before it is ready
+    }
+    /// An instance is gone that may be sending: whoever still waits for blocks of it computes them. Calls `without(id)` for
+    /// each. Whether there were any.
+    template <class Without>
+    bool source_gone(InstanceId source, double now, Without&& without) {
+        auto any = false;
+        for (auto& one : waiting) {
+            if (one.source != source || one.ready <= now) continue;
+            one.ready = now, any = true;
+            without(one.id);
+        }
+        return any;
     }
     [[nodiscard]] double soonest_ready() const noexcept {
         auto soonest = std::numeric_limits<double>::infinity();

@@ -1,22 +1,11 @@
 #pragma once
 
-#include <mooncake/core/random.hpp>
-#include <mooncake/serving/conductor.hpp>
-#include <mooncake/serving/simulator/block_cache.hpp>
-#include <mooncake/serving/simulator/config.hpp>
-#include <mooncake/serving/simulator/coupled_node.hpp>
-#include <mooncake/serving/simulator/decode_node.hpp>
-#include <mooncake/serving/simulator/delayed_events.hpp>
-#include <mooncake/serving/simulator/load_sample.hpp>
-#include <mooncake/serving/simulator/metrics.hpp>
-#include <mooncake/serving/simulator/prefill_node.hpp>
-#include <mooncake/serving/trace.hpp>
+#include <mooncake/serving/simulator/core.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <queue>
 #include <span>
 #include <utility>
 #include <vector>
@@ -26,33 +15,28 @@ namespace mooncake {
 /// Runs a trace against a conductor and the instances it routes to. Discrete events; the same configuration and trace give
 /// the same result. Memory: of live requests and of caches, whatever the length of the trace.
 template <ConductorTraits Traits = DefaultConductorTraits, BlockCache Cache = LruBlockCache>
-class Simulator {
+class Simulator : private serving::detail::SimulatorCore<Traits, Cache> {
+    using Core = serving::detail::SimulatorCore<Traits, Cache>;
+
   public:
     /// `config` is valid: see `validate`.
     explicit Simulator(const SimulatorConfig& config, typename Traits::Prefill prefill = typename Traits::Prefill(),
                        typename Traits::Decode decode = typename Traits::Decode(),
-                       typename Traits::Admission admission = typename Traits::Admission())
-        : config_(with_capacity(config)),
-          conductor_(config_.conductor, std::move(prefill), std::move(decode), std::move(admission)),
-          random_(config.seed), events_of_caches_(config.conductor.prefill_instances, config.staleness) {
-        const auto& conductor = config_.conductor;
-        for (std::size_t i = 0; i < conductor.prefill_instances; ++i)
-            if (coupled()) coupled_.emplace_back(config_.coupled, conductor.cost.block_tokens);
-            else prefill_.emplace_back(conductor.cache_blocks);
-        for (std::size_t i = 0; i < conductor.decode_instances && !coupled(); ++i)
-            decode_.emplace_back(conductor.cost.decode, conductor.cost.transfer.bytes_per_token,
-                                 config.conductor.decode_tokens);
-        versions_.resize(decode_.size());
-    }
+                       typename Traits::Admission admission = typename Traits::Admission(),
+                       typename Traits::Balance balance = typename Traits::Balance(),
+                       typename Traits::Role role = typename Traits::Role())
+        : Core(config, std::move(prefill), std::move(decode), std::move(admission), std::move(balance),
+               std::move(role)) {}
 
     /// `next()` gives one request after the other, and nothing when there are no more. One that comes before the request
     /// ahead of it comes with it. `progress(metrics)` is called once in 65,536 requests.
     template <class Next, class Progress>
     ServeMetrics run(Next&& next, Progress&& progress) {
         auto coming = std::optional<TraceRequest>(next());
-        while (coming || !events_.empty()) {
+        while (coming || (!events_.empty() && conductor_.live() != 0)) {
             const auto arrival = coming ? static_cast<double>(coming->timestamp_ms) / 1000 / config_.speed : 0;
-            if (coming && (events_.empty() || arrival <= events_.top().time)) {
+            if (coming && (events_.empty() || arrival < events_.top().time ||
+                           (arrival <= events_.top().time && events_.top().kind != Kind::fault))) {
                 now_ = std::max(now_, arrival);
                 arrive(*std::move(coming));
                 if (metrics_.requests % 65'536 == 0) progress(std::as_const(metrics_));
@@ -70,14 +54,9 @@ class Simulator {
     }
     /// The whole trace, by its times.
     ServeMetrics run(std::span<const TraceRequest> trace) {
-        auto order = std::vector<std::size_t>(trace.size());
-        for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::sort(order.begin(), order.end(), [&](auto a, auto b) {
-            const auto first = trace[a].timestamp_ms, second = trace[b].timestamp_ms;
-            return first != second ? first < second : a < b;
-        });
-        auto at = std::size_t{0};
-        return run([&] { return at == order.size() ? std::nullopt : std::optional(trace[order[at++]]); },
+        const auto order = serving::detail::order_of(trace);
+        auto next = std::size_t{0};
+        return run([&] { return next == order.size() ? std::nullopt : std::optional(trace[order[next++]]); },
                    [](const ServeMetrics&) {});
     }
 
@@ -87,38 +66,12 @@ class Simulator {
     [[nodiscard]] const Conductor<Traits>& conductor() const noexcept { return conductor_; }
 
   private:
-    enum class Kind : std::uint8_t { prefill_ready, prefill_pause, prefill_end, decode, coupled };
-    struct Event {
-        double time = 0;
-        std::uint64_t order = 0; // of events at one time: as they were made
-        Kind kind = Kind::prefill_ready;
-        InstanceId instance = 0;
-        std::uint64_t version = 0;
-        bool operator<(const Event& other) const noexcept { // the greatest is the first
-            return time != other.time ? time > other.time : order > other.order;
-        }
-    };
-    struct Request {
-        TraceRequest trace;
-        double arrival = 0, first_token = 0, seconds = 0; // seconds: of its prefill
-        std::uint64_t computed = 0;                       // tokens of it
-        InstanceId prefill = 0, decode = no_instance;
-        std::uint32_t fetched = 0; // leading blocks that are sent to it, with what was there
-        ServeClass priority = ServeClass::normal;
-    };
-
-    static SimulatorConfig with_capacity(SimulatorConfig config) noexcept {
-        auto& conductor = config.conductor;
-        if (conductor.mode == ServingMode::coupled) conductor.cache_blocks = config.coupled.blocks;
-        conductor.decode_tokens =
-            static_cast<std::uint64_t>(static_cast<double>(conductor.decode_tokens) * (1 - config.answer_room));
-        return config;
-    }
-    [[nodiscard]] bool coupled() const noexcept { return config_.conductor.mode == ServingMode::coupled; }
-
-    void at(double time, Kind kind, InstanceId instance, std::uint64_t version = 0) {
-        events_.push({.time = time, .order = ++order_, .kind = kind, .instance = instance, .version = version});
-    }
+    using Core::added_, Core::evicted_, Core::at, Core::complete, Core::conductor_, Core::copies_, Core::free_copies_,
+        Core::config_, Core::coupled, Core::coupled_, Core::coupled_events_, Core::decode_, Core::draw_class,
+        Core::events_, Core::events_of_caches_, Core::faults_, Core::finished_, Core::first_, Core::free_, Core::hear,
+        Core::last_arrival_, Core::metrics_, Core::new_coupled, Core::new_decode, Core::now_, Core::prefill_,
+        Core::requests_, Core::sample, Core::sample_every_, Core::samples_, Core::slower, Core::tell, Core::versions_;
+    using typename Core::Event, typename Core::Kind, typename Core::Request;
 
     void arrive(TraceRequest trace) {
         if (metrics_.requests++ == 0) first_ = now_;
@@ -131,6 +84,12 @@ class Simulator {
         auto& request = requests_[slot];
         request = {.trace = std::move(trace), .arrival = now_, .priority = draw_class()};
         ++metrics_.classes[static_cast<std::size_t>(request.priority)].requests;
+        place(slot);
+    }
+
+    /// It has just come, or has to begin again.
+    void place(std::uint64_t slot) {
+        auto& request = requests_[slot];
         const auto& asked = request.trace;
         const auto decision = conductor_.route({.id = slot,
                                                 .now = now_,
@@ -138,19 +97,47 @@ class Simulator {
                                                 .blocks = asked.hash_ids,
                                                 .priority = request.priority});
         if (!decision.verdict.admitted()) {
-            ++metrics_.rejected_at_arrival[static_cast<std::size_t>(decision.verdict.reason)];
+            const auto reason = static_cast<std::size_t>(decision.verdict.reason);
+            ++(request.attempts == 0 ? metrics_.rejected_at_arrival[reason] : metrics_.rejected_late);
             free_.push_back(slot);
             return;
         }
         request.prefill = decision.prefill.instance;
         request.decode = decision.decode;
+        if (decision.copy.target != no_instance && !coupled()) begin_copy(decision.copy, asked.hash_ids);
         coupled() ? enter_coupled(slot, decision.prefill) : enter_prefill(slot, decision.prefill);
+    }
+
+    void begin_copy(const BlockCopy& copy, std::span<const BlockKey> blocks) {
+        const auto here = prefill_[copy.target].cache.match(blocks);
+        const auto there = std::min(copy.blocks, prefill_[copy.source].cache.match(blocks));
+        if (there <= here) return;
+        const auto& cost = config_.conductor.cost;
+        const auto ready = prefill_[copy.source].nic.send(now_, (there - here) * cost.block_tokens, cost.transfer);
+        auto slot = copies_.size();
+        if (free_copies_.empty()) copies_.emplace_back();
+        else slot = free_copies_.back(), free_copies_.pop_back();
+        copies_[slot] = {
+            .source = copy.source, .target = copy.target, .blocks = {blocks.begin(), blocks.begin() + there}};
+        at(ready, Kind::copied, copy.target, slot);
+    }
+    void end_copy(std::size_t slot) {
+        const auto& copy = copies_[slot];
+        const auto& known = conductor_.view().prefill;
+        if (known[copy.source].up && known[copy.target].up) {
+            added_.clear(), evicted_.clear();
+            prefill_[copy.target].cache.insert_spare(copy.blocks, added_);
+            metrics_.copied_blocks += added_.size();
+            tell(copy.target);
+        }
+        free_copies_.push_back(slot);
     }
 
     void enter_prefill(std::uint64_t slot, const PrefillChoice& choice) {
         auto& request = requests_[slot];
         auto& node = prefill_[choice.instance];
         auto ready = now_;
+        request.fetched = 0;
         if (choice.source != no_instance) { // what the index says may be gone by now
             const auto& blocks = request.trace.hash_ids;
             auto& source = prefill_[choice.source];
@@ -162,7 +149,7 @@ class Simulator {
                 ready = source.nic.send(now_, (request.fetched - here) * cost.block_tokens, cost.transfer);
             }
         }
-        node.add({.key = choice.key, .ready = ready, .id = slot});
+        node.add({.key = choice.key, .ready = ready, .id = slot, .source = choice.source});
         if (node.busy) plan_pause(choice.instance);
         else ready <= now_ ? start_prefill(choice.instance) : at(ready, Kind::prefill_ready, choice.instance);
     }
@@ -183,7 +170,7 @@ class Simulator {
         node.began = now_, node.ends = now_ + next.left;
         node.chunk = request.seconds * static_cast<double>(cost.prefill_chunk) /
                      static_cast<double>(std::max<std::uint64_t>(1, request.computed));
-        conductor_.prefill_started(next.id, now_, next.left);
+        conductor_.prefill_started(next.id, now_, next.left / slower(instance));
         at(node.ends, Kind::prefill_end, instance, ++node.version);
         plan_pause(instance);
     }
@@ -213,7 +200,7 @@ class Simulator {
         request.seconds = cost.prefill_seconds(request.trace.input_length, reused);
         request.computed =
             request.trace.input_length - std::min(request.trace.input_length, reused * cost.block_tokens);
-        if (instance == config_.straggler) request.seconds *= config_.straggler_factor;
+        request.seconds *= slower(instance);
         metrics_.prefill_seconds += request.seconds;
         metrics_.blocks += request.trace.hash_ids.size();
         metrics_.reused_blocks += reused;
@@ -229,7 +216,9 @@ class Simulator {
         node.cache.insert(request.trace.hash_ids, added_, evicted_);
         tell(instance);
         request.first_token = now_;
-        if (!conductor_.prefill_finished(slot, now_)) {
+        const auto joins = conductor_.prefill_finished(slot, now_);
+        request.decode = conductor_.decode_of(slot); // another one where that went meanwhile
+        if (!joins) {
             ++metrics_.rejected_late;
             metrics_.wasted_seconds += request.seconds;
             free_.push_back(slot);
@@ -298,7 +287,76 @@ class Simulator {
                 complete(event.id, event.tbt);
             }
         }
-        if (!coupled_[instance].idle()) at(coupled_[instance].next(), Kind::coupled, instance);
+        if (!coupled_[instance].idle()) at(coupled_[instance].next(), Kind::coupled, instance, ++versions_[instance]);
+    }
+
+    /// A fault begins or ends.
+    void change(std::size_t fault) {
+        const auto pool = faults_[fault].pool;
+        const auto instance = faults_[fault].instance;
+        const auto before = faults_.change(fault, now_), after = faults_.state(pool, instance);
+        const auto prefill = pool == InstancePool::prefill;
+        if (before.down != after.down) {
+            const auto state = after.down ? ServingState::down : ServingState::up;
+            prefill ? conductor_.set_prefill(instance, state) : conductor_.set_decode(instance, state);
+            if (after.down) lose(pool, instance);
+        }
+        if (!prefill) decode_[instance].slow(after.slower);
+        else if (coupled()) coupled_[instance].slow(after.slower);
+    }
+
+    /// An instance ends with its cache and all that it was doing; the requests begin again elsewhere.
+    void lose(InstancePool pool, InstanceId instance) {
+        auto lost = std::vector<std::uint64_t>();
+        if (pool == InstancePool::decode || coupled()) {
+            ++versions_[instance];
+            if (coupled()) coupled_[instance].ids(lost), coupled_[instance] = new_coupled();
+            else decode_[instance].ids(lost), decode_[instance] = new_decode();
+        } else {
+            const auto& node = prefill_[instance];
+            for (const auto& one : node.waiting) lost.push_back(one.id), unmake(one.id, one.left);
+            if (node.busy) lost.push_back(node.running.id), unmake(node.running.id, node.ends - now_);
+            empty_prefill(instance);
+        }
+        if (pool == InstancePool::prefill) events_of_caches_.restart(instance);
+        for (InstanceId i = 0; i < prefill_.size() && pool == InstancePool::prefill; ++i)
+            if (prefill_[i].source_gone(instance, now_, [&](auto slot) { requests_[slot].fetched = 0; }))
+                start_prefill(i);
+        for (const auto slot : lost) conductor_.gone(slot, now_);
+        for (const auto slot : lost) again(slot);
+    }
+    void empty_prefill(InstanceId instance) {
+        const auto version = prefill_[instance].version + 1;
+        prefill_[instance] = serving::detail::PrefillNode<Cache>(config_.conductor.cache_blocks);
+        prefill_[instance].version = version;
+    }
+    void change_roles() {
+        if (const auto instance = conductor_.change_role(now_); instance != no_instance) {
+            ++metrics_.role_changes;
+            empty_prefill(instance);
+            events_of_caches_.restart(instance);
+            at(now_ + config_.switch_seconds, Kind::role, instance);
+        }
+        at(now_ + 1, Kind::roles, 0);
+    }
+    /// Its prefill ended with `left` seconds to go; below 0: it had not begun.
+    void unmake(std::uint64_t slot, double left) {
+        auto& request = requests_[slot];
+        if (left < 0) left = request.seconds = 0;
+        metrics_.prefill_seconds -= left;
+        request.seconds -= left;
+    }
+    void again(std::uint64_t slot) {
+        auto& request = requests_[slot];
+        metrics_.wasted_seconds += request.seconds;
+        request.seconds = 0;
+        if (request.attempts++ >= config_.retries) {
+            ++metrics_.failed;
+            free_.push_back(slot);
+            return;
+        }
+        ++metrics_.retried;
+        place(slot);
     }
 
     void happen(const Event& event) {
@@ -317,78 +375,18 @@ class Simulator {
             for (const auto& one : finished_) complete(one.id, one.tbt);
             return schedule_decode(event.instance);
         }
+        case Kind::copied: return end_copy(event.version);
+        case Kind::roles: return change_roles();
+        case Kind::role: return conductor_.role_changed(event.instance);
+        case Kind::fault: return change(event.version);
         case Kind::coupled: {
+            if (event.version != versions_[event.instance]) return;
             coupled_events_.clear(), added_.clear(), evicted_.clear();
             coupled_[event.instance].advance(metrics_.itl, coupled_events_, added_, evicted_);
             return coupled_done(event.instance);
         }
         }
     }
-
-    void complete(std::uint64_t slot, double tbt) {
-        auto& request = requests_[slot];
-        const auto output = std::max<std::uint64_t>(1, request.trace.output_length);
-        const auto ttft = request.first_token - request.arrival;
-        conductor_.finished(slot, now_, output);
-        ++metrics_.completed;
-        metrics_.input_tokens += request.trace.input_length;
-        metrics_.output_tokens += output;
-        metrics_.ttft.add(ttft);
-        metrics_.end_to_end.add(now_ - request.arrival);
-        if (output > 1) {
-            metrics_.tpot.add((now_ - request.first_token) / static_cast<double>(output - 1));
-            metrics_.tbt.add(tbt);
-        }
-        if (ttft <= config_.conductor.ttft_slo && tbt <= config_.conductor.tbt_slo) {
-            ++metrics_.within_slo;
-            auto& mine = metrics_.classes[static_cast<std::size_t>(request.priority)];
-            ++mine.within_slo;
-            mine.longest_pause = std::max(mine.longest_pause, now_ - std::max(mine.last, first_));
-            mine.last = now_;
-        }
-        free_.push_back(slot);
-    }
-
-    void tell(InstanceId instance) {
-        events_of_caches_.tell(now_, instance, added_, evicted_,
-                               [this](IndexEvent event) { conductor_.event(std::move(event)); });
-    }
-    void hear() {
-        events_of_caches_.arrive(now_, [this](IndexEvent event) { conductor_.event(std::move(event)); });
-    }
-
-    ServeClass draw_class() {
-        const auto& shares = config_.shares;
-        auto left = random_.uniform() * (shares[0] + shares[1] + shares[2]);
-        for (std::size_t i = 0; i < shares.size(); ++i)
-            if ((left -= shares[i]) < 0) return static_cast<ServeClass>(i);
-        return ServeClass::normal;
-    }
-
-    void sample() {
-        if (sample_every_ <= 0 || now_ < next_sample_) return;
-        next_sample_ = now_ + sample_every_;
-        samples_.push_back(load_of(conductor_.view(), config_.conductor, now_));
-    }
-
-    SimulatorConfig config_;
-    Conductor<Traits> conductor_;
-    SplitMix64 random_;
-    double now_ = 0, first_ = 0, last_arrival_ = 0, sample_every_ = 0, next_sample_ = 0;
-    std::uint64_t order_ = 0;
-    std::priority_queue<Event> events_;
-    std::vector<Request> requests_; // that are being served, and free places
-    std::vector<std::uint64_t> free_;
-    std::vector<serving::detail::PrefillNode<Cache>> prefill_;
-    std::vector<serving::detail::DecodeNode> decode_;
-    std::vector<serving::detail::CoupledNode<Cache>> coupled_;
-    std::vector<std::uint64_t> versions_;
-    serving::detail::DelayedEvents events_of_caches_;
-    std::vector<BlockKey> added_, evicted_;
-    std::vector<serving::detail::DecodeNode::Finished> finished_;
-    std::vector<typename serving::detail::CoupledNode<Cache>::Event> coupled_events_;
-    std::vector<LoadSample> samples_;
-    ServeMetrics metrics_;
 };
 
 } // namespace mooncake
