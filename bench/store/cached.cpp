@@ -42,14 +42,12 @@ void read_small(benchmark::State& state, Runtime& runtime, Store& store,
     for (std::uint64_t i = 0; i < small_count; ++i) keys.push_back(bench::object_key(i));
     auto redis = bench::Redis();
     redis.set("key", std::string(small, 'x'));
-    bench::run(state, {.unit = bench::Unit::items,
-                       .work_per_operation = 1,
+    bench::run(state, {.unit = bench::Unit::calls,
                        .peer = "redis_get",
                        .ours =
                            [&] {
-                               return bench::timed(static_cast<double>(small_reads), [&] {
-                                   bench::must(runtime.run(how(&store, &keys, verify)));
-                               });
+                               return bench::timed(static_cast<double>(small_reads),
+                                                   [&] { bench::must(runtime.run(how(&store, &keys, verify))); });
                            },
                        .peers = {[&] { return redis.get("key", small, 2'000, 1); }}});
 }
@@ -85,10 +83,11 @@ void embedded_blocks(benchmark::State& state, Verify verify) {
     auto objects = bench::Objects<EmbeddedStore<>>{
         .store = &store, .memory = own->bytes(), .count = block_count, .options = {.verify = verify}};
     (void)objects.put(runtime);
-    bench::run(state, {.work_per_operation = block,
-                       .peer = "copy",
-                       .ours = [&] { return objects.get(runtime); },
-                       .peers = bench::copies(runtime, own->bytes(), other->bytes().first(block_count * block), block)});
+    bench::run(state,
+               {.work_per_operation = block,
+                .peer = "copy",
+                .ours = [&] { return objects.get(runtime); },
+                .peers = bench::copies(runtime, own->bytes(), other->bytes().first(block_count * block), block)});
 }
 
 using State = benchmark::State;

@@ -38,8 +38,7 @@ Task<std::vector<std::byte>> Client<Traits>::get(std::string key, GetOptions opt
             (void)descriptors_.forget(key);
             continue;
         }
-        if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no))
-            co_await give_back(reader.lease());
+        if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
         co_return bytes;
     }
@@ -64,8 +63,7 @@ Task<std::uint64_t> Client<Traits>::get_into(std::string key, MutableBytes into,
             (void)descriptors_.forget(key);
             continue;
         }
-        if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no))
-            co_await give_back(reader.lease());
+        if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
         co_return report.sizes.front();
     }
@@ -92,8 +90,7 @@ Task<std::uint64_t> Client<Traits>::get_pieces(std::string key, Range range, std
             continue;
         }
         const auto size = reader.objects().front().size;
-        if (!known && !keep(reader, only(outcome), asked, CachedLease::Told::no))
-            co_await give_back(reader.lease());
+        if (!known && !keep(reader, only(outcome), asked, CachedLease::Told::no)) co_await give_back(reader.lease());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
         co_return size;
     }
@@ -196,8 +193,7 @@ Task<View> Client<Traits>::view(std::string key, ViewOptions options) {
     if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, reader.key());
     auto lease = std::shared_ptr<const OpenLease>();
     if (descriptors_.is_on()) {
-        const auto cached =
-            keeper_.cache(reader.lease().id, reader.lease().trusted_until, CachedLease::Told::no);
+        const auto cached = keeper_.cache(reader.lease().id, reader.lease().trusted_until, CachedLease::Told::no);
         lease = view_under(cached); // before others find it, who might give it up
         remember(reader, only(object.outcome), asked, cached);
     } else lease = keeper_.keep(reader.lease().id, reader.lease().trusted_until);

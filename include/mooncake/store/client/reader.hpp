@@ -355,8 +355,8 @@ class Reader {
     typename Segments::Opened opened_;
     Deadline deadline_;
     Get wanted_;
-    std::vector<ObjectDescriptor> told_;             ///< by the master
-    std::span<const DescriptorCache::Entry> known_;  ///< instead of it
+    std::vector<ObjectDescriptor> told_;            ///< by the master
+    std::span<const DescriptorCache::Entry> known_; ///< instead of it
     std::span<const ObjectDescriptor> objects_;
     std::vector<BadReplica> suspects_;
     std::uint64_t term_ = 0; ///< of the master that answered
