@@ -85,7 +85,8 @@ class BasicStore {
     Task<std::uint64_t> get_scattered(std::string_view key, std::span<const MutableBytes> into,
                                       RangeOptions options = {});
 
-    /// A part of the object: `into.size()` bytes from `offset` on; gives the size of all of it. Errors: also `out_of_range`.
+    /// A part of the object: `into.size()` bytes from `offset` on; gives the size of all of it.
+    /// Errors: also `out_of_range`, `conflict` (it has another version than was asked for).
     Task<std::uint64_t> get_range(std::string_view key, std::uint64_t offset, MutableBytes into,
                                   RangeOptions options = {});
 

@@ -116,11 +116,12 @@ inline std::span<const std::uint64_t> one(const std::uint64_t& version) noexcept
 inline std::span<const ConstBytes> one(const ConstBytes& value) noexcept { return {&value, 1}; }
 inline std::span<const MutableBytes> one(const MutableBytes& into) noexcept { return {&into, 1}; }
 
-inline const ClientConfig& checked(const ClientConfig& client) {
-    if (client.cached_descriptors > ClientConfig::most_cached_descriptors)
+template <class Config> // so that it is compiled where it is used
+const Config& checked(const Config& client) {
+    if (client.cached_descriptors > Config::most_cached_descriptors)
         throw_error({Errc::invalid_argument, "ClientConfig::cached_descriptors is " +
                                                  std::to_string(client.cached_descriptors) + "; give at most " +
-                                                 std::to_string(ClientConfig::most_cached_descriptors)});
+                                                 std::to_string(Config::most_cached_descriptors)});
     return client;
 }
 

@@ -83,15 +83,21 @@ Task<std::uint64_t> Client<Traits>::get_pieces(std::string key, Range range, std
             const auto located = co_await reader.locate(one(std::move(key)), wanted);
             if (!located) co_return located.error();
         }
+        const auto is = reader.objects().front().version;
+        const auto other =
+            options.version != 0 && options.version != is && reader.objects().front().outcome == Errc::ok;
         auto pieces = known ? into : std::move(into); // a read cuts them to the object's end
-        const auto outcome = co_await reader.read_pieces(range, pieces, options.verify);
+        auto outcome = Errc::conflict;
+        if (!other) outcome = co_await reader.read_pieces(range, pieces, options.verify);
         if (known && !reader.stands(outcome, options.verify)) {
             (void)descriptors_.forget(key);
             continue;
         }
         const auto size = reader.objects().front().size;
         if (!known && !keep(reader, only(outcome), asked, CachedLease::Told::no)) co_await give_back(reader.lease());
+        if (other) co_return sentence(outcome, another_version(options.version, is), reader.key());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
+        if (options.version_read != nullptr) *options.version_read = is;
         co_return size;
     }
 }

@@ -16,9 +16,10 @@
 namespace mooncake::store::detail {
 
 /// Forgets keys when their write ends, however it does: before whoever waits for it goes on.
+template <class Cache> // so that it is compiled where it is used
 class ForgetAtEnd {
   public:
-    ForgetAtEnd(DescriptorCache& cache, std::span<const std::string> keys) : cache_(cache) {
+    ForgetAtEnd(Cache& cache, std::span<const std::string> keys) : cache_(cache) {
         if (cache.is_on()) keys_.assign(keys.begin(), keys.end());
     }
     ForgetAtEnd(const ForgetAtEnd&) = delete;
@@ -28,7 +29,7 @@ class ForgetAtEnd {
     }
 
   private:
-    DescriptorCache& cache_;
+    Cache& cache_;
     std::vector<std::string> keys_;
 };
 

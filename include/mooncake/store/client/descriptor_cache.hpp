@@ -37,14 +37,15 @@ struct CachedObject {
 /// Whoever writes or removes a key calls `forget` when that is over and before its caller knows; what was asked before that is
 /// not taken in after it (`Stamp`), so that a client reads what it wrote. Thread: any. Complexity: O(1); `clear` and
 /// `end_told`: O(entries).
-class DescriptorCache {
+template <class Void> // so that it is compiled where it is used
+class BasicDescriptorCache {
   public:
     using Entry = std::shared_ptr<const CachedObject>;
     /// When something was asked, as far as writes of a key are concerned.
     using Stamp = std::uint64_t;
 
     /// At most `entries`, 0: none.
-    explicit DescriptorCache(std::uint32_t entries) {
+    explicit BasicDescriptorCache(std::uint32_t entries) {
         if (entries == 0) return;
         ways_ = std::min(entries, most_ways);
         mask_ = std::bit_floor(entries / ways_) - 1;
@@ -171,5 +172,7 @@ class DescriptorCache {
     std::atomic<std::uint64_t> clears_ = 0;
     std::atomic<bool> any_told_ = false;
 };
+
+using DescriptorCache = BasicDescriptorCache<void>;
 
 } // namespace mooncake::store::detail

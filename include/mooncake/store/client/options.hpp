@@ -98,6 +98,8 @@ struct RangeOptions {
     /// over a network is compared all the same.
     Verify verify = Verify::unless_leased;
     Freshness freshness = Freshness::leased;
+    std::uint64_t version = 0;             ///< that the object must have, or it is a `conflict`; 0: any
+    std::uint64_t* version_read = nullptr; ///< is told that of the object that was read. Lifetime: outlives the read
 };
 static_assert(std::is_trivially_destructible_v<RangeOptions>);
 
