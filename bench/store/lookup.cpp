@@ -1,3 +1,5 @@
+#include <mooncake/store/key_digest.hpp>
+
 #include "store/objects.hpp"
 
 #include <random>
@@ -32,17 +34,22 @@ Task<void> lease(EmbeddedStore<>* store, const std::vector<std::string_view>* ke
     co_return ok;
 }
 
-void look_up(benchmark::State& state, Task<void> (*how)(EmbeddedStore<>*, const std::vector<std::string_view>*)) {
+std::string text_key(std::uint64_t number) { return bench::object_key(number); }
+std::string digest_key(std::uint64_t number) {
+    const auto digest = digest_of(std::as_bytes(std::span(&number, 1)));
+    return std::string(std::string_view(digest));
+}
+
+void look_up(benchmark::State& state, Task<void> (*how)(EmbeddedStore<>*, const std::vector<std::string_view>*),
+             std::string (*key)(std::uint64_t) = &text_key) {
     auto runtime = Runtime();
     auto config = EmbeddedStore<>::Config();
     config.master.capacity = 64 * MiB;
     auto store = EmbeddedStore<>(runtime, std::move(config));
-    const auto own = bench::cold_arena(1 * MiB);
-    auto objects =
-        bench::Objects<EmbeddedStore<>>{.store = &store, .memory = own->bytes(), .block = 64, .count = key_count};
-    (void)objects.put(runtime);
     auto names = std::vector<std::string>();
-    for (std::uint64_t i = 0; i < key_count; ++i) names.push_back(bench::object_key(i));
+    for (std::uint64_t i = 0; i < key_count; ++i) names.push_back(key(i));
+    const auto value = std::vector<std::byte>(64, std::byte{1});
+    for (const auto& name : names) bench::must(runtime.run(store.put(name, value)));
     auto random = std::minstd_rand(1);
     auto keys = std::vector<std::string_view>();
     for (std::uint64_t i = 0; i < batches * batch_size; ++i) keys.emplace_back(names[random() % names.size()]);
@@ -54,6 +61,7 @@ void look_up(benchmark::State& state, Task<void> (*how)(EmbeddedStore<>*, const 
 
 const auto rows = std::array{
     bench::Row("store/lookup/batch:128", [](benchmark::State& state) { look_up(state, &exist); }),
+    bench::Row("store/lookup/digests:128", [](benchmark::State& state) { look_up(state, &exist, &digest_key); }),
     bench::Row("store/lease/batch:128", [](benchmark::State& state) { look_up(state, &lease); }),
 };
 

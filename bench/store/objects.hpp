@@ -23,6 +23,7 @@ struct Objects {
     std::uint64_t count = 0;
     std::uint64_t first = 0;
     std::uint64_t in_flight = 1;
+    mooncake::GetOptions options = {};
     std::uint64_t next = 0;
 
     [[nodiscard]] mooncake::MutableBytes place(std::uint64_t number) const {
@@ -44,7 +45,7 @@ struct Objects {
         while (self->next < self->count) {
             const auto number = self->next++;
             const auto key = object_key(self->first + number);
-            const auto size = co_await self->store->get_into(key, self->place(number));
+            const auto size = co_await self->store->get_into(key, self->place(number), self->options);
             if (!size) co_return size.error();
         }
         co_return mooncake::ok;

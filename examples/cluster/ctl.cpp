@@ -1,6 +1,7 @@
 // mooncakectl: looks into a cluster, puts, gets and removes single objects, and empties nodes, from a shell.
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/store/cluster_store.hpp>
+#include <mooncake/store/explain.hpp>
 
 #include "daemon.hpp"
 #include "security.hpp"
@@ -194,10 +195,52 @@ Task<void> remove(Store& store, const Options& options) {
     co_return mooncake::ok;
 }
 
+constexpr std::string_view event_kinds[] = {"stored", "evicted", "removed", "lost", "expired"};
+
+Json to_json(const mooncake::Explanation& all) {
+    auto replicas = Json::array(), history = Json::array();
+    for (const auto& replica : all.replicas) {
+        auto ways = Json::array();
+        for (const auto& way : replica.ways)
+            ways.push_back(
+                {{"transport", way.transport},
+                 {"outcome", to_string(way.outcome.code())},
+                 {"round_trip_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(way.round_trip).count()}});
+        replicas.push_back({{"segment", replica.segment.segment},
+                            {"name", replica.segment.name},
+                            {"host", replica.segment.host},
+                            {"offset", replica.offset},
+                            {"opened", to_string(replica.opened.code())},
+                            {"ways", std::move(ways)}});
+    }
+    for (const auto& event : all.history) {
+        const auto kind = static_cast<std::size_t>(event.kind);
+        history.push_back({{"sequence", event.sequence},
+                           {"event", kind < std::size(event_kinds) ? event_kinds[kind] : "unknown"},
+                           {"version", event.version},
+                           {"bytes", event.size}});
+    }
+    constexpr std::string_view memories[] = {"none", "some", "all"};
+    return {{"key", all.key},
+            {"outcome", to_string(all.outcome)},
+            {"bytes", all.size},
+            {"version", all.version},
+            {"replicas", std::move(replicas)},
+            {"events", memories[static_cast<std::size_t>(all.memory)]},
+            {"last_event", all.last_event},
+            {"history", std::move(history)}};
+}
+
+Task<void> explain(Store& store, const Options& options) {
+    auto asked = mooncake::explain(&store, options.words[1], patience);
+    const auto all = co_await std::move(asked);
+    if (!all) co_return all.error();
+    co_return options.json ? print_json(to_json(*all)) : print(all->text());
+}
+
 /// A line of JSON for each thing that happened to an object: what the master remembers, then what comes. Ends with the process,
 /// or after --limit of them.
 Task<void> events(Store& store, const Options& options) {
-    constexpr std::string_view kinds[] = {"stored", "evicted", "removed", "lost", "expired"};
     auto last = std::uint64_t{0}, term = std::uint64_t{0};
     for (auto told = std::uint32_t{0}; told < options.limit;) {
         const auto next = mooncake::EventOptions{
@@ -210,9 +253,10 @@ Task<void> events(Store& store, const Options& options) {
         if (reply->gap == mooncake::store::EventGap::some) text = "{\"event\":\"gap\"}\n";
         for (const auto& event : reply->events) {
             const auto kind = static_cast<std::size_t>(event.kind);
-            if (kind >= std::size(kinds)) co_return Error(Errc::protocol_error, "the master told of an unknown event");
+            if (kind >= std::size(event_kinds))
+                co_return Error(Errc::protocol_error, "the master told of an unknown event");
             const auto json = Json{{"sequence", event.sequence},
-                                   {"event", kinds[kind]},
+                                   {"event", event_kinds[kind]},
                                    {"key", event.key},
                                    {"version", event.version},
                                    {"bytes", event.size}};
@@ -290,10 +334,11 @@ constexpr Command commands[] = {
     {"drain", 1, 1, drain},
     {"undrain", 1, 1, end_drain},
     {"repair", 0, 0, repair},
+    {"explain", 1, 1, explain},
 };
 constexpr auto usage =
     "stat | ls [PREFIX] | get KEY | put KEY | rm KEY… | events | replicas KEY | mv KEY FROM-SEGMENT | "
-    "drain SEGMENT | undrain SEGMENT | repair";
+    "drain SEGMENT | undrain SEGMENT | repair | explain KEY";
 
 Result<void> run(const Options& options) {
     const auto given = options.words.empty() ? std::string() : options.words.front();

@@ -155,6 +155,27 @@ TEST_CASE("ctl: a node is emptied by hand, or when it is told to stop, and nothi
     CHECK(cluster.nodes[0]->finish().err.find("replicas are left: not in another segment") != std::string::npos);
 }
 
+TEST_CASE("ctl: explain tells where an object is and what happened to it, and of one that is gone why") {
+    const auto cluster = ClusterByHand(2);
+    const auto file = File("first");
+    const auto put = cluster.json({"put", "k", "--file", file.name, "--replicas", "2"});
+    const auto all = cluster.json({"explain", "k"});
+    CHECK(all["outcome"] == "ok");
+    CHECK(all["bytes"] == 5);
+    CHECK(all["version"] == put["version"]);
+    REQUIRE(all["replicas"].size() == 2);
+    for (const auto& replica : all["replicas"]) {
+        CHECK(replica["opened"] == "ok");
+        CHECK(!replica["ways"].empty());
+    }
+    CHECK(all["history"][0]["event"] == "stored");
+    CHECK(cluster.ctl({"explain", "k"}).out.find("object 'k': 5 bytes, version ") == 0);
+    CHECK(cluster.ctl({"rm", "k", "--force"}).status == 0);
+    CHECK(cluster.json({"explain", "k"})["outcome"] == "not_found");
+    CHECK(cluster.ctl({"explain", "k"}).out.find("object 'k': not there: it was removed, as somebody wished\n") == 0);
+    cluster.refuses({"explain"}, "explain takes other words behind it");
+}
+
 TEST_CASE("ctl: bad input is answered with what was wrong and what would be right") {
     const auto cluster = ClusterByHand(1);
     cluster.refuses({}, "a command is needed: stat | ls [PREFIX]");

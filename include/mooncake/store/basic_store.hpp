@@ -5,6 +5,7 @@
 #include <mooncake/core/end_program.hpp>
 #include <mooncake/store/client/client.hpp>
 #include <mooncake/store/client/client_gets.hpp>
+#include <mooncake/store/client/client_memory.hpp>
 #include <mooncake/store/client/client_puts.hpp>
 #include <mooncake/store/client/client_replicas.hpp>
 #include <mooncake/store/store_interface.hpp>
@@ -44,8 +45,9 @@ std::vector<Part> parts_of(std::span<const Item> items, Part Item::* part) {
 
 template <class EngineTraits>
 BasicStore<EngineTraits>::BasicStore(Runtime& runtime, EngineConfig<EngineTraits> engine,
-                                     std::unique_ptr<store::detail::MasterCalls> master)
-    : client_(std::make_unique<store::detail::Client<EngineTraits>>(runtime, std::move(engine), std::move(master))) {}
+                                     std::unique_ptr<store::detail::MasterCalls> master, ClientConfig client)
+    : client_(std::make_unique<store::detail::Client<EngineTraits>>(runtime, std::move(engine), std::move(master),
+                                                                    client)) {}
 
 template <class EngineTraits>
 BasicStore<EngineTraits>::~BasicStore() {

@@ -50,12 +50,14 @@ Store<Traits>::Store(Runtime& runtime) : Store(runtime, Config()) {}
 
 template <class Traits>
 Store<Traits>::Store(Unattached, Runtime& runtime, Config config)
-    : Store(runtime, std::move(config.engine), std::make_shared<Master>(runtime, std::move(config.master))) {}
+    : Store(runtime, std::move(config.engine), std::make_shared<Master>(runtime, std::move(config.master)),
+            config.client) {}
 
 template <class Traits>
-Store<Traits>::Store(Runtime& runtime, EngineConfig<typename Traits::Engine> engine, std::shared_ptr<Master> master)
+Store<Traits>::Store(Runtime& runtime, EngineConfig<typename Traits::Engine> engine, std::shared_ptr<Master> master,
+                     ClientConfig client)
     : Base(runtime, std::move(engine),
-           store::detail::calls_through<typename store::detail::LinkOf<Master>::Type>(master)),
+           store::detail::calls_through<typename store::detail::LinkOf<Master>::Type>(master), client),
       master_(*master) {
     static_assert(MasterLink<Master>);
 }

@@ -5,6 +5,7 @@
 #include <mooncake/core/runtime_fwd.hpp>
 #include <mooncake/core/task.hpp>
 #include <mooncake/engine/engine_interface.hpp>
+#include <mooncake/store/client/client_config.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/replica_options.hpp>
 #include <mooncake/store/client/view.hpp>
@@ -31,6 +32,7 @@ template <class Traits>
 struct StoreConfig {
     EngineConfig<typename Traits::Engine> engine = {};
     config_of<typename Traits::Master> master = {};
+    ClientConfig client = {};
 };
 
 /// What a store does, whichever master it asks: see `Store`. It is compiled for an engine, not for every policy of a master.
@@ -84,7 +86,8 @@ class BasicStore {
     Task<std::uint64_t> get_scattered(std::string_view key, std::span<const MutableBytes> into,
                                       RangeOptions options = {});
 
-    /// A part of the object: `into.size()` bytes from `offset` on; gives the size of all of it. Errors: also `out_of_range`.
+    /// A part of the object: `into.size()` bytes from `offset` on; gives the size of all of it.
+    /// Errors: also `out_of_range`, `conflict` (it has another version than was asked for).
     Task<std::uint64_t> get_range(std::string_view key, std::uint64_t offset, MutableBytes into,
                                   RangeOptions options = {});
 
@@ -181,7 +184,8 @@ class BasicStore {
     asio::awaitable<void> close();
 
   protected:
-    BasicStore(Runtime& runtime, EngineConfig<EngineTraits> engine, std::unique_ptr<store::detail::MasterCalls> master);
+    BasicStore(Runtime& runtime, EngineConfig<EngineTraits> engine, std::unique_ptr<store::detail::MasterCalls> master,
+               ClientConfig client);
     ~BasicStore();
 
     /// To be called once the master is attached: `attached`, or how that failed; then it is closed.
@@ -223,7 +227,8 @@ class Store : public BasicStore<typename Traits::Engine> {
     struct Unattached {};
 
     Store(Unattached, Runtime& runtime, Config config);
-    Store(Runtime& runtime, EngineConfig<typename Traits::Engine> engine, std::shared_ptr<Master> master);
+    Store(Runtime& runtime, EngineConfig<typename Traits::Engine> engine, std::shared_ptr<Master> master,
+          ClientConfig client);
     static Task<std::unique_ptr<Store>> open_attached(std::unique_ptr<Store> store);
 
     Master& master_; ///< the client's

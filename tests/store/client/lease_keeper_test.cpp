@@ -128,3 +128,47 @@ TEST_CASE("lease keeper: a master that does not answer is asked again, in time")
     CHECK(eventually([&] { return open->trusted_until() > f.in(50s); }));
     CHECK(open->holds());
 }
+
+TEST_CASE("lease keeper: a lease that is kept for reads to come is renewed only for the sake of views") {
+    using store::detail::CachedLease;
+    auto f = Fixture();
+    auto read = f.keeper.cache(1, f.in(100ms), CachedLease::Told::no);
+    auto viewed = f.keeper.cache(2, f.in(100ms), CachedLease::Told::no);
+    auto looked_at = f.keeper.cache(3, f.in(100ms), CachedLease::Told::no);
+    auto told = f.keeper.cache(4, f.in(100ms), CachedLease::Told::yes);
+    auto given_up = f.keeper.cache(5, f.in(100ms), CachedLease::Told::no);
+    for (const auto& lease : {viewed, looked_at}) {
+        auto first = false;
+        REQUIRE(lease->open_view(first));
+        REQUIRE(first);
+        f.keeper.watch(lease);
+    }
+    looked_at->close_view();
+    CHECK(given_up->give_up());
+    CHECK(eventually([&] { return f.master.count_renewed(2) > 0; }));
+    std::this_thread::sleep_for(150ms);
+    CHECK(viewed->holds());
+    CHECK_FALSE(read->holds());
+    CHECK_FALSE(looked_at->holds());
+    CHECK(f.master.count_renewed(1) + f.master.count_renewed(3) + f.master.count_renewed(4) == 0);
+    viewed->close_view();
+    for (auto* lease : {&read, &viewed, &looked_at, &told, &given_up}) lease->reset();
+    for (const auto id : {1U, 2U, 3U}) CHECK(eventually([&] { return f.master.count_released(id) == 1; }));
+    f.close();
+    CHECK(f.master.count_released(4) + f.master.count_released(5) == 0); // those are others' to release
+}
+
+TEST_CASE("lease keeper: the last of those who hold a lease may let it go while the keeper looks at it") {
+    auto f = Fixture();
+    for (std::uint64_t i = 1; i <= 300; ++i) {
+        auto lease = f.keeper.cache(i, f.in(2ms), store::detail::CachedLease::Told::no);
+        auto first = false;
+        REQUIRE(lease->open_view(first));
+        f.keeper.watch(lease);
+        lease->close_view();
+        const auto until = f.in(std::chrono::microseconds{900 + i});
+        while (SteadyClock{}.now() < until) continue;
+        lease.reset();
+    }
+    CHECK(eventually([&] { return f.master.count_released(300) == 1; }));
+}

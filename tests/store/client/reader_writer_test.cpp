@@ -303,6 +303,65 @@ TEST_CASE("reader: bytes of a transport that could change them are checked even 
     CHECK(f.get(Verify::unless_leased) == Errc::lost);
 }
 
+TEST_CASE("reader: what was known is read without asking, and what is read after its lease is compared") {
+    using store::detail::CachedLease;
+    auto f = Fixture();
+    f.engine.segments = {{1, {}}};
+    f.object_in({1});
+    REQUIRE(f.get() == Errc::ok); // opens the segment
+    struct Read {
+        Errc outcome;
+        bool stands;
+    };
+    const auto read = [&f](Duration trusted_for, CachedLease::Told told, Verify verify) {
+        const auto lease = std::make_shared<CachedLease>(5, SteadyClock{}.now() + trusted_for, told);
+        const auto known = store::detail::DescriptorCache::Entry(std::make_shared<store::detail::CachedObject>(
+            store::detail::CachedObject{.key = "key", .object = f.master.found.objects[0], .term = 3, .lease = lease}));
+        auto reader = Fixture::Reader(f.engine, f.master, f.segments);
+        REQUIRE(reader.use(std::span(&known, 1), Deadline(10s)));
+        CHECK(reader.key() == "key");
+        const auto into = MutableBytes(f.into);
+        auto one = [](Fixture::Reader* r, const MutableBytes* to, GetBatchOptions options) -> Task<Errc> {
+            const auto report = co_await r->read(std::span(to, 1), options);
+            co_return report.outcomes.at(0);
+        };
+        const auto got = f.runtime.run(one(&reader, &into, {.deadline = 10s, .verify = verify}));
+        const auto outcome = got ? *got : got.error().code();
+        return Read{outcome, reader.stands(outcome, verify)};
+    };
+    constexpr auto ours = CachedLease::Told::no, told = CachedLease::Told::yes;
+    // A process that was stopped between finding the descriptor and reading has no lease any more when it goes on.
+    CHECK(read(-1ns, ours, Verify::unless_leased).stands); // what it was, says its checksum
+    CHECK_FALSE(read(-1ns, ours, Verify::never).stands);   // nobody says
+    CHECK(read(1h, ours, Verify::never).stands);
+    f.engine.segments[1].lies = true;
+    CHECK_FALSE(read(-1ns, ours, Verify::unless_leased).stands);
+    CHECK_FALSE(read(1h, ours, Verify::always).stands);
+    CHECK_FALSE(read(1h, told, Verify::unless_leased).stands); // it may have been released elsewhere
+    const auto trusted = read(1h, ours, Verify::unless_leased);
+    CHECK(trusted.outcome == Errc::ok); // the lease vouches for it: nothing was compared
+    CHECK(trusted.stands);
+    f.into.resize(99);
+    CHECK(read(1h, ours, Verify::always).outcome == Errc::too_large);
+    CHECK(read(1h, ours, Verify::always).stands);
+    CHECK_FALSE(read(-1ns, ours, Verify::always).stands); // it may be smaller by now
+}
+
+TEST_CASE("reader: what is known from a master that is gone is not used") {
+    auto f = Fixture();
+    f.engine.segments = {{1, {}}};
+    f.object_in({1});
+    REQUIRE(f.get() == Errc::ok);
+    const auto lease =
+        std::make_shared<store::detail::CachedLease>(5, SteadyClock{}.now() + 1h, store::detail::CachedLease::Told::no);
+    const auto known = store::detail::DescriptorCache::Entry(std::make_shared<store::detail::CachedObject>(
+        store::detail::CachedObject{.key = "key", .object = f.master.found.objects[0], .term = 2, .lease = lease}));
+    auto reader = Fixture::Reader(f.engine, f.master, f.segments);
+    CHECK_FALSE(reader.use(std::span(&known, 1), Deadline(10s)));
+    CHECK(f.get() == Errc::ok); // and the segments that are open stay so
+    CHECK(f.segments.still_opened(3)->find(1) != nullptr);
+}
+
 TEST_CASE("reader: a segment that does not open is not read, and one that nobody can open is lost") {
     auto f = Fixture();
     f.engine.segments = {{1, {.opens = false}}, {2, {.cost = 9}}};

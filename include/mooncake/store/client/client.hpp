@@ -4,6 +4,8 @@
 #include <mooncake/core/gate.hpp>
 #include <mooncake/core/small_vector.hpp>
 #include <mooncake/engine/engine_bodies.hpp>
+#include <mooncake/store/client/client_config.hpp>
+#include <mooncake/store/client/descriptor_cache.hpp>
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/master_calls.hpp>
 #include <mooncake/store/client/options.hpp>
@@ -36,7 +38,8 @@ class Client {
     using Keys = std::vector<std::string>;
     using Pieces = SmallVector<ConstBytes, 1>; ///< of a value, at least one
 
-    Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master);
+    /// Throws `invalid_argument`: what `client` says cannot be.
+    Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master, ClientConfig client);
 
     [[nodiscard]] Engine& engine() noexcept { return engine_; }
 
@@ -88,10 +91,26 @@ class Client {
     /// Where the master is in this process, releasing is a call; otherwise it can wait for others to go along.
     asio::awaitable<void> give_back(LeaseHandle lease);
 
+    // What is remembered of objects: `client_memory.hpp`.
+    using Known = DescriptorCache::Entry;
+    using Stamps = std::vector<DescriptorCache::Stamp>;
+    Known known_of(std::string_view key, Freshness freshness);
+    std::vector<Known> known_of(const Keys& keys, Freshness freshness);
+    Stamps stamps_of(std::span<const std::string> keys) const;
+    void remember(const Reader& reader, std::span<const Errc> outcomes, const Stamps& asked,
+                  const std::shared_ptr<CachedLease>& lease);
+    bool keep(const Reader& reader, std::span<const Errc> outcomes, const Stamps& asked, CachedLease::Told told);
+    std::shared_ptr<const OpenLease> view_under(const std::shared_ptr<CachedLease>& lease);
+    std::vector<Known> forget(std::span<const std::string> keys);
+    asio::awaitable<void> give_up(std::vector<Known> known);
+    Task<std::vector<Errc>> remove_known(Keys keys, RemoveMode mode, Deadline deadline);
+    Task<View> copied(Reader& reader, GetBatchOptions options);
+
     Engine engine_;
     const std::unique_ptr<MasterCalls> master_;
     LeaseKeeper<MasterCalls> keeper_;
     SegmentCache<Engine, MasterCalls> segments_;
+    DescriptorCache descriptors_;
     Gate gate_;
     Closing closing_;
 };
@@ -105,10 +124,20 @@ inline std::span<const std::uint64_t> one(const std::uint64_t& version) noexcept
 inline std::span<const ConstBytes> one(const ConstBytes& value) noexcept { return {&value, 1}; }
 inline std::span<const MutableBytes> one(const MutableBytes& into) noexcept { return {&into, 1}; }
 
+template <class Config> // so that it is compiled where it is used
+const Config& checked(const Config& client) {
+    if (client.cached_descriptors > Config::most_cached_descriptors)
+        throw_error({Errc::invalid_argument, "ClientConfig::cached_descriptors is " +
+                                                 std::to_string(client.cached_descriptors) + "; give at most " +
+                                                 std::to_string(Config::most_cached_descriptors)});
+    return client;
+}
+
 template <class Traits>
-Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master)
+Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master,
+                       ClientConfig client)
     : engine_(runtime, std::move(engine)), master_(std::move(master)), keeper_(runtime.next_executor(), *master_),
-      segments_(engine_, *master_) {}
+      segments_(engine_, *master_), descriptors_(checked(client).cached_descriptors) {}
 
 template <class Traits>
 void Client<Traits>::start() {
@@ -143,6 +172,7 @@ template <class Traits>
 Task<void> Client<Traits>::release(std::uint64_t lease, Deadline deadline) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
+    descriptors_.end_told(lease);
     const auto message = Release{.leases = {lease}};
     const auto done = co_await master_->call(message, deadline);
     if (!done) co_return done.error();
@@ -180,6 +210,7 @@ Task<void> Client<Traits>::exists(std::string key, Deadline deadline) {
 
 template <class Traits>
 Task<std::vector<Errc>> Client<Traits>::remove_batch(Keys keys, RemoveMode mode, Deadline deadline) {
+    if (descriptors_.is_on()) return remove_known(std::move(keys), mode, deadline);
     return outcomes_of(std::move(keys), Remove{.keys = {}, .mode = mode}, LookUp::each, deadline);
 }
 
@@ -208,7 +239,11 @@ template <class Traits>
 Task<RemoveMatchingReply> Client<Traits>::remove_matching(RemoveMatching message, Deadline deadline) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
-    co_return co_await master_->call(message, deadline);
+    if (!descriptors_.is_on()) co_return co_await master_->call(message, deadline);
+    co_await give_up(descriptors_.clear()); // our own leases are in nobody's way
+    auto removed = co_await master_->call(message, deadline);
+    (void)descriptors_.clear();
+    co_return removed;
 }
 
 template <class Traits>
@@ -229,6 +264,7 @@ Task<StatsReply> Client<Traits>::statistics(Deadline deadline) {
 template <class Traits>
 asio::awaitable<void> Client<Traits>::close_now() {
     gate_.shut();
+    co_await give_up(descriptors_.clear());
     co_await keeper_.close();
     co_await master_->close();
     co_await engine_.close();

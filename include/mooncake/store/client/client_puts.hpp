@@ -3,6 +3,7 @@
 /// How a `Client` puts.
 
 #include <mooncake/store/client/client.hpp>
+#include <mooncake/store/client/client_memory.hpp>
 
 #include <cstdint>
 #include <span>
@@ -16,11 +17,16 @@ template <class Traits>
 Task<PutReceipt> Client<Traits>::put(std::string key, Pieces value, PutOptions options) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
-    auto writer = Writer(engine_, *master_, segments_);
+    const auto forgotten = ForgetAtEnd(descriptors_, only(key));
     const auto values = typename Writer::Values{.bytes = std::span<const ConstBytes>(value.data(), value.size()),
                                                 .expected = one(options.expected),
                                                 .pieces = value.size() > 1};
-    const auto report = co_await writer.put(one(key), values, options);
+    auto writer = Writer(engine_, *master_, segments_);
+    auto report = co_await writer.put(one(key), values, options);
+    if (descriptors_.is_on() && report && report->outcomes.front() == Errc::no_space) {
+        co_await give_up(descriptors_.clear()); // what we lease ourselves is in the way, perhaps
+        report = co_await writer.put(one(key), values, options);
+    }
     if (!report) co_return report.error();
     const auto outcome = report->outcomes.front();
     if (outcome == Errc::being_written)
@@ -46,6 +52,7 @@ Task<PutBatchReport> Client<Traits>::put_batch(Keys keys, std::vector<ConstBytes
                                                std::vector<std::uint64_t> expected, PutOptions options) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
+    const auto forgotten = ForgetAtEnd(descriptors_, keys);
     auto parts = KeyParts(std::move(keys), master_->limits().max_keys);
     auto rest = std::span<const ConstBytes>(values);
     auto rest_expected = std::span<const std::uint64_t>(expected);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mooncake/core/scope.hpp>
-#include <mooncake/store/client/open_lease.hpp>
+#include <mooncake/store/client/cached_lease.hpp>
 #include <mooncake/store/master_link.hpp>
 
 #include <algorithm>
@@ -35,15 +35,42 @@ class LeaseKeeper {
 
     [[nodiscard]] std::shared_ptr<OpenLease> keep(std::uint64_t id, TimePoint trusted) {
         auto open = std::make_shared<Kept>(state_, id, trusted);
-        const auto due = due_at(SteadyClock{}.now(), trusted);
-        const auto lock = std::lock_guard(state_->mutex);
-        const auto at = state_->open.emplace(due, open);
-        if (at == state_->open.begin()) state_->changed.set();
+        watch(open);
         return open;
+    }
+
+    /// The same of one that is renewed while views are open under it, and that the client who was told its number releases.
+    [[nodiscard]] std::shared_ptr<CachedLease> cache(std::uint64_t id, TimePoint trusted, CachedLease::Told told) {
+        return std::make_shared<Cached>(state_, id, trusted, told);
+    }
+
+    /// Asks whether it is wanted when it is to be renewed. Thread: any.
+    void watch(const std::shared_ptr<OpenLease>& lease) {
+        const auto due = due_at(SteadyClock{}.now(), lease->trusted_until());
+        const auto lock = std::lock_guard(state_->mutex);
+        const auto at = state_->open.emplace(due, lease);
+        if (at == state_->open.begin()) state_->changed.set();
     }
 
     /// Releases it soon. Thread: any.
     void release(std::uint64_t id) { state_->release(id); }
+
+    /// Releases what is to be released, and waits for that.
+    asio::awaitable<void> flush() {
+        auto message = Release();
+        {
+            const auto lock = std::lock_guard(state_->mutex);
+            message.leases.swap(state_->done);
+        }
+        // A lease that could not be released ends by itself.
+        while (!message.leases.empty()) {
+            auto part = Release();
+            const auto count = std::min(most, message.leases.size());
+            part.leases.assign(message.leases.end() - static_cast<std::ptrdiff_t>(count), message.leases.end());
+            message.leases.resize(message.leases.size() - count);
+            (void)co_await master_.call(part, Deadline(std::chrono::seconds(1)));
+        }
+    }
 
     /// Releases what is left to release, and renews no more.
     asio::awaitable<void> close() {
@@ -76,6 +103,14 @@ class LeaseKeeper {
         ~Kept() override { state->release(id()); }
         const std::shared_ptr<State> state;
     };
+    struct Cached final : CachedLease {
+        Cached(std::shared_ptr<State> in, std::uint64_t id, TimePoint trusted, Told told)
+            : CachedLease(id, trusted, told), state(std::move(in)) {}
+        ~Cached() override {
+            if (!told() && !was_given_up()) state->release(id());
+        }
+        const std::shared_ptr<State> state;
+    };
     using Open = std::vector<std::shared_ptr<OpenLease>>;
 
     static TimePoint due_at(TimePoint now, TimePoint trusted) noexcept {
@@ -92,29 +127,16 @@ class LeaseKeeper {
         co_return ok;
     }
 
-    asio::awaitable<void> flush() {
-        auto message = Release();
-        {
-            const auto lock = std::lock_guard(state_->mutex);
-            message.leases.swap(state_->done);
-        }
-        // A lease that could not be released ends by itself.
-        while (!message.leases.empty()) {
-            auto part = Release();
-            const auto count = std::min(most, message.leases.size());
-            part.leases.assign(message.leases.end() - static_cast<std::ptrdiff_t>(count), message.leases.end());
-            message.leases.resize(message.leases.size() - count);
-            (void)co_await master_.call(part, Deadline(std::chrono::seconds(1)));
-        }
-    }
-
     Open take_due() {
-        auto due = Open();
+        auto due = Open(), idle = Open(); // none ends under the lock, which its end takes
         const auto now = SteadyClock{}.now();
         const auto lock = std::lock_guard(state_->mutex);
         auto& open = state_->open;
         while (!open.empty() && open.begin()->first <= now && due.size() < most) {
-            if (auto lease = open.begin()->second.lock()) due.push_back(std::move(lease));
+            if (auto lease = open.begin()->second.lock()) {
+                auto& to = lease->wanted() ? due : idle;
+                to.push_back(std::move(lease));
+            }
             open.erase(open.begin());
         }
         return due;

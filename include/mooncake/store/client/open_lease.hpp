@@ -27,6 +27,9 @@ class OpenLease {
     void renewed(TimePoint trusted) noexcept {
         trusted_.store(trusted.time_since_epoch().count(), std::memory_order_release);
     }
+    /// Whether it is to be renewed now; false: it is let be. Thread: the keeper's.
+    [[nodiscard]] virtual bool wanted() noexcept { return true; }
+
     /// The master says that it is over.
     void lose() noexcept { trusted_.store(TimePoint{}.time_since_epoch().count(), std::memory_order_release); }
 

@@ -23,6 +23,12 @@ enum class Verify : std::uint8_t {
     never,
 };
 
+/// Whether a read may rely on what the master said before: see `ClientConfig::cached_descriptors`.
+enum class Freshness : std::uint8_t {
+    leased, ///< of a key that this store has a lease of: what it knows of it
+    newest, ///< the master is asked
+};
+
 /// What `view` does where an object's bytes cannot be memory of this process.
 enum class Unreachable : std::uint8_t {
     copy, ///< gives a private copy
@@ -81,6 +87,7 @@ static_assert(std::is_trivially_destructible_v<PutOptions>);
 struct GetOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::always;
+    Freshness freshness = Freshness::leased;
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
 
@@ -90,6 +97,9 @@ struct RangeOptions {
     /// `always` reads the 256 KiB chunks at the ends of a range whole; without it the lease vouches for the bytes, and what went
     /// over a network is compared all the same.
     Verify verify = Verify::unless_leased;
+    Freshness freshness = Freshness::leased;
+    std::uint64_t version = 0;             ///< that the object must have, or it is a `conflict`; 0: any
+    std::uint64_t* version_read = nullptr; ///< is told that of the object that was read. Lifetime: outlives the read
 };
 static_assert(std::is_trivially_destructible_v<RangeOptions>);
 
@@ -98,6 +108,7 @@ struct GetBatchOptions {
     Verify verify = Verify::always;
     LookUp mode = LookUp::each;        ///< `prefix`: only what comes before the first miss
     LeaseWish lease = LeaseWish::none; ///< `grant`: keeps the lease, and the report tells it
+    Freshness freshness = Freshness::leased;
 };
 static_assert(std::is_trivially_destructible_v<GetBatchOptions>);
 
@@ -105,6 +116,7 @@ struct ViewOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::unless_leased;
     Unreachable unreachable = Unreachable::copy;
+    Freshness freshness = Freshness::leased;
 };
 static_assert(std::is_trivially_destructible_v<ViewOptions>);
 

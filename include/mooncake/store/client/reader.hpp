@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/core/hash.hpp>
+#include <mooncake/store/client/descriptor_cache.hpp>
 #include <mooncake/store/client/lease_keeper.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/segment_cache.hpp>
@@ -67,9 +68,39 @@ class Reader {
         if (!missing.empty()) co_await open(std::move(missing));
     }
 
-    [[nodiscard]] const std::vector<ObjectDescriptor>& objects() const noexcept { return objects_; }
-    [[nodiscard]] const std::string& key(std::size_t object = 0) const noexcept { return wanted_.keys[object]; }
-    [[nodiscard]] LeaseHandle lease() const noexcept { return lease_; }
+    /// Takes what is known instead of asking; false: it is of a master that is gone. Requires: at least one.
+    /// Lifetime: `known` outlives the reader.
+    [[nodiscard]] bool use(std::span<const DescriptorCache::Entry> known, Deadline deadline) {
+        auto opened = segments_.still_opened(known.front()->term);
+        if (!opened) return false;
+        for (const auto& one : known)
+            if (one->term != known.front()->term) return false;
+        term_ = known.front()->term;
+        opened_ = std::move(*opened);
+        deadline_ = deadline;
+        known_ = known;
+        if (known.size() == 1) objects_ = {&known.front()->object, 1};
+        else {
+            told_.reserve(known.size());
+            for (const auto& one : known) told_.push_back(one->object);
+            objects_ = told_;
+        }
+        return true;
+    }
+
+    /// What became of an object that was known: whether that is so, or the master has to be asked.
+    [[nodiscard]] bool stands(Errc outcome, Verify verify) const noexcept {
+        if (outcome == Errc::ok) return verify != Verify::never || held();
+        if (outcome == Errc::too_large || outcome == Errc::out_of_range) return held();
+        return outcome == Errc::timed_out || outcome == Errc::cancelled;
+    }
+
+    [[nodiscard]] std::span<const ObjectDescriptor> objects() const noexcept { return objects_; }
+    [[nodiscard]] const std::string& key(std::size_t object = 0) const noexcept {
+        return known_.empty() ? wanted_.keys[object] : known_[object]->key;
+    }
+    [[nodiscard]] LeaseHandle lease() const noexcept { return lease_; } ///< none, where nobody was asked
+    [[nodiscard]] std::uint64_t term() const noexcept { return term_; }
     /// The sentence of the last thing that went wrong.
     [[nodiscard]] const Error& failure() const noexcept { return failure_; }
 
@@ -204,7 +235,8 @@ class Reader {
   private:
     /// Gives the segments that have yet to be opened.
     [[nodiscard]] std::vector<std::uint32_t> take(GetReply reply, TimePoint asked) {
-        objects_ = std::move(reply.objects);
+        told_ = std::move(reply.objects);
+        objects_ = told_;
         lease_ = {.id = reply.lease, .trusted_until = trusted_until(asked, reply.ttl_ms)};
         term_ = reply.term;
         opened_ = segments_.opened(term_);
@@ -285,7 +317,20 @@ class Reader {
         (void)co_await master_.call(message, Deadline(std::chrono::seconds(1)));
     }
 
-    [[nodiscard]] bool trusted() const noexcept { return SteadyClock{}.now() < lease_.trusted_until; }
+    /// Whether the bytes that were read so far are the object's because of the lease.
+    [[nodiscard]] bool trusted() const noexcept {
+        const auto now = SteadyClock{}.now();
+        if (known_.empty()) return now < lease_.trusted_until;
+        return std::ranges::all_of(known_, [now](const DescriptorCache::Entry& one) {
+            return !one->lease->told() && now < one->lease->trusted_until();
+        });
+    }
+    /// Whether what was known still is, as far as this client can know.
+    [[nodiscard]] bool held() const noexcept {
+        const auto now = SteadyClock{}.now();
+        return std::ranges::all_of(
+            known_, [now](const DescriptorCache::Entry& one) { return now < one->lease->trusted_until(); });
+    }
 
     /// The cheapest replica that was not tried and whose segment is open.
     [[nodiscard]] std::optional<std::size_t> next_replica(const ObjectDescriptor& object, Pending& one) const {
@@ -330,7 +375,9 @@ class Reader {
     typename Segments::Opened opened_;
     Deadline deadline_;
     Get wanted_;
-    std::vector<ObjectDescriptor> objects_;
+    std::vector<ObjectDescriptor> told_;            ///< by the master
+    std::span<const DescriptorCache::Entry> known_; ///< instead of it
+    std::span<const ObjectDescriptor> objects_;
     std::vector<BadReplica> suspects_;
     std::uint64_t term_ = 0; ///< of the master that answered
     LeaseHandle lease_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -78,6 +79,12 @@ class SegmentCache {
         const auto lock = std::lock_guard(mutex_);
         enter(term);
         return Opened(known_);
+    }
+
+    /// The same of what was replied before; nothing, where that was an earlier term.
+    [[nodiscard]] std::optional<Opened> still_opened(std::uint64_t term) const {
+        const auto lock = std::lock_guard(mutex_);
+        return term == term_ ? std::optional(Opened(known_)) : std::nullopt;
     }
 
     /// Opens the segments `ids`, which are in order, all at once, for those who call `opened` after it. Those that fail stay shut. Of those that were

@@ -25,6 +25,12 @@ namespace mooncake::store::detail {
     return {Errc::conflict, std::move(text) + "; read it again, and decide anew"};
 }
 
+/// Why a part of another version was not read.
+[[nodiscard]] inline Error another_version(std::uint64_t expected, std::uint64_t found) {
+    return {Errc::conflict, "version " + std::to_string(expected) + " is wanted, and it has version " +
+                                std::to_string(found) + "; read from the beginning again"};
+}
+
 /// A public error from a bare outcome: with the sentence that came with it, or at least the key.
 [[nodiscard]] inline Error sentence(Errc outcome, const Error& failure, std::string_view key) {
     auto text = "object " + in_quotes(key);
