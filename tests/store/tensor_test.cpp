@@ -191,7 +191,8 @@ Task<int> slice(EmbeddedStore<>& store, std::atomic<bool>& over) {
 TEST_CASE("tensor: a slice has the shape of its own version, however often it is replaced") {
     auto f = Fixture();
     auto over = std::atomic<bool>(false);
-    auto reading = std::async(std::launch::async, [&] { return sync_wait(f.runtime.executor(1), slice(f.store, over)); });
+    auto reading =
+        std::async(std::launch::async, [&] { return sync_wait(f.runtime.executor(1), slice(f.store, over)); });
     const auto replaced = sync_wait(f.runtime.executor(0), replace(f.store, over));
     over = true;
     const auto read = reading.get();
