@@ -120,6 +120,12 @@ inline std::vector<std::string> one(std::string key) {
     keys.push_back(std::move(key));
     return keys;
 }
+/// `key` is empty behind it.
+inline std::vector<std::string> taken(std::string& key) {
+    auto keys = std::vector<std::string>(1);
+    keys.front().swap(key);
+    return keys;
+}
 inline std::span<const std::uint64_t> one(const std::uint64_t& version) noexcept { return {&version, 1}; }
 inline std::span<const ConstBytes> one(const ConstBytes& value) noexcept { return {&value, 1}; }
 inline std::span<const MutableBytes> one(const MutableBytes& into) noexcept { return {&into, 1}; }

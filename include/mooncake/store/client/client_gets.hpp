@@ -25,7 +25,7 @@ Task<std::vector<std::byte>> Client<Traits>::get(std::string key, GetOptions opt
         if (known && !reader.use(only(known), options.deadline)) continue;
         const auto asked = known ? Stamps() : stamps_of(only(key));
         if (!known) {
-            const auto located = co_await reader.locate(one(std::move(key)), wanted);
+            const auto located = co_await reader.locate(taken(key), wanted);
             if (!located) co_return located.error();
         }
         const auto& object = reader.objects().front();
@@ -35,7 +35,7 @@ Task<std::vector<std::byte>> Client<Traits>::get(std::string key, GetOptions opt
         const auto report = co_await reader.read(one(into), wanted);
         const auto outcome = report.outcomes.front();
         if (known && !reader.stands(outcome, options.verify)) {
-            (void)descriptors_.forget(key);
+            (void)descriptors_.forget(reader.key());
             continue;
         }
         if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
@@ -54,13 +54,13 @@ Task<std::uint64_t> Client<Traits>::get_into(std::string key, MutableBytes into,
         if (known && !reader.use(only(known), options.deadline)) continue;
         const auto asked = known ? Stamps() : stamps_of(only(key));
         if (!known) {
-            const auto located = co_await reader.locate(one(std::move(key)), wanted);
+            const auto located = co_await reader.locate(taken(key), wanted);
             if (!located) co_return located.error();
         }
         const auto report = co_await reader.read(one(into), wanted);
         const auto outcome = report.outcomes.front();
         if (known && !reader.stands(outcome, options.verify)) {
-            (void)descriptors_.forget(key);
+            (void)descriptors_.forget(reader.key());
             continue;
         }
         if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
@@ -80,17 +80,19 @@ Task<std::uint64_t> Client<Traits>::get_pieces(std::string key, Range range, std
         if (known && !reader.use(only(known), options.deadline)) continue;
         const auto asked = known ? Stamps() : stamps_of(only(key));
         if (!known) {
-            const auto located = co_await reader.locate(one(std::move(key)), wanted);
+            const auto located = co_await reader.locate(taken(key), wanted);
             if (!located) co_return located.error();
         }
         const auto is = reader.objects().front().version;
         const auto other =
             options.version != 0 && options.version != is && reader.objects().front().outcome == Errc::ok;
-        auto pieces = known ? into : std::move(into); // a read cuts them to the object's end
+        auto pieces = std::vector<MutableBytes>(); // a read cuts them to the object's end
+        if (known) pieces = into;
+        else pieces.swap(into);
         auto outcome = Errc::conflict;
         if (!other) outcome = co_await reader.read_pieces(range, pieces, options.verify);
         if (known && !reader.stands(outcome, options.verify)) {
-            (void)descriptors_.forget(key);
+            (void)descriptors_.forget(reader.key());
             continue;
         }
         const auto size = reader.objects().front().size;
@@ -193,7 +195,7 @@ Task<View> Client<Traits>::view(std::string key, ViewOptions options) {
     }
     const auto asked = stamps_of(only(key));
     auto reader = Reader(engine_, *master_, segments_);
-    const auto located = co_await reader.locate(one(std::move(key)), get);
+    const auto located = co_await reader.locate(taken(key), get);
     if (!located) co_return located.error();
     const auto& object = reader.objects().front();
     if (object.outcome != Errc::ok) co_return sentence(object.outcome, {}, reader.key());
