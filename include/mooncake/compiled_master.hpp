@@ -9,9 +9,12 @@
 
 namespace mooncake {
 
+extern template struct store::detail::Checks<>;
 extern template class store::detail::LeaseTable<>;
 extern template class store::detail::FenceTable<>;
 extern template class store::detail::Prospect<>;
+extern template class store::detail::Replication<>;
+extern template class store::detail::ReplicaHandlers<>;
 extern template class store::detail::SegmentTable<OffsetAllocator, PowerOfTwoChoices>;
 extern template class store::detail::EmbeddedLink<>;
 extern template std::unique_ptr<store::detail::MasterCalls>

@@ -56,10 +56,44 @@ namespace detail {
     return ok;
 }
 
+/// Whether a message may be looked at. A template so that only who runs a master pays for compiling it.
+template <class Void = void>
+struct Checks {
+    [[nodiscard]] static Result<void> of(const PutStart& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Heartbeat& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const RenewMany& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const ReportBad& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const PutEnd& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const PutAbort& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Get& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Query& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Remove& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const List& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const RemoveMatching& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const CopyStart& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const CopyEnd& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Survey& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Drain& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const SegmentMount& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Release& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Segments& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Events& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Unmount& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Renew& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Stats& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Describe& message, const Limits& limits);
+};
+
 } // namespace detail
 
-/// Errors name the message, the key and the limit: `invalid_argument`, `too_large`.
-[[nodiscard]] inline Result<void> validate(const PutStart& message, const Limits& limits) {
+/// Errors name the message, the key and the limit: `invalid_argument`, `too_large`, `out_of_range`.
+template <class Message>
+[[nodiscard]] Result<void> validate(const Message& message, const Limits& limits) {
+    return detail::Checks<>::of(message, limits);
+}
+
+template <class Void>
+Result<void> detail::Checks<Void>::of(const PutStart& message, const Limits& limits) {
     if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys) return keys;
     if (message.sizes.size() != message.keys.size())
         return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
@@ -98,25 +132,29 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Heartbeat& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Heartbeat& message, const Limits& limits) {
     if (message.fenced.size() > limits.max_keys)
         return detail::too_many("Heartbeat", message.fenced.size(), limits.max_keys);
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const RenewMany& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const RenewMany& message, const Limits& limits) {
     if (message.leases.size() > limits.max_keys)
         return detail::too_many("RenewMany", message.leases.size(), limits.max_keys);
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const ReportBad& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const ReportBad& message, const Limits& limits) {
     if (message.replicas.size() > limits.max_keys)
         return detail::too_many("ReportBad", message.replicas.size(), limits.max_keys);
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const PutEnd& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const PutEnd& message, const Limits& limits) {
     if (message.objects.size() > limits.max_keys)
         return detail::too_many("PutEnd", message.objects.size(), limits.max_keys);
     for (std::size_t i = 0; i < message.objects.size(); ++i)
@@ -127,7 +165,8 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const PutAbort& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const PutAbort& message, const Limits& limits) {
     if (auto keys = detail::validate_keys("PutAbort", message.keys, limits); !keys) return keys;
     if (message.versions.size() != message.keys.size())
         return detail::differing("PutAbort", message.keys.size(), "versions", message.versions.size());
@@ -135,22 +174,26 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Get& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Get& message, const Limits& limits) {
     if (message.mode > LookUp::prefix) return Error(Errc::invalid_argument, "Get: unknown mode");
     return detail::validate_keys("Get", message.keys, limits);
 }
 
-[[nodiscard]] inline Result<void> validate(const Query& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Query& message, const Limits& limits) {
     if (message.mode > LookUp::prefix) return Error(Errc::invalid_argument, "Query: unknown mode");
     return detail::validate_keys("Query", message.keys, limits);
 }
 
-[[nodiscard]] inline Result<void> validate(const Remove& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Remove& message, const Limits& limits) {
     if (message.mode > RemoveMode::force) return Error(Errc::invalid_argument, "Remove: unknown mode");
     return detail::validate_keys("Remove", message.keys, limits);
 }
 
-[[nodiscard]] inline Result<void> validate(const List& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const List& message, const Limits& limits) {
     if (message.prefix.size() > limits.max_key_bytes || message.after.size() > limits.max_key_bytes)
         return Error(Errc::too_large,
                      "List: prefix and after have at most " + std::to_string(limits.max_key_bytes) + " bytes");
@@ -160,7 +203,8 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const RemoveMatching& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const RemoveMatching& message, const Limits& limits) {
     if (message.prefix.empty() && message.pattern.empty())
         return Error(Errc::invalid_argument,
                      "RemoveMatching: neither a prefix nor a pattern; the pattern * is everything");
@@ -174,7 +218,8 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const CopyStart& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const CopyStart& message, const Limits& limits) {
     if (auto keys = detail::validate_keys("CopyStart", message.keys, limits); !keys) return keys;
     if (!message.versions.empty() && message.versions.size() != message.keys.size())
         return detail::differing("CopyStart", message.keys.size(), "versions", message.versions.size());
@@ -197,7 +242,8 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const CopyEnd& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const CopyEnd& message, const Limits& limits) {
     if (message.objects.size() > limits.max_keys)
         return detail::too_many("CopyEnd", message.objects.size(), limits.max_keys);
     for (std::size_t i = 0; i < message.objects.size(); ++i) {
@@ -207,19 +253,22 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Survey& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Survey& message, const Limits& limits) {
     if (message.limit == 0 || message.limit > limits.max_listed)
         return Error(Errc::invalid_argument, "Survey: limit is " + std::to_string(message.limit) +
                                                  ", at least 1 and at most " + std::to_string(limits.max_listed));
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Drain& message, const Limits&) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Drain& message, const Limits&) {
     if (message.mode > DrainMode::end) return Error(Errc::invalid_argument, "Drain: unknown mode");
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const SegmentMount& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const SegmentMount& message, const Limits& limits) {
     if (message.name.empty() || message.name.size() > limits.max_key_bytes)
         return Error(Errc::invalid_argument, "SegmentMount: the name has " + std::to_string(message.name.size()) +
                                                  " bytes, at least 1 and at most " +
@@ -236,19 +285,22 @@ namespace detail {
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Release& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Release& message, const Limits& limits) {
     if (message.leases.size() > limits.max_keys)
         return detail::too_many("Release", message.leases.size(), limits.max_keys);
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Segments& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Segments& message, const Limits& limits) {
     if (message.segments.size() > limits.max_keys)
         return detail::too_many("Segments", message.segments.size(), limits.max_keys);
     return ok;
 }
 
-[[nodiscard]] inline Result<void> validate(const Events& message, const Limits& limits) {
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Events& message, const Limits& limits) {
     if (message.limit == 0 || message.limit > limits.max_listed)
         return Error(Errc::invalid_argument, "Events: limit is " + std::to_string(message.limit) +
                                                  ", at least 1 and at most " + std::to_string(limits.max_listed));
@@ -256,9 +308,21 @@ namespace detail {
 }
 
 // Of these every value is a possible one.
-[[nodiscard]] inline Result<void> validate(const Unmount&, const Limits&) { return ok; }
-[[nodiscard]] inline Result<void> validate(const Renew&, const Limits&) { return ok; }
-[[nodiscard]] inline Result<void> validate(const Stats&, const Limits&) { return ok; }
-[[nodiscard]] inline Result<void> validate(const Describe&, const Limits&) { return ok; }
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Unmount&, const Limits&) {
+    return ok;
+}
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Renew&, const Limits&) {
+    return ok;
+}
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Stats&, const Limits&) {
+    return ok;
+}
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Describe&, const Limits&) {
+    return ok;
+}
 
 } // namespace mooncake::store

@@ -263,7 +263,7 @@ class Master final : public store::detail::Handlers {
     store::detail::Space<Traits> space_;
     store::detail::SegmentHandlers<Traits> segments_{space_};
     store::detail::PutHandlers<Traits> puts_{space_};
-    store::detail::ReplicaHandlers<Traits> replicas_{space_};
+    store::detail::ReplicaHandlers<> replicas_{space_, space_.replication};
     store::detail::GetHandlers<Traits> gets_{space_};
     store::detail::LeaseHandlers<Traits> leases_{space_};
 };

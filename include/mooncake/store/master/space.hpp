@@ -4,9 +4,9 @@
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
-#include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/new_object.hpp>
 #include <mooncake/store/master/quarantine.hpp>
+#include <mooncake/store/master/replica_space.hpp>
 #include <mooncake/store/master/replication.hpp>
 #include <mooncake/store/master/room.hpp>
 #include <mooncake/store/master/segment_table.hpp>
@@ -32,29 +32,23 @@ namespace mooncake::store::detail {
 /// Locks: `domain.mutex`, then at most one shard's, then the lease table's own. Functions that say nothing need the
 /// domain's held and no shard's.
 template <MasterTraitsLike Traits>
-class Space {
+class Space final : public ReplicaSpace {
   public:
     Space(const MasterConfig& master_config, MasterParts<Traits> parts)
-        : config(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
+        : ReplicaSpace(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
           domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {}
-    Space(const Space&) = delete;
-    Space& operator=(const Space&) = delete;
     ~Space() {
         for (auto& shard : shards) shard.for_each([](Object& object) { delete &object; });
         quarantine_.for_each([](Object& object) { delete &object; });
     }
 
-    const MasterConfig config;
-    const std::uint64_t term = random_secret();
     const typename Traits::Lease lease_policy;
     const typename Traits::Clock clock;
-    Shards shards;
     EvictionDomain<typename Traits::Eviction> domain;
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
-    LeaseTable<> leases;
     typename Traits::Journal journal;
 
-    Replication<Space> replication{*this};
+    Replication<> replication{*this};
     Room<Space> room{*this};
     static constexpr std::uint64_t granularity = Traits::Allocator::granularity;
 
@@ -144,15 +138,15 @@ class Space {
     }
 
     /// A name for a version, or for a copy.
-    [[nodiscard]] std::uint64_t next_version() noexcept { return ++last_version_; }
+    [[nodiscard]] std::uint64_t next_version() noexcept override { return ++last_version_; }
 
     /// It goes, at once or when that can do no harm. Requires: as `discard`, but for the lease.
-    void discard_after(Object& object, TimePoint until, TimePoint now) {
+    void discard_after(Object& object, TimePoint until, TimePoint now) override {
         if (until > now || object.leased()) quarantine_.add(object, until);
         else discard(object);
     }
     /// When nobody can be writing to `object` any more, if its owners cannot tell.
-    [[nodiscard]] TimePoint until_it_is_quiet(const Object& object, TimePoint now) const {
+    [[nodiscard]] TimePoint until_it_is_quiet(const Object& object, TimePoint now) const override {
         const auto by_time = std::any_of(object.extents.begin(), object.extents.end(), [](const Extent& extent) {
             return extent.segment->fencing == Fencing::by_time;
         });
@@ -160,7 +154,7 @@ class Space {
     }
 
     /// An extent of `object`, which has it no more, is given back.
-    void free(const Object& object, const Extent& extent) {
+    void free(const Object& object, const Extent& extent) override {
         const auto bytes = extent_bytes(object.size);
         const auto& segment = *extent.segment;
         const auto fenced = object.unsettled && segment.fencing == Fencing::by_owner;
@@ -238,7 +232,7 @@ class Space {
         return expired;
     }
 
-    [[nodiscard]] TimePoint now() const noexcept { return clock.now(); }
+    [[nodiscard]] TimePoint now() const noexcept override { return clock.now(); }
 
     void log_writes(TimePoint deadline, std::vector<Touch> writes) {
         writes_.add(deadline, std::move(writes), [&](const Touch& write) {
@@ -303,7 +297,7 @@ class Space {
         fences_.for_each(visit);
     }
 
-    [[nodiscard]] StatsReply stats() const {
+    [[nodiscard]] StatsReply stats() const override {
         return {.eviction = std::string(domain.name()),
                 .segments = segments.size(),
                 .objects = domain.size(),
@@ -319,8 +313,47 @@ class Space {
                 .evicted_bytes = evicted_bytes_};
     }
 
-    SharedHeldSpace writing;                    ///< any thread; by what is being written
     std::atomic<std::uint64_t> fenced_bytes{0}; ///< any thread; that wait for the owners of their memory
+
+    // As `ReplicaSpace`
+
+    [[nodiscard]] std::mutex& lock_of_the_domain() noexcept override { return domain.mutex; }
+    void settle(TimePoint at) override {
+        end_leases(at);
+        end_lives(at);
+        domain.drain(at);
+    }
+    void reclaim_all(TimePoint at) override { (void)reclaim(at); }
+    [[nodiscard]] LeaseTable<>::Granted grant(LeaseTable<>::Covered covered, TimePoint at) override {
+        return leases.grant(std::move(covered), LeasePurpose::read, at, lease_policy);
+    }
+    void release(std::uint64_t lease) override {
+        auto freed = std::vector<Touch>();
+        leases.release(lease, freed);
+        domain.leave(freed);
+    }
+    [[nodiscard]] Object* find(const Touch& touch) const noexcept override { return domain.find(touch); }
+    [[nodiscard]] bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) override {
+        return room.make(request, nullptr, search, extents);
+    }
+    void taken(const Object& object, const SpaceSearch& search) override { room.taken(object, search); }
+    [[nodiscard]] Location locate(const std::string& host, const std::string& rack) const override {
+        return segments.locate(host, rack);
+    }
+    [[nodiscard]] std::vector<Location> locate(const std::vector<std::uint32_t>& ids) const override {
+        return segments.locate(ids);
+    }
+    [[nodiscard]] std::uint32_t as_large_as(std::uint64_t bytes,
+                                            const std::vector<std::uint32_t>& excluded) const override {
+        return segments.as_large_as(bytes, excluded);
+    }
+    [[nodiscard]] bool takes_writes(const Segment& segment) const noexcept override {
+        return segments.takes_writes(segment);
+    }
+    [[nodiscard]] std::size_t taking_writes() const noexcept override { return segments.taking_writes(); }
+    [[nodiscard]] Result<std::uint64_t> drain(const Drain& message) override {
+        return segments.drain(message.segment, message.generation, message.mode);
+    }
 
   private:
     bool drop_dead_extents(Object& object) { // requires: its shard is locked, or it is in none
