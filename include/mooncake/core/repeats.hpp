@@ -5,12 +5,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace mooncake {
 
@@ -35,10 +34,11 @@ class Repeats {
         auto unsaid = std::uint64_t{0};
         {
             const auto lock = std::lock_guard(mutex_);
-            const auto found = kinds_.find(kind);
-            if (found == kinds_.end()) return;
-            unsaid = found->second.unsaid;
-            kinds_.erase(found);
+            auto* const known = find(kind);
+            if (known == nullptr) return;
+            unsaid = known->unsaid;
+            if (known != &kinds_.back()) *known = std::move(kinds_.back());
+            kinds_.pop_back();
         }
         log_(Severity::info, unsaid == 0
                                  ? std::string(sentence)
@@ -47,6 +47,7 @@ class Repeats {
 
   private:
     struct Kind {
+        std::string name;
         TimePoint said;
         std::uint64_t unsaid = 0;
     };
@@ -56,18 +57,26 @@ class Repeats {
     std::uint64_t count(std::string_view kind) {
         const auto now = SteadyClock{}.now();
         const auto lock = std::lock_guard(mutex_);
-        const auto [at, first] = kinds_.try_emplace(std::string(kind), Kind{.said = now});
-        auto& known = at->second;
-        if (first) return 0;
-        if (now - known.said < period_) return ++known.unsaid, counted;
-        known.said = now;
-        return std::exchange(known.unsaid, 0);
+        auto* const known = find(kind);
+        if (known == nullptr) {
+            kinds_.push_back({.name = std::string(kind), .said = now});
+            return 0;
+        }
+        if (now - known->said < period_) return ++known->unsaid, counted;
+        known->said = now;
+        return std::exchange(known->unsaid, 0);
+    }
+
+    Kind* find(std::string_view kind) noexcept {
+        for (auto& known : kinds_)
+            if (known.name == kind) return &known;
+        return nullptr;
     }
 
     const Log log_;
     const Duration period_;
-    std::mutex mutex_; // of what follows
-    std::map<std::string, Kind, std::less<>> kinds_;
+    std::mutex mutex_;        // of what follows
+    std::vector<Kind> kinds_; // few
 };
 
 } // namespace mooncake

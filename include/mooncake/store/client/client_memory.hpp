@@ -33,10 +33,9 @@ class ForgetAtEnd {
     std::vector<std::string> keys_;
 };
 
-inline std::span<const std::string> only(const std::string& key) noexcept { return {&key, 1}; }
-inline std::span<const Errc> only(const Errc& outcome) noexcept { return {&outcome, 1}; }
-inline std::span<const DescriptorCache::Entry> only(const DescriptorCache::Entry& known) noexcept {
-    return {&known, 1};
+template <class One>
+std::span<const One> only(const One& one) noexcept {
+    return {&one, 1};
 }
 
 /// What is known of the object, if it may be used.

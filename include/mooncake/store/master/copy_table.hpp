@@ -13,12 +13,16 @@
 namespace mooncake::store::detail {
 
 /// Replicas of an object that are being written by somebody who copies it.
-struct Copy {
+template <class Void> // so that only who runs a master pays for compiling it; the same below
+struct BasicCopy {
     std::unique_ptr<Object> target;     ///< in no shard and no order; its version names the copy
     std::vector<std::uint32_t> leaving; ///< segments whose replicas go when these are there
 };
 
+using Copy = BasicCopy<void>;
+
 /// The copies under way, at most one of a version of an object. Thread: one at a time (the domain's lock).
+template <class Void = void>
 class CopyTable {
   public:
     [[nodiscard]] bool has(std::uint64_t object) const noexcept { return copies_.contains(object); }
@@ -70,6 +74,7 @@ class CopyTable {
 
 /// Objects that have replicas which nobody is offered any more, and which their readers have yet to leave.
 /// Thread: one at a time (the domain's lock).
+template <class Void = void>
 class Retirement {
   public:
     void add(const Object& object) { waiting_.push_back({.slot = object.slot, .version = object.version}); }

@@ -17,7 +17,7 @@ class Replication {
   public:
     explicit Replication(ReplicaSpace& space) noexcept : space_(space) {}
 
-    CopyTable copies;
+    CopyTable<> copies;
     HurtWatch hurt;
 
     /// A copy that does not become a replica.
@@ -62,7 +62,7 @@ class Replication {
     bool free_retired(Object& object);
 
     ReplicaSpace& space_;
-    Retirement waiting_;
+    Retirement<> waiting_;
     HeldSpace added_;
 };
 
