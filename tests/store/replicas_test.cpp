@@ -153,6 +153,15 @@ TEST_CASE("replicas: a node that is drained before it goes takes nothing with it
         }
         CHECK(back > 0);
     }
+    SUBCASE("by two at once") {
+        auto other = MoveReport();
+        auto second = std::thread([&] { other = c.runtime.run(c.nodes[1]->drain(30s)).value(); });
+        const auto drained = c.runtime.run(c.store->drain("b", 30s)).value();
+        second.join();
+        CHECK(drained.left == 0);
+        CHECK(other.left == 0);
+        CHECK(drained.failed + other.failed == 0);
+    }
     SUBCASE("a view keeps it waiting, as long as it has time") {
         auto kept = std::string();
         for (unsigned i = 0; i < 300 && kept.empty(); ++i)

@@ -382,3 +382,25 @@ TEST_CASE("master: what had to do with fewer replicas is found once there is a s
     CHECK(f.finish("k", f.copy("k", {})) == 3);
     CHECK(f.survey(0).empty());
 }
+
+TEST_CASE("master: who began to look before something was lost, and ends later, does not make it forgotten") {
+    auto hurt = store::detail::HurtWatch();
+    hurt.note();
+    hurt.begin_walk(); // one, who passes the place
+    hurt.walked(0, 500, false);
+    hurt.note();       // and there something is lost
+    hurt.begin_walk(); // another, who dies at once
+    hurt.walked(0, 50, false);
+    hurt.walked(500, 0, false);
+    CHECK(hurt.any());
+    hurt.walked(~std::uint64_t{0}, 0, false); // a page of no walk
+    CHECK(hurt.any());
+    hurt.begin_walk();
+    hurt.walked(0, 50, true);
+    hurt.walked(50, 0, false);
+    CHECK(hurt.any()); // found is not mended
+    hurt.begin_walk();
+    hurt.walked(0, 50, false);
+    hurt.walked(50, 0, false);
+    CHECK_FALSE(hurt.any());
+}

@@ -72,14 +72,8 @@ class Replicator {
     /// Errors: `not_found` (no such segment), the master's.
     Task<MoveReport> drain(const std::string name, const Deadline deadline) {
         auto report = MoveReport();
-        const auto everything = Segments();
-        const auto mounted = co_await master_.call(everything, deadline.or_sooner(Deadline(time_to_ask)));
-        if (!mounted) co_return mounted.error();
-        const auto found = std::find_if(mounted->segments.begin(), mounted->segments.end(),
-                                        [&](const SegmentInfo& info) { return info.name == name; });
-        if (found == mounted->segments.end())
-            co_return Error(Errc::not_found, "no segment " + in_quotes(name, 256) + " is mounted, of " +
-                                                 std::to_string(mounted->segments.size()));
+        const auto found = co_await find(name, deadline);
+        if (!found) co_return found.error();
         const auto message = Drain{.segment = found->segment, .generation = found->generation};
         auto start = CopyStart{.leaving = {found->segment}};
         const auto begun = co_await master_.call(message, deadline);
@@ -104,17 +98,12 @@ class Replicator {
 
     /// Takes back what `drain` said: it takes writes again.
     Task<void> end_drain(const std::string name, const Deadline deadline) {
-        const auto everything = Segments();
-        const auto mounted = co_await master_.call(everything, deadline);
-        if (!mounted) co_return mounted.error();
-        for (const auto& info : mounted->segments) {
-            if (info.name != name) continue;
-            const auto message = Drain{.segment = info.segment, .generation = info.generation, .mode = DrainMode::end};
-            const auto ended = co_await master_.call(message, deadline);
-            if (!ended) co_return ended.error();
-            co_return ok;
-        }
-        co_return Error(Errc::not_found, "no segment " + in_quotes(name, 256) + " is mounted");
+        const auto found = co_await find(name, deadline);
+        if (!found) co_return found.error();
+        const auto message = Drain{.segment = found->segment, .generation = found->generation, .mode = DrainMode::end};
+        const auto ended = co_await master_.call(message, deadline);
+        if (!ended) co_return ended.error();
+        co_return ok;
     }
 
   private:
@@ -147,6 +136,17 @@ class Replicator {
             if (outcomes[k] != Errc::ok && fates[k] == CopyFate::written) fates[k] = CopyFate::failed;
         }
     };
+
+    /// The segment of that name. Errors: `not_found`, the master's, of whom nobody waits long.
+    Task<SegmentInfo> find(const std::string name, const Deadline deadline) {
+        const auto everything = Segments();
+        const auto mounted = co_await master_.call(everything, deadline.or_sooner(Deadline(time_to_ask)));
+        if (!mounted) co_return mounted.error();
+        for (const auto& info : mounted->segments)
+            if (info.name == name) co_return info;
+        co_return Error(Errc::not_found, "no segment " + in_quotes(name, 256) + " is mounted, of " +
+                                             std::to_string(mounted->segments.size()));
+    }
 
     /// Copies all that a survey of `segment` finds, as `start` says of each.
     Task<void> walk(std::uint32_t segment, const CopyStart start, const Deadline deadline, MoveReport& report) {
@@ -182,9 +182,11 @@ class Replicator {
         report.bytes += copied.bytes;
         for (std::size_t i = 0; i < copied.outcomes.size(); ++i) {
             const auto outcome = copied.outcomes[i];
-            const auto went = outcome == Errc::not_found || outcome == Errc::lost || outcome == Errc::conflict;
+            // What went, or was replaced, need not be copied; nor what somebody else copies just now.
+            const auto needless = outcome == Errc::not_found || outcome == Errc::lost || outcome == Errc::conflict ||
+                                  outcome == Errc::being_written;
             if (outcome == Errc::ok) report.objects += copied.replicas[i] != 0 ? 1 : 0;
-            else if (!went) ++report.failed; // what went, or was replaced, need not be copied
+            else if (!needless) ++report.failed;
         }
         if (!copied.why.empty()) report.why = copied.why;
     }

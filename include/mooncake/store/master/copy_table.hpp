@@ -108,14 +108,22 @@ class HurtWatch {
     void note() noexcept { any_ = true, ++noted_; }
     [[nodiscard]] bool any() const noexcept { return any_; }
 
-    /// Somebody walks all objects, and goes on until the end, or begins anew.
-    void begin_walk() noexcept { noted_before_ = noted_, found_ = false; }
-    void found() noexcept { found_ = any_ = true; }
-    void end_walk() noexcept { any_ = found_ || noted_ != noted_before_; }
+    /// Somebody begins to walk all objects.
+    void begin_walk() noexcept { at_ = 0, noted_before_ = noted_, found_ = false; }
+    /// Of all objects those from place `from` on were looked at, up to `next`, 0: to the end. Pages that do not go on where the
+    /// walk that began last stands, such as those of somebody who began before, only count for what they `found`.
+    void walked(std::uint64_t from, std::uint64_t next, bool found) noexcept {
+        any_ |= found;
+        if (from != at_) return;
+        found_ |= found;
+        at_ = next;
+        if (next == 0) any_ = found_ || noted_ != noted_before_;
+    }
 
   private:
     bool any_ = false, found_ = false;
     std::uint64_t noted_ = 0, noted_before_ = 0;
+    std::uint64_t at_ = 0; ///< where the walk that began last stands
 };
 
 } // namespace mooncake::store::detail

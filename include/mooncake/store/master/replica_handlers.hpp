@@ -24,11 +24,8 @@ class ReplicaHandlers {
         : space_(space), replication_(replication) {}
 
     [[nodiscard]] Result<CopyStartReply> handle(const CopyStart& message);
-
     [[nodiscard]] Result<CopyEndReply> handle(const CopyEnd& message);
-
     [[nodiscard]] Result<SurveyReply> handle(const Survey& message);
-
     [[nodiscard]] Result<DrainReply> handle(const Drain& message);
 
   private:
@@ -164,9 +161,7 @@ Result<SurveyReply> ReplicaHandlers<Void>::handle(const Survey& message) {
         if (reply.objects.size() >= message.limit) break;
     }
     reply.next = at.shard < Shards::count ? at.number() : 0;
-    if (!of_the_hurt) return reply;
-    if (!reply.objects.empty()) hurt.found();
-    if (reply.next == 0) hurt.end_walk();
+    if (of_the_hurt) hurt.walked(message.from, reply.next, !reply.objects.empty());
     return reply;
 }
 
