@@ -11,7 +11,8 @@ jobs=$(nproc)
 if [[ $# -eq 0 ]]; then
     echo "test: installs what is missing, builds with g++ and runs every test; may take 12 minutes on 2 cores"
     bash cmake/deps.sh --test
-    cmake --preset release -DMOONCAKE_BUILD_TESTS=ON -DMOONCAKE_BUILD_FUZZ=ON -DMOONCAKE_BUILD_EXAMPLES=ON >/dev/null
+    cmake --preset release -DMOONCAKE_BUILD_TESTS=ON -DMOONCAKE_TESTS_A_UNIT=16 -DMOONCAKE_BUILD_FUZZ=ON \
+        -DMOONCAKE_BUILD_EXAMPLES=ON >/dev/null
     cmake --build --preset release --parallel "$jobs"
     ctest --preset release --parallel "$jobs"
 elif [[ $# -eq 1 && $1 == --full ]]; then

@@ -15,13 +15,14 @@
 #include <csignal>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace bench {
 namespace {
 
 using namespace mooncake;
 
-std::string command(std::initializer_list<std::string_view> words) {
+std::string command(const std::vector<std::string_view>& words) {
     auto text = "*" + std::to_string(words.size()) + "\r\n";
     for (const auto word : words)
         text.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
@@ -35,6 +36,9 @@ void send_all(int socket, std::string_view text) {
         text.remove_prefix(static_cast<std::size_t>(sent));
     }
 }
+
+/// $64\r\n…\r\n
+std::size_t bulk_bytes(std::size_t value_bytes) { return 1 + std::to_string(value_bytes).size() + 2 + value_bytes + 2; }
 
 } // namespace
 
@@ -78,11 +82,24 @@ void Redis::set(const std::string& key, const std::string& value) {
 Sample Redis::get(const std::string& key, std::size_t value_bytes, std::uint64_t rounds, std::size_t depth) {
     auto asked = std::string();
     for (std::size_t i = 0; i < depth; ++i) asked += command({"GET", key});
-    const auto answer = 1 + std::to_string(value_bytes).size() + 2 + value_bytes + 2; // $64\r\n…\r\n
+    const auto answer = bulk_bytes(value_bytes);
     return timed(static_cast<double>(rounds * depth), [&] {
         for (std::uint64_t i = 0; i < rounds; ++i) {
             send_all(socket_.get(), asked);
             receive(depth * answer);
+        }
+    });
+}
+
+Sample Redis::get_many(const std::string& key, std::size_t value_bytes, std::uint64_t rounds, std::size_t keys) {
+    auto words = std::vector<std::string_view>(keys + 1, key);
+    words.front() = "MGET";
+    const auto asked = command(words);
+    const auto answer = 1 + std::to_string(keys).size() + 2 + keys * bulk_bytes(value_bytes); // *128\r\n…
+    return timed(static_cast<double>(rounds * keys), [&] {
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            send_all(socket_.get(), asked);
+            receive(answer);
         }
     });
 }

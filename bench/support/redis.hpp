@@ -25,6 +25,8 @@ class Redis {
     void set(const std::string& key, const std::string& value);
     /// `rounds` times `depth` gets of `key`, which are sent together and then answered: what a pipelining client does.
     Sample get(const std::string& key, std::size_t value_bytes, std::uint64_t rounds, std::size_t depth);
+    /// `rounds` times one MGET that names `key` `keys` times.
+    Sample get_many(const std::string& key, std::size_t value_bytes, std::uint64_t rounds, std::size_t keys);
 
   private:
     void receive(std::size_t bytes);

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 readonly aim_seconds=$((50 * 60)) budget_seconds=$((82 * 60))
 
 configure() {
-    local options=(-DMOONCAKE_BUILD_TESTS=ON)
+    local options=(-DMOONCAKE_BUILD_TESTS=ON -DMOONCAKE_TESTS_A_UNIT=16)
     # What asan-gcc runs, which is the same compiler and looks closer, need not be compiled once more.
     [[ $1 != release ]] || options+=('-DMOONCAKE_TEST_LABELS=unit;concurrent;cluster;net;vm')
     [[ $1 != tsan ]] || options+=(-DMOONCAKE_BUILD_BENCH=ON) # where compiling them costs least

@@ -4,6 +4,8 @@
 #include <mooncake/metadata/peer.hpp>
 #include <mooncake/net/any_tcp.hpp>
 #include <mooncake/net/plain_tcp.hpp>
+#include <mooncake/store/basic_store.hpp>
+#include <mooncake/store/remote_master.hpp>
 #if CLUSTER_WITH_TLS // where OpenSSL's headers are: see examples/CMakeLists.txt
 #include <mooncake/net/tls_tcp.hpp>
 #endif
@@ -55,3 +57,19 @@ struct Secured : mooncake::DefaultEngineTraits {
 };
 
 } // namespace cluster
+
+// What several of the programs are made of is compiled once for them, in secured/*.cpp.
+namespace mooncake {
+
+extern template class RpcClient<cluster::AnyTcp>;
+extern template class Server<cluster::AnyTcp>;
+extern template class PeerMetadata<cluster::AnyTcp>;
+extern template class RemoteMaster<cluster::AnyTcp>;
+extern template class BasicShmTransport<AutoCopier>;
+extern template class TcpTransport<cluster::AnyTcp>;
+extern template class BasicSegment<cluster::Secured::Transports>;
+extern template class TransferEngine<cluster::Secured>;
+extern template class store::detail::Client<cluster::Secured>;
+extern template class BasicStore<cluster::Secured>;
+
+} // namespace mooncake

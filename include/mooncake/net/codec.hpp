@@ -114,6 +114,7 @@ class Decoder {
             } else {
                 items_left_ -= items;
                 value.clear();
+                value.reserve(items);
                 for (std::size_t i = 0; i < items && !failed_; ++i) get(value.emplace_back());
             }
         } else {
