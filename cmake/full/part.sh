@@ -41,14 +41,14 @@ check_tidy() {
     done
 }
 
-# 200 seeds, 60 in which each node is reached over two networks, and a few of them again from another compiler, which must come to the same events.
+# 100 seeds, 30 in which each node is reached over two networks, and a few of them again from another compiler, which must come to the same events.
 check_simulation() {
     local other=build/release/mooncake_simulate_clang here there
-    build/release/examples/cluster/mooncake_simulate --seeds 200 --jobs 1
-    build/release/examples/cluster/mooncake_simulate --seeds 60 --jobs 1 --networks 2
+    build/release/examples/cluster/mooncake_simulate --seeds 100 --jobs 1
+    build/release/examples/cluster/mooncake_simulate --seeds 30 --jobs 1 --networks 2
     clang++-19 -std=c++20 -O1 -w -Iinclude examples/cluster/simulate.cpp -o "$other" -lxxhash
-    here=$(build/release/examples/cluster/mooncake_simulate --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')
-    there=$("$other" --seeds 10 --jobs 1 | sed -n 's/:.*events/ /p')
+    here=$(build/release/examples/cluster/mooncake_simulate --seeds 6 --jobs 1 | sed -n 's/:.*events/ /p')
+    there=$("$other" --seeds 6 --jobs 1 | sed -n 's/:.*events/ /p')
     [[ -n $here && $here == "$there" ]] && echo "simulation: the same events with both compilers" && return
     diff <(echo "$here") <(echo "$there") || echo "simulation: g++'s events, then clang's, are not the same"
     return 1
