@@ -4,6 +4,7 @@
 #include <mooncake/core/pattern.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/messages.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,6 +25,7 @@ struct Limits {
     std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
     std::uint64_t max_ttl_ms = 365ULL * 24 * 3'600'000;      ///< of an object; above 0
     std::uint32_t max_segments_named = 64; ///< in each list of a `PutStart`: looked through for each segment
+    std::uint32_t max_tenants = 1024; ///< that have objects or a quota, those without a name being one; 1 … 65,536
 };
 
 namespace detail {
@@ -56,6 +58,9 @@ namespace detail {
     return ok;
 }
 
+/// `place`: what is checked, for the error.
+[[nodiscard]] Result<void> check_quota(std::string_view place, std::string_view tenant, const TenantQuota& quota);
+
 /// Whether a message may be looked at. A template so that only who runs a master pays for compiling it.
 template <class Void = void>
 struct Checks {
@@ -82,6 +87,8 @@ struct Checks {
     [[nodiscard]] static Result<void> of(const Renew& message, const Limits& limits);
     [[nodiscard]] static Result<void> of(const Stats& message, const Limits& limits);
     [[nodiscard]] static Result<void> of(const Describe& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const SetQuota& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Tenants& message, const Limits& limits);
 };
 
 } // namespace detail
@@ -95,6 +102,11 @@ template <class Message>
 template <class Void>
 Result<void> detail::Checks<Void>::of(const PutStart& message, const Limits& limits) {
     if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys) return keys;
+    for (std::size_t i = 0; i < message.keys.size(); ++i)
+        if (!is_well_formed_key(message.keys[i]))
+            return Error(Errc::invalid_argument, "PutStart: key " + std::to_string(i) +
+                                                     " begins as those of tenants do, and no name of 1 to 64 letters, "
+                                                     "digits, points, lines and dashes follows, or no key");
     if (message.sizes.size() != message.keys.size())
         return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
     if (!message.parents.empty() && message.parents.size() != message.keys.size())
@@ -307,7 +319,30 @@ Result<void> detail::Checks<Void>::of(const Events& message, const Limits& limit
     return ok;
 }
 
+[[nodiscard]] inline Result<void> detail::check_quota(std::string_view place, std::string_view tenant,
+                                                      const TenantQuota& quota) {
+    if (!tenant.empty() && !is_tenant_name(tenant))
+        return Error(Errc::invalid_argument,
+                     std::string(place) + ": " + in_quotes(tenant, 100) +
+                         " names no tenant; 1 to 64 letters, digits, points, lines and dashes do, and nothing at all "
+                         "means those that name none");
+    if (quota.weight == 0 || quota.weight > 1'000'000)
+        return Error(Errc::invalid_argument, std::string(place) + ": the weight of " + in_quotes(tenant, 100) +
+                                                 " is " + std::to_string(quota.weight) +
+                                                 ", at least 1 and at most 1000000");
+    return ok;
+}
+
+template <class Void>
+Result<void> detail::Checks<Void>::of(const SetQuota& message, const Limits&) {
+    return check_quota("SetQuota", message.tenant, message.quota);
+}
+
 // Of these every value is a possible one.
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Tenants&, const Limits&) {
+    return ok;
+}
 template <class Void>
 Result<void> detail::Checks<Void>::of(const Unmount&, const Limits&) {
     return ok;

@@ -47,7 +47,7 @@ class BasicStore {
     /// Stores `value`. A key that is there already is left as it is, which is no error: `receipt.stored()` tells.
     /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
     /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
-    /// said. Cancellation: partial; the object is there or is not, never half.
+    /// said; `quota` (of the tenant: nothing of its own may go). Cancellation: partial; the object is there or is not, never half.
     Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {});
     /// The same of a value that the task owns: a temporary, or one that is moved here.
     Task<PutReceipt> put(std::string_view key, std::vector<std::byte>&& value, PutOptions options = {});
@@ -171,11 +171,18 @@ class BasicStore {
                                                 std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());
 
     /// What happened to objects since event `after` of the master's `term`, as the reply before told them; 0 and 0 at first.
-    /// A reply with a `gap` says that some are unknown. Errors: `not_supported` (the master's `Journal` keeps none).
+    /// A reply with a `gap` says that some are unknown. The store of a tenant is told of the tenant's, so that numbers are left out;
+    /// one without is told of all, and `store::split_key` says whose a key is. Errors: `not_supported` (the master's `Journal` keeps none).
     /// Cancellation: total.
     Task<store::EventsReply> events(std::uint64_t after, std::uint64_t term, EventOptions options = {});
 
     Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
+
+    /// What `tenant` may have from now on; empty: those that name none. One that has more keeps it until it puts again.
+    /// Errors: `invalid_argument` (no name of a tenant, or the weight), `quota` (there are too many tenants).
+    Task<void> set_quota(std::string_view tenant, store::TenantQuota quota, Deadline deadline = Deadline::usual());
+    /// What each tenant has and may have, by name.
+    Task<std::vector<store::TenantInfo>> tenants(Deadline deadline = Deadline::usual());
 
     [[nodiscard]] Engine& engine() noexcept;
 

@@ -155,7 +155,7 @@ class LeaseTable {
             if (i + ahead < objects.size()) __builtin_prefetch(&objects[i + ahead]->leases, 1);
             auto* const object = objects[i];
             const auto held = object->held_space();
-            const auto touch = Touch{.slot = object->slot, .version = object->version, .evictable = true};
+            const auto touch = touch_of(*object, Evictable::yes);
             const auto before = object->leases.fetch_sub(1, std::memory_order_acq_rel);
             if ((before & ~Object::passed_over) != 1) continue;
             given_up += held;

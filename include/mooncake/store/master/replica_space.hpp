@@ -4,13 +4,16 @@
 #include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/new_object.hpp>
 #include <mooncake/store/master/shard.hpp>
+#include <mooncake/store/master/tenant_table.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/placement/concept.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mooncake::store::detail {
@@ -27,6 +30,7 @@ class ReplicaSpace {
     const std::uint64_t term = random_secret();
     Shards shards;
     LeaseTable<> leases;
+    TenantTable<> tenants;
     SharedHeldSpace writing; ///< any thread; by what is being written
 
     [[nodiscard]] virtual std::mutex& lock_of_the_domain() noexcept = 0;
@@ -44,8 +48,11 @@ class ReplicaSpace {
     virtual void discard_after(Object& object, TimePoint until, TimePoint now) = 0;
     [[nodiscard]] virtual TimePoint until_it_is_quiet(const Object& object, TimePoint now) const = 0;
 
+    [[nodiscard]] virtual bool make_within_quota(std::uint64_t bytes, std::uint64_t objects, TimePoint at,
+                                                 SpaceSearch& search) = 0; ///< `Room`; the next two too
     [[nodiscard]] virtual bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) = 0;
-    virtual void taken(const Object& object, const SpaceSearch& search) = 0; ///< `Room`
+    virtual void taken(const Object& object, const SpaceSearch& search) = 0;
+    virtual void forget(TenantNumber tenant) = 0; ///< `EvictionDomain`
 
     // `SegmentTable`
     [[nodiscard]] virtual Location locate(const std::string& host, const std::string& rack) const = 0;
@@ -56,8 +63,24 @@ class ReplicaSpace {
     [[nodiscard]] virtual std::size_t taking_writes() const noexcept = 0;
     [[nodiscard]] virtual Result<std::uint64_t> drain(const Drain& message) = 0;
 
+    /// None: there are too many.
+    [[nodiscard]] std::optional<TenantNumber> tenant_number(std::string_view name) {
+        return tenants.number_of(name, [this](TenantNumber number) { forget(number); });
+    }
+    /// Of that tenant, from now on. Errors: `quota` (there are too many).
+    Result<void> set_quota(const std::string& name, const TenantQuota& quota) {
+        const auto number = tenant_number(name);
+        if (!number) return Error(Errc::quota, describe_too_many_tenants(tenants.most()));
+        tenants[*number].quota = quota;
+        tenants[*number].kept = true;
+        return ok;
+    }
+
   protected:
-    explicit ReplicaSpace(const MasterConfig& master_config) : config(master_config) {}
+    explicit ReplicaSpace(const MasterConfig& master_config)
+        : config(master_config), tenants(master_config.limits.max_tenants) {
+        for (const auto& [name, quota] : config.tenants) (void)set_quota(name, quota); // there is a number for each
+    }
     ~ReplicaSpace() = default;
 };
 

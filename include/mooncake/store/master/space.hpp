@@ -1,6 +1,6 @@
 #pragma once
 
-#include <mooncake/store/master/due_log.hpp>
+#include <mooncake/store/master/endings.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
@@ -12,6 +12,7 @@
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/master/traits.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -50,6 +51,7 @@ class Space final : public ReplicaSpace {
 
     Replication<> replication{*this};
     Room<Space> room{*this};
+    Endings<Space> endings{*this};
     static constexpr std::uint64_t granularity = Traits::Allocator::granularity;
 
     /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or
@@ -57,15 +59,25 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
                               SpaceSearch& search, Object*& created) {
         auto extents = Extents();
-        const auto& [text, key, size, parent, expected] = object_wanted;
+        const auto& [text, key, size, parent, expected, tenant] = object_wanted;
+        search.turn_to(tenant);
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes, wanted.excluded);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
         if (count == 0)
             return segments.taking_writes() != 0 && segments.as_large_as(bytes) == 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
-        const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
-        domain.capacity(segments.capacity());
+        if (wanted.pin == Pin::hard && !tenants[tenant].fits_pinned(bytes * count)) {
+            ++tenants[tenant].refused;
+            return Errc::quota;
+        }
+        if (!room.make_within_quota(bytes * count, 1, now, search)) return Errc::quota;
+        // Parents are named by the keys that the tenant knows, and reach no further than its own order.
+        const auto entry = EvictionEntry{.key_hash = tenant == 0 ? key.hash : hash_text(split_key(text).key),
+                                         .parent = parent,
+                                         .bytes = bytes * count,
+                                         .now = now};
+        domain.capacity(capacity_of(tenant), tenant);
         const auto avoid = segments.locate(wanted.avoid);
         const auto request = PlacementRequest{.bytes = bytes,
                                               .replicas = count,
@@ -85,9 +97,16 @@ class Space final : public ReplicaSpace {
                                         .compares = wanted.mode == WriteMode::compare && expected != 0,
                                         .placed = static_cast<std::uint16_t>(count),
                                         .wanted = static_cast<std::uint16_t>(std::min(wanted.replicas, most_replicas)),
+                                        .tenant = tenant,
                                         .extents = std::move(extents)};
         domain.add(*object, entry);
-        if (wanted.pin == Pin::hard) pinned_ += object->held_space();
+        auto& owner = tenants[tenant];
+        owner.bytes += object->bytes_now();
+        ++owner.objects;
+        if (wanted.pin == Pin::hard) {
+            pinned_ += object->held_space();
+            owner.pinned_bytes += object->held_space().bytes;
+        }
         writing.add(object->held_space());
         room.taken(*object, search);
         auto& shard = shards.of(key.hash);
@@ -116,8 +135,7 @@ class Space final : public ReplicaSpace {
     /// `object` was just erased from its shard, and whoever has to know was told. It is deleted, now if `until` has passed and
     /// it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
-        domain.remove(object, Departure::removed);
-        if (object.pin == Pin::hard) pinned_ -= object.held_space();
+        leave_order(object, Departure::removed);
         if (!object.committed()) writing.subtract(object.held_space());
         discard_after(object, until, now);
     }
@@ -130,7 +148,8 @@ class Space final : public ReplicaSpace {
 
     /// `victim` was just erased from its shard, for the sake of others.
     void evict(Object& victim) {
-        domain.remove(victim, Departure::evicted);
+        leave_order(victim, Departure::evicted);
+        tenants.evicted(victim);
         tell(EventKind::evicted, victim);
         ++evictions_;
         evicted_bytes_ += extent_bytes(victim.size) * victim.extents.size();
@@ -184,39 +203,11 @@ class Space final : public ReplicaSpace {
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
     /// Gives back what is nobody's any more: leases, writes, lives and quarantine whose time is over.
     Expired reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Expired{.leases = end_leases(now), .lives = end_lives(now)};
-        writes_.expire(now, [&](const Touch& write) {
-            auto* const object = domain.find(write);
-            if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
-            bury_unfinished(*object, now);
-            ++reclaimed.writes;
-        });
-        reclaimed.writes += replication.expire(now);
+        auto reclaimed = Expired{.leases = end_leases(now), .lives = endings.end_lives(now)};
+        reclaimed.writes = endings.end_writes(now) + replication.expire(now);
         replication.sweep(most);
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
-    }
-
-    /// Objects whose time to live is over go by name; those who read them finish.
-    std::size_t end_lives(TimePoint now) {
-        auto ended = std::size_t{0};
-        lives_.expire(now, [&](const Touch& life) {
-            auto* const object = domain.find(life);
-            if (object == nullptr || !erase_if(*object, [](const Object&) { return true; })) return;
-            if (object->committed()) tell(EventKind::expired, *object);
-            bury_unfinished(*object, now);
-            ++ended;
-        });
-        return ended;
-    }
-    /// The same for those who are about to look. No lock is held. Complexity: O(1) where none is over.
-    void end_lives_before_looking() {
-        if (!lives_.any() || !lives_.any_due(now())) return;
-        const auto lock = std::lock_guard(domain.mutex);
-        end_lives(now());
-    }
-    void log_lives(TimePoint end, std::vector<Touch> objects) {
-        lives_.add(end, std::move(objects), [&](const Touch& life) { return domain.find(life) != nullptr; });
     }
 
     /// What time does, segments included. No lock is held.
@@ -233,13 +224,6 @@ class Space final : public ReplicaSpace {
     }
 
     [[nodiscard]] TimePoint now() const noexcept override { return clock.now(); }
-
-    void log_writes(TimePoint deadline, std::vector<Touch> writes) {
-        writes_.add(deadline, std::move(writes), [&](const Touch& write) {
-            const auto* object = domain.find(write);
-            return object != nullptr && !object->committed();
-        });
-    }
 
     /// Drops the replicas in dead segments, and the objects that have none left. No lock is held: takes the domain's
     /// anew for each of the shards. Returns how many objects went.
@@ -297,6 +281,24 @@ class Space final : public ReplicaSpace {
         fences_.for_each(visit);
     }
 
+    /// What the tenants have, found by looking at every object.
+    [[nodiscard]] TenantsReply count_tenants() {
+        auto counted = tenants;
+        counted.clear_counts();
+        const auto count_bytes = [&](const Object& object) {
+            counted.changed(object.tenant, 0, object.bytes_now());
+        };
+        for_each_object([&](const Object& object) {
+            auto& owner = counted[object.tenant];
+            ++owner.objects;
+            if (object.pin == Pin::hard) owner.pinned_bytes += object.held_space().bytes;
+            count_bytes(object);
+        });
+        quarantine_.for_each(count_bytes);
+        replication.copies.for_each(count_bytes);
+        return counted.describe();
+    }
+
     [[nodiscard]] StatsReply stats() const override {
         return {.eviction = std::string(domain.name()),
                 .segments = segments.size(),
@@ -320,7 +322,7 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] std::mutex& lock_of_the_domain() noexcept override { return domain.mutex; }
     void settle(TimePoint at) override {
         end_leases(at);
-        end_lives(at);
+        endings.end_lives(at);
         domain.drain(at);
     }
     void reclaim_all(TimePoint at) override { (void)reclaim(at); }
@@ -333,6 +335,11 @@ class Space final : public ReplicaSpace {
         domain.leave(freed);
     }
     [[nodiscard]] Object* find(const Touch& touch) const noexcept override { return domain.find(touch); }
+    [[nodiscard]] bool make_within_quota(std::uint64_t bytes, std::uint64_t objects, TimePoint at,
+                                         SpaceSearch& search) override {
+        return room.make_within_quota(bytes, objects, at, search);
+    }
+    void forget(TenantNumber tenant) override { domain.forget(tenant); }
     [[nodiscard]] bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) override {
         return room.make(request, nullptr, search, extents);
     }
@@ -364,9 +371,24 @@ class Space final : public ReplicaSpace {
         });
     }
 
+    void leave_order(const Object& object, Departure why) {
+        domain.remove(object, why);
+        auto& owner = tenants[object.tenant];
+        --owner.objects;
+        if (object.pin != Pin::hard) return;
+        pinned_ -= object.held_space();
+        owner.pinned_bytes -= object.held_space().bytes;
+    }
+    /// That a tenant can have at most.
+    [[nodiscard]] std::uint64_t capacity_of(TenantNumber tenant) const noexcept {
+        const auto quota = tenants[tenant].quota.bytes;
+        return quota == 0 ? segments.capacity() : std::min(quota, segments.capacity());
+    }
+
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
         replication.forget(object);
+        tenants.changed(object.tenant, object.bytes_now(), 0);
         for (const auto& extent : object.extents) free(object, extent);
         delete &object;
     }
@@ -375,7 +397,6 @@ class Space final : public ReplicaSpace {
 
     Quarantine quarantine_;
     FenceTable<> fences_;
-    DueLog writes_, lives_;
     std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
     HeldSpace pinned_;
     std::uint64_t evictions_ = 0, evicted_bytes_ = 0;

@@ -81,7 +81,8 @@ struct PutStart {
 };
 struct PutSpace {
     Errc outcome =
-        Errc::ok; ///< `ok`, `exists`, `being_written`, `conflict`, `no_space`, `too_large` (no segment is so large)
+        Errc::ok; ///< `ok`, `exists`, `being_written`, `conflict`, `no_space`, `too_large` (no segment is so large),
+                  ///< `quota` (of the tenant whose key it is)
     std::uint64_t version =
         0; ///< names this write, never 0 with `ok`; with `exists` and `conflict`: what is there, 0 if nothing is
     Replicas replicas{};
@@ -90,6 +91,7 @@ struct PutStartReply {
     std::vector<PutSpace> objects{}; ///< one a key
     std::string no_space{};          ///< why, when an outcome is `no_space`
     std::uint64_t term = 0;          ///< of the master, see `GetReply::term`
+    std::string quota{};             ///< why, when an outcome is `quota`
 };
 
 enum class LeaseWish : std::uint8_t { none, grant };

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <mooncake/store/master/object.hpp>
+#include <mooncake/store/messages/tenants.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace mooncake::store::detail {
+
+/// A tenant, and what it has.
+template <class Void> // so that only who runs a master pays for compiling it; the same below
+struct BasicTenant {
+    std::string name{};
+    TenantQuota quota{};
+    std::uint64_t bytes = 0, objects = 0, pinned_bytes = 0;
+    std::uint64_t evictions = 0, evicted_bytes = 0, refused = 0;
+    bool kept = false; ///< somebody set its quota: it stays, with nothing in it
+
+    /// Whether that much more is within its quota.
+    [[nodiscard]] bool fits(std::uint64_t more_bytes, std::uint64_t more_objects) const noexcept {
+        return within(bytes, more_bytes, quota.bytes) && within(objects, more_objects, quota.objects);
+    }
+    /// Whether it would be if nothing else were there.
+    [[nodiscard]] bool could_fit(std::uint64_t more_bytes, std::uint64_t more_objects) const noexcept {
+        return within(0, more_bytes, quota.bytes) && within(0, more_objects, quota.objects);
+    }
+    [[nodiscard]] bool fits_pinned(std::uint64_t more) const noexcept {
+        return within(pinned_bytes, more, quota.pinned_bytes);
+    }
+
+  private:
+    static bool within(std::uint64_t has, std::uint64_t more, std::uint64_t quota) noexcept {
+        return quota == 0 || more == 0 || (has <= quota && more <= quota - has);
+    }
+};
+using Tenant = BasicTenant<void>;
+
+/// The tenants by number, what each has, and who has too much. Thread: one at a time (the domain's lock).
+template <class Void = void>
+class TenantTable {
+  public:
+    /// `most`: with the one that has no name, which is number 0.
+    explicit TenantTable(std::size_t most) : most_(std::clamp<std::size_t>(most, 1, 65'536)), tenants_(1) {}
+
+    /// Of `name`, which has one from now on; none: there are too many others that have, or may have, objects. `forget(number)`:
+    /// it was another's before.
+    /// Complexity: O(1); O(tenants) where a number has to be found that is nobody's any more.
+    template <class Forget>
+    [[nodiscard]] std::optional<TenantNumber> number_of(std::string_view name, const Forget& forget) {
+        if (name.empty()) return TenantNumber{0};
+        const auto wanted = std::string(name);
+        if (const auto found = numbers_.find(wanted); found != numbers_.end()) return found->second;
+        auto number = tenants_.size();
+        if (number >= most_) {
+            const auto idle = std::find_if(tenants_.begin() + 1, tenants_.end(), [](const Tenant& tenant) {
+                return !tenant.kept && tenant.objects == 0 && tenant.bytes == 0;
+            });
+            if (idle == tenants_.end()) return std::nullopt;
+            number = static_cast<std::size_t>(idle - tenants_.begin());
+            numbers_.erase(idle->name);
+            *idle = Tenant();
+            forget(static_cast<TenantNumber>(number));
+        } else tenants_.emplace_back();
+        tenants_[number].name = wanted;
+        return numbers_[wanted] = static_cast<TenantNumber>(number);
+    }
+
+    [[nodiscard]] Tenant& operator[](TenantNumber number) noexcept { return tenants_[number]; }
+    [[nodiscard]] const Tenant& operator[](TenantNumber number) const noexcept { return tenants_[number]; }
+    /// Whether there is one with a name: else nobody has to share.
+    [[nodiscard]] bool any() const noexcept { return tenants_.size() > 1; }
+    [[nodiscard]] std::size_t most() const noexcept { return most_; }
+
+    void clear_counts() noexcept {
+        for (auto& tenant : tenants_) tenant.bytes = tenant.objects = tenant.pinned_bytes = 0;
+    }
+    /// The bytes of an object of `tenant` that were `before` are `now`.
+    void changed(TenantNumber tenant, std::uint64_t before, std::uint64_t now) noexcept {
+        tenants_[tenant].bytes += now - before;
+    }
+    void evicted(const Object& object) noexcept {
+        auto& tenant = tenants_[object.tenant];
+        ++tenant.evictions;
+        tenant.evicted_bytes += object.bytes_now();
+    }
+
+    /// Whose objects may go for one of `putter` when all of `capacity` is full: those that have more than their share of it, the
+    /// one that has the most of its share first; last `putter` itself. One that has no more than its share loses nothing to
+    /// others. `seen(number)`: whether it was asked before, and has nothing that may go.
+    /// Complexity: O(tenants).
+    template <class Seen>
+    [[nodiscard]] std::optional<TenantNumber> next_to_give(TenantNumber putter, std::uint64_t capacity,
+                                                           const Seen& seen) const {
+        auto chosen = std::optional<TenantNumber>();
+        if (any()) {
+            const auto weights = weights_with(putter);
+            for (std::size_t i = 0; i < tenants_.size(); ++i) {
+                const auto number = static_cast<TenantNumber>(i);
+                if (!over_share(number, capacity, weights) || seen(number)) continue;
+                if (!chosen || of_its_weight(*chosen) < of_its_weight(number)) chosen = number;
+            }
+        }
+        if (!chosen && !seen(putter)) chosen = putter;
+        return chosen;
+    }
+    /// Of each, whether it is one of those.
+    [[nodiscard]] std::vector<bool> may_give(TenantNumber putter, std::uint64_t capacity) const {
+        auto may = std::vector<bool>(tenants_.size());
+        const auto weights = weights_with(putter);
+        for (std::size_t i = 0; i < may.size(); ++i)
+            may[i] = i == putter || over_share(static_cast<TenantNumber>(i), capacity, weights);
+        return may;
+    }
+
+    [[nodiscard]] TenantsReply describe() const {
+        auto reply = TenantsReply();
+        for (const auto& tenant : tenants_)
+            if (&tenant == &tenants_.front() || tenant.kept || tenant.objects != 0 || tenant.bytes != 0 ||
+                tenant.refused != 0 || tenant.evictions != 0)
+                reply.tenants.push_back({.tenant = tenant.name,
+                                         .quota = tenant.quota,
+                                         .bytes = tenant.bytes,
+                                         .objects = tenant.objects,
+                                         .pinned_bytes = tenant.pinned_bytes,
+                                         .evictions = tenant.evictions,
+                                         .evicted_bytes = tenant.evicted_bytes,
+                                         .refused = tenant.refused});
+        std::sort(reply.tenants.begin(), reply.tenants.end(),
+                  [](const TenantInfo& a, const TenantInfo& b) { return a.tenant < b.tenant; });
+        return reply;
+    }
+
+  private:
+    [[nodiscard]] double weights_with(TenantNumber putter) const noexcept {
+        auto weights = 0.0;
+        for (std::size_t i = 0; i < tenants_.size(); ++i)
+            if (tenants_[i].bytes != 0 || i == putter) weights += tenants_[i].quota.weight;
+        return weights;
+    }
+    [[nodiscard]] double of_its_weight(TenantNumber number) const noexcept {
+        const auto& tenant = tenants_[number];
+        return static_cast<double>(tenant.bytes) / tenant.quota.weight;
+    }
+    [[nodiscard]] bool over_share(TenantNumber number, std::uint64_t capacity, double weights) const noexcept {
+        return of_its_weight(number) * weights > static_cast<double>(capacity);
+    }
+
+    std::size_t most_;
+    std::vector<Tenant> tenants_;
+    std::unordered_map<std::string, TenantNumber> numbers_; // of those with a name
+};
+
+/// The sentence that goes with `quota`: `tenant` wanted that much more.
+[[nodiscard]] inline std::string describe_quota(const Tenant& tenant, std::uint64_t bytes, std::uint64_t objects) {
+    const auto of = [](std::uint64_t has, std::uint64_t most) {
+        return std::to_string(has) + (most == 0 ? "" : " of " + std::to_string(most));
+    };
+    return (tenant.name.empty() ? "no tenant" : "tenant " + tenant.name) + " has " +
+           of(tenant.bytes, tenant.quota.bytes) + " bytes in " + of(tenant.objects, tenant.quota.objects) +
+           " objects, " + of(tenant.pinned_bytes, tenant.quota.pinned_bytes) + " of the bytes hard-pinned; " +
+           std::to_string(bytes) + " bytes in " + std::to_string(objects) +
+           " objects more do not fit, and nothing of its own that is not leased, pinned or being written is left to go";
+}
+[[nodiscard]] inline std::string describe_too_many_tenants(std::size_t most) {
+    return "there are " + std::to_string(most) +
+           " tenants that have objects or a quota, which is the limit (Limits::max_tenants)";
+}
+
+} // namespace mooncake::store::detail
