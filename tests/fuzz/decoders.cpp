@@ -97,6 +97,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                store::Heartbeat, store::PutStart, store::PutStartReply, store::PutEnd, store::GetReply,
                store::QueryReply, store::Renew, store::Remove, store::ListReply, store::StatsReply, store::WaitFor,
                store::Events, store::EventsReply, store::RemoveMatching, store::DescribeReply, store::SetQuota,
-               store::TenantsReply>(data[0], bytes);
+               store::TenantsReply, store::PinObjects, store::PinReply>(data[0], bytes);
     return 0;
 }

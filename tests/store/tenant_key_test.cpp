@@ -16,7 +16,8 @@ TEST_CASE("tenant key: goes there and back, whatever bytes are in it") {
     auto random = std::mt19937_64(1);
     auto seen = std::set<std::string>();
     auto asked = std::set<std::pair<std::string, std::string>>();
-    const auto pieces = std::vector<std::string_view>{"\xff", "tenant:", "a", "b", tenant_mark, "/", std::string_view("\0", 1)};
+    const auto pieces =
+        std::vector<std::string_view>{"\xff", "tenant:", "a", "b", tenant_mark, "/", std::string_view("\0", 1)};
     for (auto i = 0; i < 20'000; ++i) {
         auto tenant = std::string(random() % 3, 'a');
         auto key = std::string();

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -110,7 +111,8 @@ TEST_CASE("tenants: batches, waits, chains and replicas are of the tenant's keys
     for (const auto& store : {a.get(), b.get()}) c.runtime.run(store->close());
 }
 
-TEST_CASE("tenants: a drained node's objects move although their tenant is at its quota, and a repair makes good what it lost") {
+TEST_CASE("tenants: a drained node's objects move although their tenant is at its quota, and a repair makes good what "
+          "it lost") {
     auto c = Cluster(2);
     const auto a = store_of(c, "a");
     const auto value = pattern(100'000);
@@ -180,4 +182,35 @@ TEST_CASE("tenants: a store of a tenant that cannot be is not made") {
         CHECK(error.code() == Errc::invalid_argument);
         CHECK(std::string(error.what()).find("ClientConfig::tenant is 'no name'") != std::string::npos);
     }
+}
+
+TEST_CASE("pins: are set and ended over the wire, one and many, and by a put") {
+    auto c = Cluster(1);
+    const auto a = store_of(c, "a");
+    const auto run = [&](auto task) { return c.runtime.run(std::move(task)); };
+    const auto value = pattern(1 * MiB);
+    REQUIRE(run(c.store->set_quota("a", {.bytes = 4 * MiB, .pinned_bytes = 2 * MiB})).has_value());
+    REQUIRE(run(a->put("soft", value, {.pin = store::Pin::soft, .pin_time = 1h})).has_value());
+    REQUIRE(run(a->put("hard", value, {.pin = store::Pin::hard})).has_value());
+    for (auto i = 0; i < 6; ++i) REQUIRE(run(a->put("x" + std::to_string(i), value)).has_value());
+    CHECK(run(a->exists("soft")).has_value());
+    CHECK(run(a->exists("hard")).has_value());
+    CHECK(info(c, "a").pinned_bytes == 1 * MiB);
+
+    CHECK(run(a->pin("none")).error() == Errc::not_found);
+    const auto keys = std::vector<std::string_view>{"x5", "none", "soft"};
+    CHECK(run(a->pin_batch(keys, {.pin = store::Pin::hard})).value() ==
+          std::vector{Errc::ok, Errc::not_found, Errc::quota});
+    const auto refused = run(a->pin("soft", {.pin = store::Pin::hard}));
+    CHECK(refused.error() == Errc::quota);
+    CHECK(refused.error().context().find("tenant a has hard-pinned 2097152 of the 2097152 bytes") !=
+          std::string_view::npos);
+    CHECK(run(a->unpin_batch(keys)).value() == std::vector{Errc::ok, Errc::not_found, Errc::ok});
+    REQUIRE(run(a->unpin("hard")).has_value());
+    CHECK(info(c, "a").pinned_bytes == 0);
+    REQUIRE(run(a->pin("hard", {.time = 1ms})).has_value());
+    std::this_thread::sleep_for(5ms);
+    for (auto i = 0; i < 4; ++i) REQUIRE(run(a->put("y" + std::to_string(i), value)).has_value());
+    for (const auto* key : {"soft", "hard", "x5"}) CHECK(run(a->exists(key)).error() == Errc::not_found);
+    run(a->close());
 }

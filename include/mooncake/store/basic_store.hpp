@@ -6,6 +6,7 @@
 #include <mooncake/store/client/client.hpp>
 #include <mooncake/store/client/client_gets.hpp>
 #include <mooncake/store/client/client_memory.hpp>
+#include <mooncake/store/client/client_pins.hpp>
 #include <mooncake/store/client/client_puts.hpp>
 #include <mooncake/store/client/client_replicas.hpp>
 #include <mooncake/store/client/client_tenants.hpp>
@@ -199,8 +200,7 @@ Task<std::vector<Errc>> BasicStore<EngineTraits>::remove_batch(std::span<const s
 template <class EngineTraits>
 Task<std::vector<store::ListedObject>> BasicStore<EngineTraits>::list(std::string_view prefix, std::string_view after,
                                                                       std::uint32_t limit, Deadline deadline) {
-    auto message =
-        store::List{.prefix = client_->prefix_of(prefix), .after = client_->name_of(after), .limit = limit};
+    auto message = store::List{.prefix = client_->prefix_of(prefix), .after = client_->name_of(after), .limit = limit};
     return client_->list(std::move(message), deadline);
 }
 
@@ -223,13 +223,15 @@ Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_matching(std::
 template <class EngineTraits>
 Task<std::uint32_t> BasicStore<EngineTraits>::change_replicas(std::string_view key, std::uint32_t replicas,
                                                               ReplicaOptions options) {
-    return client_->change_replicas(store::detail::copy_of(client_->tenant(), {&key, 1}, options, replicas), options.deadline);
+    return client_->change_replicas(store::detail::copy_of(client_->tenant(), {&key, 1}, options, replicas),
+                                    options.deadline);
 }
 
 template <class EngineTraits>
 Task<ReplicaReport> BasicStore<EngineTraits>::change_replicas_batch(std::span<const std::string_view> keys,
                                                                     std::uint32_t replicas, ReplicaOptions options) {
-    return client_->change_replicas_batch(store::detail::copy_of(client_->tenant(), keys, options, replicas), options.deadline);
+    return client_->change_replicas_batch(store::detail::copy_of(client_->tenant(), keys, options, replicas),
+                                          options.deadline);
 }
 
 template <class EngineTraits>
@@ -279,6 +281,29 @@ Task<store::EventsReply> BasicStore<EngineTraits>::events(std::uint64_t after, s
 template <class EngineTraits>
 Task<store::StatsReply> BasicStore<EngineTraits>::statistics(Deadline deadline) {
     return client_->statistics(deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::pin(std::string_view key, PinOptions options) {
+    return client_->pin(client_->name_of(key), store::detail::pin_of(options), options.deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::pin_batch(std::span<const std::string_view> keys,
+                                                            PinOptions options) {
+    return client_->pin_batch(store::detail::keys_of(client_->tenant(), keys), store::detail::pin_of(options),
+                              options.deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::unpin(std::string_view key, Deadline deadline) {
+    return pin(key, {.deadline = deadline, .pin = store::Pin::none});
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::unpin_batch(std::span<const std::string_view> keys,
+                                                              Deadline deadline) {
+    return pin_batch(keys, {.deadline = deadline, .pin = store::Pin::none});
 }
 
 template <class EngineTraits>

@@ -17,8 +17,9 @@ namespace mooncake::store {
 
 /// What clients say, and a master answers at once.
 template <template <class...> class To, class... Before>
-using ToPlainClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Remove, ReportBad, Release, Renew,
-                                 RenewMany, Segments, Stats, CopyStart, CopyEnd, Survey, Drain, SetQuota, Tenants>;
+using ToPlainClientMessages =
+    To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Remove, ReportBad, Release, Renew, RenewMany, Segments, Stats,
+       CopyStart, CopyEnd, Survey, Drain, SetQuota, Tenants, PinObjects>;
 
 /// What clients say, with what a master takes its time for.
 template <template <class...> class To, class... Before>

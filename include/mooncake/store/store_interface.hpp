@@ -139,6 +139,16 @@ class BasicStore {
                                                      store::RemoveMode mode = store::RemoveMode::unless_in_use,
                                                      Deadline deadline = Deadline::usual());
 
+    /// The object stays when room is made for others: for a time while anything else may go (`Pin::soft`), or whatever happens
+    /// (`Pin::hard`, as far as its tenant's quota goes). In place of the pin that it had. Whoever removes or replaces it does.
+    /// Errors: `not_found`, `lost`, `being_written`, `quota` (of what may be hard-pinned).
+    Task<void> pin(std::string_view key, PinOptions options = {});
+    /// Of each, what `pin` fails with, or `ok`.
+    Task<std::vector<Errc>> pin_batch(std::span<const std::string_view> keys, PinOptions options = {});
+    /// It may go as any other. Errors: `not_found`, `lost`, `being_written`; that it had no pin is none.
+    Task<void> unpin(std::string_view key, Deadline deadline = Deadline::usual());
+    Task<std::vector<Errc>> unpin_batch(std::span<const std::string_view> keys, Deadline deadline = Deadline::usual());
+
     /// Sees to it that the object has `replicas` of them, on different segments: copies it, or lets some go, which those who
     /// read there finish with. Gives how many it has now; fewer than asked for where there are fewer segments.
     /// Errors: `not_found`, `lost`, `being_written` (by somebody, or copied by somebody), `no_space` (not in another segment).

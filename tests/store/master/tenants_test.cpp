@@ -176,7 +176,8 @@ TEST_CASE("tenants: forged hints gain a tenant nothing beyond its own share") {
         auto clock = ManualClock();
         auto chosen = EvictionPolicies::named(name);
         REQUIRE(chosen.has_value());
-        auto master = Master<Prefixes>({.segment_ttl = Duration::max()}, {.eviction = std::move(*chosen), .clock = clock});
+        auto master =
+            Master<Prefixes>({.segment_ttl = Duration::max()}, {.eviction = std::move(*chosen), .clock = clock});
         REQUIRE(master
                     .handle(store::SegmentMount{.name = "n",
                                                 .generation = 1,
@@ -226,7 +227,8 @@ TEST_CASE("tenants: the old object of an upsert counts until it is gone") {
     check_books(f);
 }
 
-TEST_CASE("tenants: what a compare-and-put replaces does not go for its sake, so that it fails for the quota and for nothing else") {
+TEST_CASE("tenants: what a compare-and-put replaces does not go for its sake, so that it fails for the quota and for "
+          "nothing else") {
     auto f = Fixture(16);
     set_quota(f, "a", {.bytes = 3 * block});
     const auto first = f.put(key("a", "k"), {.sizes = {2 * block}});
@@ -261,10 +263,9 @@ TEST_CASE("tenants: every replica counts, a copy from its beginning on") {
     check_books(f);
     REQUIRE(f.put(key("a", "three")).outcome == Errc::ok);
     SUBCASE("it is done") {
-        const auto done = f.master.handle(CopyEnd{.objects = {{.key = key("a", "one"),
-                                                               .version = copy.sources[0].version,
-                                                               .copy = copy.targets[0].version}},
-                                                  .lease = copy.lease});
+        const auto done = f.master.handle(CopyEnd{
+            .objects = {{.key = key("a", "one"), .version = copy.sources[0].version, .copy = copy.targets[0].version}},
+            .lease = copy.lease});
         REQUIRE(done.value().outcomes[0] == Errc::ok);
         CHECK(info(f, "a").bytes == 3 * block);
         const auto more = copy_of("three", 2); // `one` goes for it
@@ -310,7 +311,8 @@ TEST_CASE("tenants: there are so many, and one that has nothing leaves its place
     REQUIRE(f.put(key("b", "k")).outcome == Errc::ok);
     const auto refused = f.master.handle(PutStart{.keys = {key("c", "k")}, .sizes = {block}}).value();
     CHECK(refused.objects[0].outcome == Errc::quota);
-    CHECK(refused.quota == "there are 3 tenants that have objects or a quota, which is the limit (Limits::max_tenants)");
+    CHECK(refused.quota ==
+          "there are 3 tenants that have objects or a quota, which is the limit (Limits::max_tenants)");
     CHECK(f.master.handle(store::SetQuota{.tenant = "c"}).error() == Errc::quota);
     REQUIRE(f.remove(key("b", "k")) == Errc::ok);
     REQUIRE(f.put(key("c", "k")).outcome == Errc::ok);
@@ -401,10 +403,9 @@ TEST_CASE("tenants: whatever happens, the books are those of an audit, and nobod
             case 8: {
                 const auto copy = f.master.handle(CopyStart{.keys = {name}, .replicas = 2, .write_deadline_ms = 20});
                 if (random() % 3 == 0 || copy->targets[0].outcome != Errc::ok) break;
-                (void)f.master.handle(CopyEnd{.objects = {{.key = name,
-                                                           .version = copy->sources[0].version,
-                                                           .copy = copy->targets[0].version}},
-                                              .lease = copy->lease});
+                (void)f.master.handle(CopyEnd{
+                    .objects = {{.key = name, .version = copy->sources[0].version, .copy = copy->targets[0].version}},
+                    .lease = copy->lease});
                 break;
             }
             case 9:

@@ -81,6 +81,8 @@ class Client {
     Task<void> end_drain(std::string segment, Deadline deadline);
     Task<MoveReport> repair(Deadline deadline);
     Task<std::vector<SegmentInfo>> segments(Deadline deadline);
+    Task<std::vector<Errc>> pin_batch(Keys keys, PinObjects message, Deadline deadline);
+    Task<void> pin(std::string key, PinObjects message, Deadline deadline);
     Task<StatsReply> statistics(Deadline deadline);
     Task<void> set_quota(SetQuota message, Deadline deadline);
     Task<std::vector<TenantInfo>> tenants(Deadline deadline);
@@ -153,8 +155,9 @@ const Config& checked(const Config& client) {
 template <class Traits>
 Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master,
                        ClientConfig client)
-    : tenant_(checked(client).tenant), engine_(runtime, std::move(engine)), master_(std::move(master)), keeper_(runtime.next_executor(), *master_),
-      segments_(engine_, *master_), descriptors_(client.cached_descriptors) {}
+    : tenant_(checked(client).tenant), engine_(runtime, std::move(engine)), master_(std::move(master)),
+      keeper_(runtime.next_executor(), *master_), segments_(engine_, *master_),
+      descriptors_(client.cached_descriptors) {}
 
 template <class Traits>
 void Client<Traits>::start() {

@@ -28,6 +28,9 @@ namespace mooncake::store::detail {
     return Deadline(deadline.at() - std::min<Duration>(left / 8, std::chrono::seconds{1}));
 }
 
+[[nodiscard]] inline std::uint64_t pin_milliseconds(Duration time) noexcept {
+    return whole_milliseconds(std::max<Duration>(time, std::chrono::milliseconds{1}));
+}
 /// Of an object whose key is said to the master as `name`: as its owner knows it.
 [[nodiscard]] inline ParentKey parent_named(std::string_view name) noexcept { return ParentKey(split_key(name).key); }
 
@@ -62,6 +65,7 @@ class Writer {
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
         start.mode = options.mode;
+        if (options.pin == Pin::soft) start.pin_ms = pin_milliseconds(options.pin_time);
         if (options.time_to_live != Duration::zero())
             start.ttl_ms = whole_milliseconds(std::max<Duration>(options.time_to_live, std::chrono::milliseconds{1}));
         if (options.mode == WriteMode::compare) start.expected.assign(values.expected.begin(), values.expected.end());

@@ -11,7 +11,7 @@
 
 namespace mooncake::store::detail {
 
-/// What becomes of objects at a time of their own: writes that did not end, lives that are over.
+/// What becomes of objects at a time of their own: writes that did not end, lives that are over, pins.
 /// `Space`: what there is, and how objects go. Locks: the domain's is held, and no shard's, but where it is said.
 template <class Space>
 class Endings {
@@ -25,8 +25,14 @@ class Endings {
         });
     }
     void log_lives(TimePoint end, std::vector<Touch> objects) {
-        lives_.add(end, std::move(objects),
-                   [&](const Touch& life) { return space_.domain.find(life) != nullptr; });
+        lives_.add(end, std::move(objects), [&](const Touch& life) { return space_.domain.find(life) != nullptr; });
+    }
+
+    /// `object`, which is soft-pinned, is so until `end`. Where it is looked at by then, it is not noted again.
+    void log_pin(const Object& object, TimePoint end) {
+        auto& pin = space_.domain.soft_pin(object);
+        pin.end = end;
+        if (end < pin.noted) note(object, pin);
     }
 
     /// Writes that are not done by their deadline are given up.
@@ -53,7 +59,22 @@ class Endings {
         });
         return ended;
     }
-    /// The same for those who are about to look. No lock is held. Complexity: O(1) where none is over.
+    /// And what was soft-pinned until now is as any other.
+    std::size_t end_lives_and_pins(TimePoint now) {
+        pins_.expire(now, [&](const Touch& touch) {
+            auto* const object = space_.domain.find(touch);
+            if (object == nullptr) return;
+            auto& pin = space_.domain.soft_pin(*object);
+            if (pin.noted > now) return; // an older note
+            pin.noted = TimePoint::max();
+            if (object->pin != Pin::soft) return;
+            if (pin.end <= now) space_.pin(*object, Pin::none, now, now);
+            else note_again_.push_back(object);
+        });
+        for (auto* const object : std::exchange(note_again_, {})) note(*object, space_.domain.soft_pin(*object));
+        return end_lives(now);
+    }
+    /// Lives for those who are about to look. No lock is held. Complexity: O(1) where none is over.
     void end_lives_before_looking() {
         if (!lives_.any() || !lives_.any_due(space_.now())) return;
         const auto lock = std::lock_guard(space_.domain.mutex);
@@ -61,8 +82,15 @@ class Endings {
     }
 
   private:
+    void note(const Object& object, SoftPin& pin) {
+        pin.noted = pin.end;
+        pins_.add(pin.end, {touch_of(object)},
+                  [&](const Touch& touch) { return space_.domain.find(touch) != nullptr; });
+    }
+
     Space& space_;
-    DueLog writes_, lives_;
+    DueLog writes_, lives_, pins_;
+    std::vector<Object*> note_again_;
 };
 
 } // namespace mooncake::store::detail

@@ -26,7 +26,7 @@ class EvictionDomain {
     std::mutex mutex;
 
     explicit EvictionDomain(Policy policy)
-        : name_(policy.name), model_(another_like(policy)), first_(std::move(policy)) {}
+        : name_(policy.name), model_(another_like(policy)), first_(std::move(policy), model_) {}
 
     /// Of the policy. Thread: any.
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
@@ -47,11 +47,16 @@ class EvictionDomain {
     }
     void touch(const Object& object, TimePoint now) { order_of(object.tenant).touch(object, now); }
 
-    /// The first object of `tenant`, in the policy's order, for which `evictable`; null when there is none.
+    /// `EvictionOrder`; the same below.
+    void pin(Object& object, Pin pin, const EvictionEntry& entry) { order_of(object.tenant).pin(object, pin, entry); }
+    [[nodiscard]] SoftPin& soft_pin(const Object& object) { return order_of(object.tenant).soft_pin(object); }
+
+    /// The first object of `tenant` with `pin`, in the policy's order, for which `evictable`; null when there is none.
     template <class Evictable>
-    [[nodiscard]] Object* victim(const Evictable& evictable, TimePoint now, TenantNumber tenant = 0) {
+    [[nodiscard]] Object* victim(const Evictable& evictable, TimePoint now, TenantNumber tenant = 0,
+                                 Pin pin = Pin::none) {
         drain(now);
-        return order_of(tenant).victim(evictable);
+        return order_of(tenant).victim(evictable, pin);
     }
 
     /// Whose slot it was, if it still is.
@@ -119,7 +124,7 @@ class EvictionDomain {
             return first_;
         if (tenant > others_.size()) others_.resize(tenant);
         auto& order = others_[tenant - 1];
-        if (!order) order = std::make_unique<Order>(another_like(model_));
+        if (!order) order = std::make_unique<Order>(another_like(model_), model_);
         return *order;
     }
     [[nodiscard]] const Order* find_order(TenantNumber tenant) const noexcept {

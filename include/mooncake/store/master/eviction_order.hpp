@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -24,22 +25,34 @@ template <EvictionPolicy Policy>
     else return Policy();
 }
 
+/// How long a soft pin lasts, and when that is looked at.
+struct SoftPin {
+    std::uint64_t version = 0; ///< of the object that it is of
+    TimePoint end{};
+    TimePoint noted = TimePoint::max(); ///< when it is looked at; no later than its end
+};
+
 /// The order in which one tenant's objects go, and the slots that they have in it.
 /// Thread: one at a time (the domain's lock).
 template <EvictionPolicy Policy>
 class EvictionOrder {
   public:
-    explicit EvictionOrder(Policy policy) : policy_(std::move(policy)) {}
+    /// `model`: of the same kind and settings. Lifetime: outlives it; nothing is ever in it.
+    EvictionOrder(Policy policy, const Policy& model) : model_(model), policy_(std::move(policy)) {}
 
     void capacity(std::uint64_t bytes) {
-        if constexpr (SizedPolicy<Policy>)
-            if (std::exchange(capacity_, bytes) != bytes) policy_.capacity(bytes);
+        if constexpr (SizedPolicy<Policy>) {
+            if (std::exchange(capacity_, bytes) == bytes) return;
+            policy_.capacity(bytes);
+            if (soft_) soft_->capacity(bytes);
+        }
     }
     void expect(const EvictionEntry& entry) {
         if constexpr (ForeseeingPolicy<Policy>) policy_.expect(entry);
     }
 
-    /// Gives `object` a slot, as what `entry` says. Hard-pinned ones are in no order: they never go.
+    /// Gives `object` a slot, as what `entry` says. Hard-pinned ones are in no order: they never go. Soft-pinned ones have an
+    /// order of their own, behind the other.
     void add(Object& object, const EvictionEntry& entry) {
         if (vacant_.empty()) {
             object.slot = static_cast<Slot>(occupants_.size());
@@ -49,21 +62,37 @@ class EvictionOrder {
             vacant_.pop_back();
         }
         occupants_[object.slot] = {&object, object.version};
-        if (object.pin == Pin::none) policy_.insert(object.slot, entry);
+        if (auto* const policy = policy_for(object)) policy->insert(object.slot, entry);
     }
     void remove(const Object& object, Departure why) {
-        if (object.pin == Pin::none) policy_.remove(object.slot, why);
+        if (auto* const policy = policy_for(object)) policy->remove(object.slot, why);
         occupants_[object.slot] = {};
         vacant_.push_back(object.slot);
     }
     void touch(const Object& object, TimePoint now) {
-        if (object.pin == Pin::none) policy_.touch(object.slot, now);
+        if (auto* const policy = policy_for(object)) policy->touch(object.slot, now);
+    }
+    /// It comes into the order for what has `pin`, as what `entry` says.
+    void pin(Object& object, Pin pin, const EvictionEntry& entry) {
+        if (auto* const policy = policy_for(object)) policy->remove(object.slot, Departure::removed);
+        object.pin = pin;
+        if (auto* const policy = policy_for(object)) policy->insert(object.slot, entry);
     }
 
-    /// The first object, in the policy's order, for which `evictable`; null when there is none.
+    /// Of an object that is soft-pinned, or was.
+    [[nodiscard]] SoftPin& soft_pin(const Object& object) {
+        if (object.slot >= soft_pins_.size()) soft_pins_.resize(object.slot + std::size_t{1});
+        auto& pin = soft_pins_[object.slot];
+        if (pin.version != object.version) pin = {.version = object.version};
+        return pin;
+    }
+
+    /// The first object, in the policy's order, for which `evictable`; null when there is none. Of those with `pin`.
     template <class Evictable>
-    [[nodiscard]] Object* victim(const Evictable& evictable) {
-        const auto slot = policy_.victim([&](Slot at) {
+    [[nodiscard]] Object* victim(const Evictable& evictable, Pin pin) {
+        if (pin == Pin::soft && !soft_) return nullptr;
+        auto& policy = pin == Pin::soft ? *soft_ : policy_;
+        const auto slot = policy.victim([&](Slot at) {
             auto& object = *occupants_[at].object;
             if (evictable(object)) return true;
             if constexpr (!ReconsideringPolicy<Policy>) return false;
@@ -78,7 +107,7 @@ class EvictionOrder {
     void reconsider(Object& object) {
         object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);
         if constexpr (ReconsideringPolicy<Policy>)
-            if (object.pin == Pin::none) policy_.reconsider(object.slot);
+            if (auto* const policy = policy_for(object)) policy->reconsider(object.slot);
     }
 
     /// Whose slot it was, if it still is.
@@ -101,7 +130,22 @@ class EvictionOrder {
         std::uint64_t version = 0; // 0: nobody's
     };
 
+    /// That `object` is in, by its pin; null: none.
+    [[nodiscard]] Policy* policy_for(const Object& object) {
+        if (object.pin == Pin::none) [[likely]]
+            return &policy_;
+        if (object.pin == Pin::hard) return nullptr;
+        if (!soft_) {
+            soft_ = std::make_unique<Policy>(another_like(model_));
+            if constexpr (SizedPolicy<Policy>) soft_->capacity(capacity_);
+        }
+        return soft_.get();
+    }
+
+    const Policy& model_;
     Policy policy_;
+    std::unique_ptr<Policy> soft_;    // of what is soft-pinned, once something was
+    std::vector<SoftPin> soft_pins_;  // by slot, of those; as many as were needed so far
     std::uint64_t capacity_ = 0;      // as the policy was told
     std::vector<Occupant> occupants_; // by slot
     std::vector<Slot> vacant_;

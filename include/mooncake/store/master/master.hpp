@@ -8,6 +8,7 @@
 #include <mooncake/store/master/lease_handlers.hpp>
 #include <mooncake/store/master/listing.hpp>
 #include <mooncake/store/master/no_space.hpp>
+#include <mooncake/store/master/pin_handlers.hpp>
 #include <mooncake/store/master/put_handlers.hpp>
 #include <mooncake/store/master/replica_handlers.hpp>
 #include <mooncake/store/master/segment_handlers.hpp>
@@ -85,6 +86,10 @@ class Master final : public store::detail::Handlers {
     }
     [[nodiscard]] Result<store::RemoveReply> handle(const store::Remove& message) override {
         return checked(puts_, message);
+    }
+    /// They are pinned, or no more. Time ends a soft pin: it delays evictions, and permits nothing that a lease forbids.
+    [[nodiscard]] Result<store::PinReply> handle(const store::PinObjects& message) override {
+        return checked(pins_, message);
     }
     /// These replicas are offered no more. An object that loses its last one is gone: a put writes it anew.
     [[nodiscard]] Result<store::Nothing> handle(const store::ReportBad& message) override {
@@ -281,6 +286,7 @@ class Master final : public store::detail::Handlers {
     store::detail::PutHandlers<Traits> puts_{space_};
     store::detail::ReplicaHandlers<> replicas_{space_, space_.replication};
     store::detail::TenantHandlers<> tenants_{space_};
+    store::detail::PinHandlers<> pins_{space_};
     store::detail::GetHandlers<Traits> gets_{space_};
     store::detail::LeaseHandlers<Traits> leases_{space_};
 };

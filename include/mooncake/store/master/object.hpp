@@ -56,7 +56,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
 /// | `extents`, `successor` | both locks | either lock |
-/// | `wanted` | the domain's | the domain's |
+/// | `wanted`, `pin` | the domain's | the domain's |
 /// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct alignas(16) Object {
@@ -70,7 +70,7 @@ struct alignas(16) Object {
     const std::uint64_t size;
     const std::uint64_t version;
     const TimePoint write_deadline;
-    const Pin pin;
+    Pin pin;
     const bool compares = false;    ///< takes the place of its predecessor, or none: see `WriteMode::compare`
     const std::uint16_t placed = 1; ///< how many extents were allocated
     Slot slot = no_slot;            ///< constant from before it is in its shard

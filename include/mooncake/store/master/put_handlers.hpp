@@ -5,8 +5,8 @@
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/messages/objects.hpp>
 
-#include <chrono>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <optional>
@@ -31,7 +31,7 @@ class PutHandlers {
         const auto at = space_.now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
         space_.end_leases(at);
-        space_.endings.end_lives(at);
+        space_.endings.end_lives_and_pins(at);
         space_.domain.drain(at);
         auto full = false;
         auto search = SpaceSearch();
@@ -61,7 +61,7 @@ class PutHandlers {
                                            message, at, deadline, search, object);
             full |= answer.outcome == Errc::no_space;
             if (answer.outcome == Errc::quota)
-                reply.quota = describe_quota(space_.tenants[*tenant], extent_bytes(message.sizes[i]), 1);
+                reply.quota = describe_quota(space_.tenants[*tenant], message, extent_bytes(message.sizes[i]));
             if (object == nullptr) continue;
             answer.version = object->version;
             describe_replicas(*object, KeyFor::writing, answer.replicas);
@@ -218,8 +218,7 @@ class PutHandlers {
             search_.kept = nullptr;
             if (before != (Object::passed_over | 1)) return;
             space_.domain.leave(std::array{touch_of(*object_, Evictable::yes)});
-            search_.exhausted.clear();
-            search_.nothing_left = false;
+            search_.look_again();
         }
 
       private:

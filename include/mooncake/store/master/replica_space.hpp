@@ -52,7 +52,8 @@ class ReplicaSpace {
                                                  SpaceSearch& search) = 0; ///< `Room`; the next two too
     [[nodiscard]] virtual bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) = 0;
     virtual void taken(const Object& object, const SpaceSearch& search) = 0;
-    virtual void forget(TenantNumber tenant) = 0; ///< `EvictionDomain`
+    virtual void pin(Object& object, Pin pin, TimePoint end, TimePoint at) = 0; ///< `end`: of a soft one
+    virtual void forget(TenantNumber tenant) = 0;                               ///< `EvictionDomain`
 
     // `SegmentTable`
     [[nodiscard]] virtual Location locate(const std::string& host, const std::string& rack) const = 0;

@@ -60,7 +60,7 @@ class Room {
                     space_.reclaim(now);
                     continue;
                 }
-                if (evict_one_of(search.tenant, now, search)) continue;
+                if (evict_one_of(search.tenant, now)) continue;
             }
             ++tenant.refused;
             return false;
@@ -84,7 +84,7 @@ class Room {
 
     /// Whether it may go for one of `search`. Requires: `giving_` is of that.
     [[nodiscard]] bool may_go(const Object& object, const SpaceSearch& search) const {
-        if (object.pin != Pin::none || !(object.evictable() || &object == search.kept)) return false;
+        if (object.pin == Pin::hard || !(object.evictable() || &object == search.kept)) return false;
         return !space_.tenants.any() || (object.tenant < giving_.size() && giving_[object.tenant]);
     }
 
@@ -140,20 +140,25 @@ class Room {
     template <class Worth>
     [[nodiscard]] Evicted evict_one(TimePoint now, const Worth& worth, SpaceSearch& search) {
         for (;;) {
-            const auto giver = space_.tenants.next_to_give(
-                search.tenant, space_.segments.capacity(),
-                [&](TenantNumber tenant) { return search.is_exhausted(tenant); });
-            if (!giver) return Evicted::nothing;
-            const auto evicted = evict_one(*giver, now, worth);
+            const auto giver =
+                space_.tenants.next_to_give(search.tenant, space_.segments.capacity(),
+                                            [&](TenantNumber tenant) { return search.is_exhausted(tenant); });
+            if (!giver && search.with == Pin::soft) return Evicted::nothing;
+            if (!giver) {
+                search.exhausted.clear();
+                search.with = Pin::soft;
+                continue;
+            }
+            const auto evicted = evict_one(*giver, now, search.with, worth);
             if (evicted != Evicted::nothing) return evicted;
             search.exhausted.push_back(*giver);
         }
     }
     /// Of that tenant.
     template <class Worth>
-    [[nodiscard]] Evicted evict_one(TenantNumber tenant, TimePoint now, const Worth& worth) {
+    [[nodiscard]] Evicted evict_one(TenantNumber tenant, TimePoint now, Pin with, const Worth& worth) {
         for (;;) {
-            auto* const victim = space_.domain.victim(&is_evictable, now, tenant);
+            auto* const victim = space_.domain.victim(&is_evictable, now, tenant, with);
             if (victim == nullptr) return Evicted::nothing;
             if (!worth(*victim)) return Evicted::nothing_worth_it;
             if (!space_.erase_if(*victim, &is_evictable)) continue; // leased meanwhile: the next look sees it
@@ -163,11 +168,10 @@ class Room {
         }
     }
     /// Whether one went.
-    [[nodiscard]] bool evict_one_of(TenantNumber tenant, TimePoint now, SpaceSearch& search) {
-        if (search.is_exhausted(tenant)) return false;
-        if (evict_one(tenant, now, [](const Object&) { return true; }) == Evicted::one) return true;
-        search.exhausted.push_back(tenant);
-        return false;
+    [[nodiscard]] bool evict_one_of(TenantNumber tenant, TimePoint now) {
+        const auto whichever = [](const Object&) { return true; };
+        return evict_one(tenant, now, Pin::none, whichever) == Evicted::one ||
+               evict_one(tenant, now, Pin::soft, whichever) == Evicted::one;
     }
 
     /// Than where there is room already.
@@ -185,7 +189,7 @@ class Room {
     Space& space_;
     Prospect<> prospect_;      ///< as it was counted last
     std::vector<bool> giving_; ///< the same, by tenant; only where there are several
-    TimePoint count_again_{}; ///< until when that is believed
+    TimePoint count_again_{};  ///< until when that is believed
 };
 
 } // namespace mooncake::store::detail

@@ -12,7 +12,6 @@
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/master/traits.hpp>
-#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -72,11 +71,7 @@ class Space final : public ReplicaSpace {
             return Errc::quota;
         }
         if (!room.make_within_quota(bytes * count, 1, now, search)) return Errc::quota;
-        // Parents are named by the keys that the tenant knows, and reach no further than its own order.
-        const auto entry = EvictionEntry{.key_hash = tenant == 0 ? key.hash : hash_text(split_key(text).key),
-                                         .parent = parent,
-                                         .bytes = bytes * count,
-                                         .now = now};
+        const auto entry = entry_of(text, key.hash, tenant, parent, bytes * count, now);
         domain.capacity(capacity_of(tenant), tenant);
         const auto avoid = segments.locate(wanted.avoid);
         const auto request = PlacementRequest{.bytes = bytes,
@@ -100,13 +95,8 @@ class Space final : public ReplicaSpace {
                                         .tenant = tenant,
                                         .extents = std::move(extents)};
         domain.add(*object, entry);
-        auto& owner = tenants[tenant];
-        owner.bytes += object->bytes_now();
-        ++owner.objects;
-        if (wanted.pin == Pin::hard) {
-            pinned_ += object->held_space();
-            owner.pinned_bytes += object->held_space().bytes;
-        }
+        tenants.came(*object);
+        if (wanted.pin == Pin::soft) endings.log_pin(*object, now + soft_pin_time(wanted.pin_ms));
         writing.add(object->held_space());
         room.taken(*object, search);
         auto& shard = shards.of(key.hash);
@@ -203,7 +193,7 @@ class Space final : public ReplicaSpace {
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
     /// Gives back what is nobody's any more: leases, writes, lives and quarantine whose time is over.
     Expired reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Expired{.leases = end_leases(now), .lives = endings.end_lives(now)};
+        auto reclaimed = Expired{.leases = end_leases(now), .lives = endings.end_lives_and_pins(now)};
         reclaimed.writes = endings.end_writes(now) + replication.expire(now);
         replication.sweep(most);
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
@@ -261,7 +251,8 @@ class Space final : public ReplicaSpace {
 
     /// At least what does not go by evicting.
     [[nodiscard]] HeldSpace in_the_way() const {
-        return leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held() + replication.added();
+        return leases.held() + tenants.pinned() + writing.get() + quarantine_.space() + fences_.held() +
+               replication.added();
     }
     template <class Visit>
     void for_each_object(const Visit& visit) {
@@ -285,15 +276,8 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] TenantsReply count_tenants() {
         auto counted = tenants;
         counted.clear_counts();
-        const auto count_bytes = [&](const Object& object) {
-            counted.changed(object.tenant, 0, object.bytes_now());
-        };
-        for_each_object([&](const Object& object) {
-            auto& owner = counted[object.tenant];
-            ++owner.objects;
-            if (object.pin == Pin::hard) owner.pinned_bytes += object.held_space().bytes;
-            count_bytes(object);
-        });
+        const auto count_bytes = [&](const Object& object) { counted.changed(object.tenant, 0, object.bytes_now()); };
+        for_each_object([&](const Object& object) { counted.came(object); });
         quarantine_.for_each(count_bytes);
         replication.copies.for_each(count_bytes);
         return counted.describe();
@@ -308,7 +292,7 @@ class Space final : public ReplicaSpace {
                 .used_bytes = segments.capacity() - segments.free_bytes(),
                 .free_bytes = segments.free_bytes(),
                 .leased_bytes = leases.held().bytes,
-                .pinned_bytes = pinned_.bytes,
+                .pinned_bytes = tenants.pinned().bytes,
                 .writing_bytes = writing.get().bytes,
                 .quarantined_bytes = quarantine_.space().bytes + fences_.held().bytes,
                 .evictions = evictions_,
@@ -322,7 +306,7 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] std::mutex& lock_of_the_domain() noexcept override { return domain.mutex; }
     void settle(TimePoint at) override {
         end_leases(at);
-        endings.end_lives(at);
+        endings.end_lives_and_pins(at);
         domain.drain(at);
     }
     void reclaim_all(TimePoint at) override { (void)reclaim(at); }
@@ -338,6 +322,13 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] bool make_within_quota(std::uint64_t bytes, std::uint64_t objects, TimePoint at,
                                          SpaceSearch& search) override {
         return room.make_within_quota(bytes, objects, at, search);
+    }
+    void pin(Object& object, Pin pin, TimePoint end, TimePoint at) override {
+        const auto bytes = object.bytes_now();
+        tenants.count_pin_no_more(object);
+        if (pin != object.pin) domain.pin(object, pin, entry_of(object.key, object.hash, object.tenant, 0, bytes, at));
+        tenants.count_pin(object);
+        if (pin == Pin::soft) endings.log_pin(object, end);
     }
     void forget(TenantNumber tenant) override { domain.forget(tenant); }
     [[nodiscard]] bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) override {
@@ -373,11 +364,7 @@ class Space final : public ReplicaSpace {
 
     void leave_order(const Object& object, Departure why) {
         domain.remove(object, why);
-        auto& owner = tenants[object.tenant];
-        --owner.objects;
-        if (object.pin != Pin::hard) return;
-        pinned_ -= object.held_space();
-        owner.pinned_bytes -= object.held_space().bytes;
+        tenants.left(object);
     }
     /// That a tenant can have at most.
     [[nodiscard]] std::uint64_t capacity_of(TenantNumber tenant) const noexcept {
@@ -398,7 +385,6 @@ class Space final : public ReplicaSpace {
     Quarantine quarantine_;
     FenceTable<> fences_;
     std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
-    HeldSpace pinned_;
     std::uint64_t evictions_ = 0, evicted_bytes_ = 0;
 };
 

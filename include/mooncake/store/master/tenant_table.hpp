@@ -81,7 +81,31 @@ class TenantTable {
 
     void clear_counts() noexcept {
         for (auto& tenant : tenants_) tenant.bytes = tenant.objects = tenant.pinned_bytes = 0;
+        pinned_ = {};
     }
+    /// It was given its space, and a place in its tenant's order.
+    void came(const Object& object) noexcept {
+        tenants_[object.tenant].bytes += object.bytes_now();
+        ++tenants_[object.tenant].objects;
+        count_pin(object);
+    }
+    /// It has no place there any more; its bytes count until they are given back.
+    void left(const Object& object) noexcept {
+        --tenants_[object.tenant].objects;
+        count_pin_no_more(object);
+    }
+    void count_pin(const Object& object) noexcept {
+        if (object.pin != Pin::hard) return;
+        pinned_ += object.held_space();
+        tenants_[object.tenant].pinned_bytes += object.held_space().bytes;
+    }
+    void count_pin_no_more(const Object& object) noexcept {
+        if (object.pin != Pin::hard) return;
+        pinned_ -= object.held_space();
+        tenants_[object.tenant].pinned_bytes -= object.held_space().bytes;
+    }
+    /// By what is hard-pinned, whosever it is.
+    [[nodiscard]] HeldSpace pinned() const noexcept { return pinned_; }
     /// The bytes of an object of `tenant` that were `before` are `now`.
     void changed(TenantNumber tenant, std::uint64_t before, std::uint64_t now) noexcept {
         tenants_[tenant].bytes += now - before;
@@ -156,6 +180,7 @@ class TenantTable {
     std::size_t most_;
     std::vector<Tenant> tenants_;
     std::unordered_map<std::string, TenantNumber> numbers_; // of those with a name
+    HeldSpace pinned_;
 };
 
 /// The sentence that goes with `quota`: `tenant` wanted that much more.
@@ -168,6 +193,19 @@ class TenantTable {
            " objects, " + of(tenant.pinned_bytes, tenant.quota.pinned_bytes) + " of the bytes hard-pinned; " +
            std::to_string(bytes) + " bytes in " + std::to_string(objects) +
            " objects more do not fit, and nothing of its own that is not leased, pinned or being written is left to go";
+}
+/// The same, where it is for what may be hard-pinned.
+[[nodiscard]] inline std::string describe_pin_quota(const Tenant& tenant, std::uint64_t bytes) {
+    return (tenant.name.empty() ? "no tenant" : "tenant " + tenant.name) + " has hard-pinned " +
+           std::to_string(tenant.pinned_bytes) + " of the " + std::to_string(tenant.quota.pinned_bytes) +
+           " bytes that it may, and " + std::to_string(bytes) +
+           " more do not fit; unpin others, pin softly, or raise its quota";
+}
+/// The same, for an object that `wanted` wanted.
+[[nodiscard]] inline std::string describe_quota(const Tenant& tenant, const PutStart& wanted, std::uint64_t bytes) {
+    const auto all = bytes * wanted.replicas;
+    if (wanted.pin == Pin::hard && !tenant.fits_pinned(all)) return describe_pin_quota(tenant, all);
+    return describe_quota(tenant, all, 1);
 }
 [[nodiscard]] inline std::string describe_too_many_tenants(std::size_t most) {
     return "there are " + std::to_string(most) +

@@ -75,9 +75,9 @@ struct MasterConfig {
     if (config.limits.max_tenants == 0 || config.limits.max_tenants > 65'536)
         return Error(Errc::invalid_argument, "MasterConfig::limits.max_tenants must be 1 to 65536");
     if (config.tenants.size() >= config.limits.max_tenants && !config.tenants.empty())
-        return Error(Errc::invalid_argument,
-                     "MasterConfig::tenants has " + std::to_string(config.tenants.size()) +
-                         ", which must be fewer than limits.max_tenants, " + std::to_string(config.limits.max_tenants));
+        return Error(Errc::invalid_argument, "MasterConfig::tenants has " + std::to_string(config.tenants.size()) +
+                                                 ", which must be fewer than limits.max_tenants, " +
+                                                 std::to_string(config.limits.max_tenants));
     for (const auto& [name, quota] : config.tenants)
         if (auto valid = store::detail::check_quota("MasterConfig::tenants", name, quota); !valid) return valid;
     return ok;

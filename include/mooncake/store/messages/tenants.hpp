@@ -14,7 +14,7 @@ struct TenantQuota {
     std::uint64_t bytes = 0;        ///< of its objects with all of their replicas; 0: as many as there are
     std::uint64_t objects = 0;      ///< visible or being written; 0: any number
     std::uint64_t pinned_bytes = 0; ///< of those of `bytes` that are hard-pinned; 0: any number
-    std::uint32_t weight = 1;       ///< 1 … 1,000,000: its share when all is full is by this, of those that have objects
+    std::uint32_t weight = 1; ///< 1 … 1,000,000: its share when all is full is by this, of those that have objects
 };
 
 /// From now on. A tenant that has more than that keeps it until it puts again.
