@@ -76,7 +76,7 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<PutStartReply> == 4);
     CHECK(boost::pfr::tuple_size_v<TenantQuota> == 4);
     CHECK(boost::pfr::tuple_size_v<PinObjects> == 3);
-    CHECK(boost::pfr::tuple_size_v<TenantInfo> == 8);
+    CHECK(boost::pfr::tuple_size_v<TenantInfo> == 9);
     CHECK(boost::pfr::get<2>(ReplicaDescriptor{.segment = 1, .offset = 2, .key = 3, .epoch = 4}) == 3);
     CHECK(boost::pfr::get<0>(ObjectDescriptor{}) == Errc::not_found);
 }

@@ -78,6 +78,11 @@ auto BasicStore<EngineTraits>::engine() noexcept -> Engine& {
 }
 
 template <class EngineTraits>
+std::string_view BasicStore<EngineTraits>::tenant() const noexcept {
+    return client_->tenant();
+}
+
+template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, ConstBytes value, PutOptions options) {
     return client_->put(client_->name_of(key), {value}, options);
 }

@@ -195,6 +195,7 @@ class BasicStore {
     Task<std::vector<store::TenantInfo>> tenants(Deadline deadline = Deadline::usual());
 
     [[nodiscard]] Engine& engine() noexcept;
+    [[nodiscard]] std::string_view tenant() const noexcept; ///< `ClientConfig::tenant`
 
     /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
     /// over when it is closed, whoever else closes it.

@@ -131,6 +131,7 @@ TEST_CASE("tenants: a flood of one-time data takes nothing from another's workin
     CHECK(info(f, "flood").bytes == 16 * block);
     CHECK(info(f, "flood").evictions == 984);
     CHECK(info(f, "calm").evictions == 0);
+    CHECK(info(f, "flood").taken == 0);
     check_books(f);
 }
 
@@ -140,6 +141,7 @@ TEST_CASE("tenants: who has more than its share gives, as its weight says, and o
     set_quota(f, "second", {.weight = 3});
     for (auto i = 0; i < 100; ++i) REQUIRE(f.put(key("second", std::to_string(i))).outcome == Errc::ok);
     CHECK(info(f, "first").bytes == 8 * block);
+    CHECK(info(f, "first").taken == 24);
     CHECK(info(f, "second").bytes == 24 * block);
     for (auto i = 24; i < 32; ++i) CHECK(f.has(key("first", std::to_string(i)))); // its coldest went
     for (auto i = 32; i < 40; ++i) REQUIRE(f.put(key("first", std::to_string(i))).outcome == Errc::ok);

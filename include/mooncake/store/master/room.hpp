@@ -109,7 +109,7 @@ class Room {
             if (now < count_again_ && space_.segments.count_if(has_place, excluded) >= count) return true;
             search.counted = true;
             prospect_.clear();
-            if (space_.tenants.any()) giving_ = space_.tenants.may_give(search.tenant, space_.segments.capacity());
+            if (space_.tenants.any()) giving_ = space_.tenants.may_give(search.tenant);
             space_.for_each_object([&](const Object& object) {
                 if (!may_go(object, search)) return;
                 for (const auto& extent : object.extents) prospect_.may_go(extent, granules(object.size));
@@ -140,38 +140,38 @@ class Room {
     template <class Worth>
     [[nodiscard]] Evicted evict_one(TimePoint now, const Worth& worth, SpaceSearch& search) {
         for (;;) {
-            const auto giver =
-                space_.tenants.next_to_give(search.tenant, space_.segments.capacity(),
-                                            [&](TenantNumber tenant) { return search.is_exhausted(tenant); });
+            const auto giver = space_.tenants.next_to_give(
+                search.tenant, [&](TenantNumber tenant) { return search.is_exhausted(tenant); });
             if (!giver && search.with == Pin::soft) return Evicted::nothing;
             if (!giver) {
                 search.exhausted.clear();
                 search.with = Pin::soft;
                 continue;
             }
-            const auto evicted = evict_one(*giver, now, search.with, worth);
+            const auto evicted = evict_one(*giver, now, search.with, worth, search.tenant);
             if (evicted != Evicted::nothing) return evicted;
             search.exhausted.push_back(*giver);
         }
     }
-    /// Of that tenant.
+    /// Of that tenant, for one of `putter`.
     template <class Worth>
-    [[nodiscard]] Evicted evict_one(TenantNumber tenant, TimePoint now, Pin with, const Worth& worth) {
+    [[nodiscard]] Evicted evict_one(TenantNumber tenant, TimePoint now, Pin with, const Worth& worth,
+                                    TenantNumber putter) {
         for (;;) {
             auto* const victim = space_.domain.victim(&is_evictable, now, tenant, with);
             if (victim == nullptr) return Evicted::nothing;
             if (!worth(*victim)) return Evicted::nothing_worth_it;
             if (!space_.erase_if(*victim, &is_evictable)) continue; // leased meanwhile: the next look sees it
             for (const auto& extent : victim->extents) prospect_.went(extent, granules(victim->size));
-            space_.evict(*victim);
+            space_.evict(*victim, putter);
             return Evicted::one;
         }
     }
     /// Whether one went.
     [[nodiscard]] bool evict_one_of(TenantNumber tenant, TimePoint now) {
         const auto whichever = [](const Object&) { return true; };
-        return evict_one(tenant, now, Pin::none, whichever) == Evicted::one ||
-               evict_one(tenant, now, Pin::soft, whichever) == Evicted::one;
+        return evict_one(tenant, now, Pin::none, whichever, tenant) == Evicted::one ||
+               evict_one(tenant, now, Pin::soft, whichever, tenant) == Evicted::one;
     }
 
     /// Than where there is room already.

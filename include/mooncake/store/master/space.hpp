@@ -42,7 +42,7 @@ class Space final : public ReplicaSpace {
         quarantine_.for_each([](Object& object) { delete &object; });
     }
 
-    const typename Traits::Lease lease_policy;
+    typename Traits::Lease lease_policy;
     const typename Traits::Clock clock;
     EvictionDomain<typename Traits::Eviction> domain;
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
@@ -136,10 +136,10 @@ class Space final : public ReplicaSpace {
         bury(object, until_it_is_quiet(object, now), now);
     }
 
-    /// `victim` was just erased from its shard, for the sake of others.
-    void evict(Object& victim) {
+    /// `victim` was just erased from its shard, for the sake of one of `putter`.
+    void evict(Object& victim, TenantNumber putter) {
         leave_order(victim, Departure::evicted);
-        tenants.evicted(victim);
+        tenants.evicted(victim, putter);
         tell(EventKind::evicted, victim);
         ++evictions_;
         evicted_bytes_ += extent_bytes(victim.size) * victim.extents.size();
@@ -184,7 +184,8 @@ class Space final : public ReplicaSpace {
     /// Ends the leases whose time is over, and tells how many. Thread: any, with or without the domain's lock.
     std::size_t end_leases(TimePoint now) {
         auto freed = std::vector<Touch>();
-        const auto ended = leases.expire(now, freed);
+        const auto ended = LeaseTable<>::with_ends(
+            now, lease_policy, [&](LeaseTable<>::Ends* ends) { return leases.expire(now, freed, ends); });
         domain.leave(freed);
         return ended;
     }

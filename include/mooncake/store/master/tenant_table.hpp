@@ -21,7 +21,7 @@ struct BasicTenant {
     std::string name{};
     TenantQuota quota{};
     std::uint64_t bytes = 0, objects = 0, pinned_bytes = 0;
-    std::uint64_t evictions = 0, evicted_bytes = 0, refused = 0;
+    std::uint64_t evictions = 0, evicted_bytes = 0, taken = 0, refused = 0;
     bool kept = false; ///< somebody set its quota: it stays, with nothing in it
 
     /// Whether that much more is within its quota.
@@ -110,25 +110,25 @@ class TenantTable {
     void changed(TenantNumber tenant, std::uint64_t before, std::uint64_t now) noexcept {
         tenants_[tenant].bytes += now - before;
     }
-    void evicted(const Object& object) noexcept {
+    /// For one of `putter`.
+    void evicted(const Object& object, TenantNumber putter) noexcept {
         auto& tenant = tenants_[object.tenant];
+        tenant.taken += object.tenant != putter;
         ++tenant.evictions;
         tenant.evicted_bytes += object.bytes_now();
     }
 
-    /// Whose objects may go for one of `putter` when all of `capacity` is full: those that have more than their share of it, the
-    /// one that has the most of its share first; last `putter` itself. One that has no more than its share loses nothing to
-    /// others. `seen(number)`: whether it was asked before, and has nothing that may go.
-    /// Complexity: O(tenants).
+    /// Whose objects may go for one of `putter` when all is full: those that have more than their share of what there is, the one
+    /// that has the most of its share first; last `putter` itself. One that has no more than its share loses nothing to others.
+    /// `seen(number)`: whether it was asked before, and has nothing that may go. Complexity: O(tenants).
     template <class Seen>
-    [[nodiscard]] std::optional<TenantNumber> next_to_give(TenantNumber putter, std::uint64_t capacity,
-                                                           const Seen& seen) const {
+    [[nodiscard]] std::optional<TenantNumber> next_to_give(TenantNumber putter, const Seen& seen) const {
         auto chosen = std::optional<TenantNumber>();
         if (any()) {
-            const auto weights = weights_with(putter);
+            const auto share = share_with(putter);
             for (std::size_t i = 0; i < tenants_.size(); ++i) {
                 const auto number = static_cast<TenantNumber>(i);
-                if (!over_share(number, capacity, weights) || seen(number)) continue;
+                if (of_its_weight(number) <= share || seen(number)) continue;
                 if (!chosen || of_its_weight(*chosen) < of_its_weight(number)) chosen = number;
             }
         }
@@ -136,11 +136,11 @@ class TenantTable {
         return chosen;
     }
     /// Of each, whether it is one of those.
-    [[nodiscard]] std::vector<bool> may_give(TenantNumber putter, std::uint64_t capacity) const {
+    [[nodiscard]] std::vector<bool> may_give(TenantNumber putter) const {
         auto may = std::vector<bool>(tenants_.size());
-        const auto weights = weights_with(putter);
+        const auto share = share_with(putter);
         for (std::size_t i = 0; i < may.size(); ++i)
-            may[i] = i == putter || over_share(static_cast<TenantNumber>(i), capacity, weights);
+            may[i] = i == putter || of_its_weight(static_cast<TenantNumber>(i)) > share;
         return may;
     }
 
@@ -156,6 +156,7 @@ class TenantTable {
                                          .pinned_bytes = tenant.pinned_bytes,
                                          .evictions = tenant.evictions,
                                          .evicted_bytes = tenant.evicted_bytes,
+                                         .taken = tenant.taken,
                                          .refused = tenant.refused});
         std::sort(reply.tenants.begin(), reply.tenants.end(),
                   [](const TenantInfo& a, const TenantInfo& b) { return a.tenant < b.tenant; });
@@ -163,18 +164,20 @@ class TenantTable {
     }
 
   private:
-    [[nodiscard]] double weights_with(TenantNumber putter) const noexcept {
-        auto weights = 0.0;
-        for (std::size_t i = 0; i < tenants_.size(); ++i)
-            if (tenants_[i].bytes != 0 || i == putter) weights += tenants_[i].quota.weight;
-        return weights;
+    /// Bytes for each of weight 1, of those that have some, and of `putter`. Of what is in use and not of the capacity: what
+    /// cannot be used, such as the ends of granules, is nobody's.
+    [[nodiscard]] double share_with(TenantNumber putter) const noexcept {
+        auto bytes = 0.0, weights = 0.0;
+        for (std::size_t i = 0; i < tenants_.size(); ++i) {
+            if (tenants_[i].bytes == 0 && i != putter) continue;
+            bytes += static_cast<double>(tenants_[i].bytes);
+            weights += tenants_[i].quota.weight;
+        }
+        return bytes / weights;
     }
     [[nodiscard]] double of_its_weight(TenantNumber number) const noexcept {
         const auto& tenant = tenants_[number];
         return static_cast<double>(tenant.bytes) / tenant.quota.weight;
-    }
-    [[nodiscard]] bool over_share(TenantNumber number, std::uint64_t capacity, double weights) const noexcept {
-        return of_its_weight(number) * weights > static_cast<double>(capacity);
     }
 
     std::size_t most_;

@@ -40,6 +40,7 @@ struct TenantInfo {
     std::uint64_t pinned_bytes = 0;
     std::uint64_t evictions = 0;     ///< objects of its that went for want of space or quota, since the start
     std::uint64_t evicted_bytes = 0; ///< since the start
+    std::uint64_t taken = 0;         ///< of `evictions`, those for objects of other tenants
     std::uint64_t refused = 0;       ///< puts, copies and pins beyond its quota, since the start
 };
 struct TenantsReply {
