@@ -347,8 +347,8 @@ class ClusterSimulation {
         const auto key = "alive-" + member->address;
         const auto value = self->oracle_.make_value(key, 1'000);
         if (member->tenant == "limited") { // which may have pinned all that it may have
-            const auto removed =
-                co_await member->client->remove_prefix("key-", store::RemoveMode::force, std::chrono::seconds{2});
+            const auto time = Deadline(std::chrono::seconds{2});
+            const auto removed = co_await member->client->remove_prefix("key-", store::RemoveMode::force, time);
             if (!removed) co_return removed.error();
         }
         auto put = PutOptions{.deadline = std::chrono::seconds{2}, .replicas = self->config_.replicas};
