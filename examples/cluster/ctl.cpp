@@ -256,11 +256,13 @@ Task<void> events(Store& store, const Options& options) {
             const auto kind = static_cast<std::size_t>(event.kind);
             if (kind >= std::size(event_kinds))
                 co_return Error(Errc::protocol_error, "the master told of an unknown event");
-            const auto json = Json{{"sequence", event.sequence},
-                                   {"event", event_kinds[kind]},
-                                   {"key", event.key},
-                                   {"version", event.version},
-                                   {"bytes", event.size}};
+            const auto whose = mooncake::store::split_key(event.key);
+            auto json = Json{{"sequence", event.sequence},
+                             {"event", event_kinds[kind]},
+                             {"key", whose.key},
+                             {"version", event.version},
+                             {"bytes", event.size}};
+            if (!whose.tenant.empty()) json["tenant"] = whose.tenant;
             text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         }
         told += static_cast<std::uint32_t>(reply->events.size());

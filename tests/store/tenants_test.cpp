@@ -1,4 +1,5 @@
 // labels: io coroutine concurrent
+#include <mooncake/store/explain.hpp>
 #include <mooncake/store/journal/event_ring.hpp>
 #include <mooncake/store/store.hpp>
 
@@ -182,6 +183,20 @@ TEST_CASE("tenants: a store of a tenant that cannot be is not made") {
         CHECK(error.code() == Errc::invalid_argument);
         CHECK(std::string(error.what()).find("ClientConfig::tenant is 'no name'") != std::string::npos);
     }
+}
+
+TEST_CASE("tenants: an object of a tenant is explained to its tenant, and to nobody else") {
+    auto c = Cluster(1);
+    const auto a = store_of(c, "a");
+    REQUIRE(c.runtime.run(a->put("k", bytes_of("value"))).has_value());
+    auto asked = explain(a.get(), "k");
+    const auto told = c.runtime.run(std::move(asked)).value();
+    CHECK(told.outcome == Errc::ok);
+    CHECK(told.size == 5);
+    CHECK(told.key == "k");
+    auto other = explain(c.store.get(), "k");
+    CHECK(c.runtime.run(std::move(other)).value().outcome == Errc::not_found);
+    c.runtime.run(a->close());
 }
 
 TEST_CASE("pins: are set and ended over the wire, one and many, and by a put") {
