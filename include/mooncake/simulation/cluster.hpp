@@ -346,7 +346,7 @@ class ClusterSimulation {
     static Task<void> prove_alive(ClusterSimulation* self, Member* member) {
         const auto key = "alive-" + member->address;
         const auto value = self->oracle_.make_value(key, 1'000);
-        if (member->tenant == "limited") { // which may have pinned all that it may have
+        if (member->tenant == "limited" || member->tenant == "vault") { // may have pinned all that they may have
             const auto time = Deadline(std::chrono::seconds{2});
             const auto removed = co_await member->client->remove_prefix("key-", store::RemoveMode::force, time);
             if (!removed) co_return removed.error();

@@ -17,7 +17,7 @@ namespace mooncake::simulation {
 /// | none | what they do elsewhere; they pin softly and hard | no more is hard-pinned than may be |
 /// | `limited` | the same, within a quota of bytes and objects | never more objects than that, and hardly more bytes |
 /// | `calm` | has two keys, far below its share | others take nothing of it |
-/// | `vault` | has three keys, hard-pinned | none is evicted |
+/// | `vault` | has three keys, hard-pinned, and may have two objects | none is evicted, though a third is wanted |
 struct TenantRoles {
     static constexpr std::uint32_t calm_keys = 2, vault_keys = 3;
     static constexpr std::uint64_t limited_objects = 12;
@@ -38,7 +38,7 @@ struct TenantRoles {
                            .objects = limited_objects,
                            .pinned_bytes = 2 * object_bytes}},
                 {.name = "calm", .quota = {.weight = 8}},
-                {.name = "vault", .quota = {.weight = 8}}};
+                {.name = "vault", .quota = {.objects = 2, .weight = 8}}};
     }
     [[nodiscard]] static std::uint64_t limited_bytes(std::uint64_t object_bytes) noexcept { return 16 * object_bytes; }
 };

@@ -321,6 +321,8 @@ TEST_CASE("tenants: there are so many, and one that has nothing leaves its place
     CHECK(info(f, "c").objects == 1);
     CHECK(info(f, "b").objects == 0);
     CHECK(f.has(key("c", "k")));
+    set_quota(f, "kept", {}); // as any other from now on, and it has nothing
+    REQUIRE(f.put(key("d", "k")).outcome == Errc::ok);
     check_books(f);
 }
 

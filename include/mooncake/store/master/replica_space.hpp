@@ -73,7 +73,8 @@ class ReplicaSpace {
         const auto number = tenant_number(name);
         if (!number) return Error(Errc::quota, describe_too_many_tenants(tenants.most()));
         tenants[*number].quota = quota;
-        tenants[*number].kept = true;
+        tenants[*number].kept =
+            quota.bytes != 0 || quota.objects != 0 || quota.pinned_bytes != 0 || quota.weight != TenantQuota().weight;
         return ok;
     }
 

@@ -22,7 +22,7 @@ struct BasicTenant {
     TenantQuota quota{};
     std::uint64_t bytes = 0, objects = 0, pinned_bytes = 0;
     std::uint64_t evictions = 0, evicted_bytes = 0, taken = 0, refused = 0;
-    bool kept = false; ///< somebody set its quota: it stays, with nothing in it
+    bool kept = false; ///< its quota is one of its own: it stays, with nothing in it
 
     /// Whether that much more is within its quota.
     [[nodiscard]] bool fits(std::uint64_t more_bytes, std::uint64_t more_objects) const noexcept {
