@@ -3,6 +3,7 @@
 #include <mooncake/store/master/keys_ahead.hpp>
 #include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
+#include <mooncake/store/master/tenant_numbers.hpp>
 #include <mooncake/store/messages/objects.hpp>
 
 #include <array>
@@ -186,7 +187,7 @@ class PutHandlers {
             if (!is_marked(key)) [[likely]]
                 return TenantNumber{0};
             const auto name = split_key(key).tenant;
-            if (!number_ || name != name_) number_ = space_.tenant_number(name);
+            if (!number_ || name != name_) number_ = tenant_number(space_, name);
             name_ = name;
             return number_;
         }

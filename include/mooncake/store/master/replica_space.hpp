@@ -11,9 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace mooncake::store::detail {
@@ -64,25 +62,9 @@ class ReplicaSpace {
     [[nodiscard]] virtual std::size_t taking_writes() const noexcept = 0;
     [[nodiscard]] virtual Result<std::uint64_t> drain(const Drain& message) = 0;
 
-    /// None: there are too many.
-    [[nodiscard]] std::optional<TenantNumber> tenant_number(std::string_view name) {
-        return tenants.number_of(name, [this](TenantNumber number) { forget(number); });
-    }
-    /// Of that tenant, from now on. Errors: `quota` (there are too many).
-    Result<void> set_quota(const std::string& name, const TenantQuota& quota) {
-        const auto number = tenant_number(name);
-        if (!number) return Error(Errc::quota, describe_too_many_tenants(tenants.most()));
-        tenants[*number].quota = quota;
-        tenants[*number].kept =
-            quota.bytes != 0 || quota.objects != 0 || quota.pinned_bytes != 0 || quota.weight != TenantQuota().weight;
-        return ok;
-    }
-
   protected:
     explicit ReplicaSpace(const MasterConfig& master_config)
-        : config(master_config), tenants(master_config.limits.max_tenants) {
-        for (const auto& [name, quota] : config.tenants) (void)set_quota(name, quota); // there is a number for each
-    }
+        : config(master_config), tenants(master_config.limits.max_tenants) {}
     ~ReplicaSpace() = default;
 };
 

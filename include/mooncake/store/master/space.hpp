@@ -11,6 +11,7 @@
 #include <mooncake/store/master/room.hpp>
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
+#include <mooncake/store/master/tenant_numbers.hpp>
 #include <mooncake/store/master/traits.hpp>
 
 #include <algorithm>
@@ -36,7 +37,10 @@ class Space final : public ReplicaSpace {
   public:
     Space(const MasterConfig& master_config, MasterParts<Traits> parts)
         : ReplicaSpace(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
-          domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {}
+          domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {
+        for (const auto& [name, quota] : config.tenants)
+            (void)set_quota(*this, name, quota); // there is a number for each
+    }
     ~Space() {
         for (auto& shard : shards) shard.for_each([](Object& object) { delete &object; });
         quarantine_.for_each([](Object& object) { delete &object; });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mooncake/store/master/replica_space.hpp>
+#include <mooncake/store/master/tenant_numbers.hpp>
 #include <mooncake/store/messages/tenants.hpp>
 
 #include <mutex>
@@ -15,7 +16,7 @@ class TenantHandlers {
 
     [[nodiscard]] Result<Nothing> handle(const SetQuota& message) {
         const auto lock = std::lock_guard(space_.lock_of_the_domain());
-        if (const auto set = space_.set_quota(message.tenant, message.quota); !set) return set.error();
+        if (const auto set = set_quota(space_, message.tenant, message.quota); !set) return set.error();
         return Nothing();
     }
     [[nodiscard]] Result<TenantsReply> handle(const Tenants&) {

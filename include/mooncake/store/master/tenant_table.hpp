@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -36,6 +35,9 @@ struct BasicTenant {
         return within(pinned_bytes, more, quota.pinned_bytes);
     }
 
+    /// Whether its number may be another's.
+    [[nodiscard]] bool is_idle() const noexcept { return !kept && objects == 0 && bytes == 0; }
+
   private:
     static bool within(std::uint64_t has, std::uint64_t more, std::uint64_t quota) noexcept {
         return quota == 0 || more == 0 || (has <= quota && more <= quota - has);
@@ -52,25 +54,24 @@ class TenantTable {
 
     /// Of `name`, which has one from now on; none: there are too many others that have, or may have, objects. `forget(number)`:
     /// it was another's before.
-    /// Complexity: O(1); O(tenants) where a number has to be found that is nobody's any more.
+    /// Complexity: O(log tenants); O(tenants) for a new one.
     template <class Forget>
     [[nodiscard]] std::optional<TenantNumber> number_of(std::string_view name, const Forget& forget) {
         if (name.empty()) return TenantNumber{0};
-        const auto wanted = std::string(name);
-        if (const auto found = numbers_.find(wanted); found != numbers_.end()) return found->second;
+        const auto place = place_of(name);
+        if (place != by_name_.size() && tenants_[by_name_[place]].name == name) return by_name_[place];
         auto number = tenants_.size();
         if (number >= most_) {
-            const auto idle = std::find_if(tenants_.begin() + 1, tenants_.end(), [](const Tenant& tenant) {
-                return !tenant.kept && tenant.objects == 0 && tenant.bytes == 0;
-            });
-            if (idle == tenants_.end()) return std::nullopt;
-            number = static_cast<std::size_t>(idle - tenants_.begin());
-            numbers_.erase(idle->name);
-            *idle = Tenant();
+            for (number = 1; number != tenants_.size() && !tenants_[number].is_idle();) ++number;
+            if (number == tenants_.size()) return std::nullopt;
+            by_name_.erase(by_name_.begin() + static_cast<std::ptrdiff_t>(place_of(tenants_[number].name)));
+            tenants_[number] = Tenant();
             forget(static_cast<TenantNumber>(number));
         } else tenants_.emplace_back();
-        tenants_[number].name = wanted;
-        return numbers_[wanted] = static_cast<TenantNumber>(number);
+        by_name_.insert(by_name_.begin() + static_cast<std::ptrdiff_t>(place_of(name)),
+                        static_cast<TenantNumber>(number));
+        tenants_[number].name = name;
+        return static_cast<TenantNumber>(number);
     }
 
     [[nodiscard]] Tenant& operator[](TenantNumber number) noexcept { return tenants_[number]; }
@@ -164,6 +165,17 @@ class TenantTable {
     }
 
   private:
+    /// Of the first that is not before `name`, among those with one.
+    [[nodiscard]] std::size_t place_of(std::string_view name) const noexcept {
+        auto first = std::size_t{0};
+        for (auto last = by_name_.size(); first != last;) {
+            const auto middle = first + (last - first) / 2;
+            if (tenants_[by_name_[middle]].name < name) first = middle + 1;
+            else last = middle;
+        }
+        return first;
+    }
+
     /// Bytes for each of weight 1, of those that have some, and of `putter`. Of what is in use and not of the capacity: what
     /// cannot be used, such as the ends of granules, is nobody's.
     [[nodiscard]] double share_with(TenantNumber putter) const noexcept {
@@ -182,7 +194,7 @@ class TenantTable {
 
     std::size_t most_;
     std::vector<Tenant> tenants_;
-    std::unordered_map<std::string, TenantNumber> numbers_; // of those with a name
+    std::vector<TenantNumber> by_name_; // of those with a name, in its order
     HeldSpace pinned_;
 };
 
