@@ -40,9 +40,10 @@ constexpr auto long_patience = std::chrono::minutes(10);
 constexpr std::uint64_t most_value_bytes = 1ULL << 30;
 
 struct Options {
-    std::string master = "127.0.0.1:7000", file;
-    std::uint32_t limit = 10'000, replicas = 1;
-    bool json = false, force = false, replace = false;
+    std::string master = "127.0.0.1:7000", file, tenant;
+    std::uint32_t limit = 10'000, replicas = 1, weight = 1;
+    std::uint64_t bytes = 0, objects = 0, pinned_bytes = 0, seconds = 1'800;
+    bool json = false, force = false, replace = false, hard = false;
     cluster::Security security;
     std::vector<std::string> words;
 };
@@ -255,11 +256,13 @@ Task<void> events(Store& store, const Options& options) {
             const auto kind = static_cast<std::size_t>(event.kind);
             if (kind >= std::size(event_kinds))
                 co_return Error(Errc::protocol_error, "the master told of an unknown event");
-            const auto json = Json{{"sequence", event.sequence},
-                                   {"event", event_kinds[kind]},
-                                   {"key", event.key},
-                                   {"version", event.version},
-                                   {"bytes", event.size}};
+            const auto whose = mooncake::store::split_key(event.key);
+            auto json = Json{{"sequence", event.sequence},
+                             {"event", event_kinds[kind]},
+                             {"key", whose.key},
+                             {"version", event.version},
+                             {"bytes", event.size}};
+            if (!whose.tenant.empty()) json["tenant"] = whose.tenant;
             text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         }
         told += static_cast<std::uint32_t>(reply->events.size());
@@ -317,6 +320,51 @@ Task<void> repair(Store& store, const Options& options) {
     co_return co_await print_report(*repaired, options);
 }
 
+Task<void> tenants(Store& store, const Options& options) {
+    const auto all = co_await store.tenants(patience);
+    if (!all) co_return all.error();
+    auto json = Json::array();
+    auto text = std::string();
+    for (const auto& one : *all) {
+        json.push_back({{"tenant", one.tenant},
+                        {"bytes", one.bytes},
+                        {"objects", one.objects},
+                        {"pinned_bytes", one.pinned_bytes},
+                        {"quota_bytes", one.quota.bytes},
+                        {"quota_objects", one.quota.objects},
+                        {"quota_pinned_bytes", one.quota.pinned_bytes},
+                        {"weight", one.quota.weight},
+                        {"evictions", one.evictions},
+                        {"evicted_bytes", one.evicted_bytes},
+                        {"taken", one.taken},
+                        {"refused", one.refused}});
+        const auto of = [](std::uint64_t has, std::uint64_t most) {
+            return std::to_string(has) + (most == 0 ? "" : " of " + std::to_string(most));
+        };
+        text += (one.tenant.empty() ? "(none)" : one.tenant) + "  " + of(one.bytes, one.quota.bytes) + " bytes  " +
+                of(one.objects, one.quota.objects) + " objects  " + of(one.pinned_bytes, one.quota.pinned_bytes) +
+                " bytes hard-pinned  weight " + std::to_string(one.quota.weight) + "  " +
+                std::to_string(one.evictions) + " evicted, " + std::to_string(one.taken) + " for others  " +
+                std::to_string(one.refused) + " refused\n";
+    }
+    co_return options.json ? print_json(json) : print(text);
+}
+Task<void> set_quota(Store& store, const Options& options) {
+    const auto quota = mooncake::store::TenantQuota{.bytes = options.bytes,
+                                                    .objects = options.objects,
+                                                    .pinned_bytes = options.pinned_bytes,
+                                                    .weight = options.weight};
+    const auto tenant = options.words.size() > 1 ? options.words[1] : std::string();
+    co_return co_await store.set_quota(tenant, quota, patience);
+}
+Task<void> pin(Store& store, const Options& options) {
+    const auto how = mooncake::PinOptions{.deadline = patience,
+                                          .pin = options.hard ? mooncake::store::Pin::hard : mooncake::store::Pin::soft,
+                                          .time = std::chrono::seconds(options.seconds)};
+    co_return co_await store.pin(options.words[1], how);
+}
+Task<void> unpin(Store& store, const Options& options) { return store.unpin(options.words[1], patience); }
+
 struct Command {
     std::string_view name;
     std::size_t least, most; ///< words behind it
@@ -335,10 +383,14 @@ constexpr Command commands[] = {
     {"undrain", 1, 1, end_drain},
     {"repair", 0, 0, repair},
     {"explain", 1, 1, explain},
+    {"tenants", 0, 0, tenants},
+    {"quota", 0, 1, set_quota},
+    {"pin", 1, 1, pin},
+    {"unpin", 1, 1, unpin},
 };
 constexpr auto usage =
     "stat | ls [PREFIX] | get KEY | put KEY | rm KEY… | events | replicas KEY | mv KEY FROM-SEGMENT | "
-    "drain SEGMENT | undrain SEGMENT | repair | explain KEY";
+    "drain SEGMENT | undrain SEGMENT | repair | explain KEY | tenants | quota [TENANT] | pin KEY | unpin KEY";
 
 Result<void> run(const Options& options) {
     const auto given = options.words.empty() ? std::string() : options.words.front();
@@ -361,6 +413,7 @@ Result<void> run(const Options& options) {
     auto config = Store::Config();
     config.master.rpc.server = *master;
     config.master.stream = *stream;
+    config.client.tenant = options.tenant;
     config.engine.log = cluster::stderr_log("mooncakectl");
     config.engine.metadata =
         std::make_shared<cluster::Secured::Metadata>(runtime, mooncake::PeerMetadataConfig(), *stream);
@@ -389,6 +442,14 @@ int main(int argc, char** argv) {
     flags.number("limit", options.limit, "most objects that ls names, or events that events tells", 1U);
     flags.number("replicas", options.replicas, "of what is put, or that replicas gives a KEY", 1U, 16U);
     flags.on("force", options.force, "rm removes also what is leased or being written");
+    flags.text("tenant", options.tenant, "whose KEYs they are; without one nobody's in particular");
+    flags.number("bytes", options.bytes, "that quota lets a TENANT have, 0 for any number");
+    flags.number("objects", options.objects, "that quota lets a TENANT have, 0 for any number");
+    flags.number("pinned-bytes", options.pinned_bytes, "that quota lets a TENANT pin hard, 0 for any number");
+    flags.number("weight", options.weight, "that quota gives a TENANT: its share when all is full is by this", 1U,
+                 1'000'000U);
+    flags.number("seconds", options.seconds, "how long pin holds", std::uint64_t{1}, std::uint64_t{31'536'000});
+    flags.on("hard", options.hard, "pin holds for ever");
     flags.on("replace", options.replace, "put replaces the object that is there");
     options.security.add_to(flags);
     flags.on("json", options.json, "for programs");

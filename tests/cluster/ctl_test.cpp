@@ -104,6 +104,42 @@ TEST_CASE("ctl: what is put can be listed, got, counted and removed") {
     cluster.refuses({"get", "a/1"}, "not_found: object 'a/1'");
 }
 
+TEST_CASE("ctl: tenants have their keys, a quota, and pins within it") {
+    const auto cluster = ClusterByHand(1);
+    const auto file = File(std::string(1'000, 'a'));
+    const auto put = [&](std::string_view tenant, std::string_view key) {
+        return cluster.ctl({"put", std::string(key), "--tenant", std::string(tenant), "--file", file.name});
+    };
+    CHECK(cluster.ctl({"quota", "a", "--bytes", "2000", "--pinned-bytes", "1000", "--weight", "3"}).status == 0);
+    for (const auto* key : {"1", "2", "3"}) REQUIRE(put("a", key).status == 0);
+    REQUIRE(put("b", "1").status == 0);
+    const auto listed = cluster.json({"ls", "--tenant", "a"});
+    REQUIRE(listed.size() == 2);
+    CHECK(listed[0]["key"] == "2");
+    CHECK(cluster.json({"ls"}).empty());
+    CHECK(cluster.ctl({"pin", "2", "--hard", "--tenant", "a"}).status == 0);
+    cluster.refuses({"pin", "3", "--hard", "--tenant", "a"},
+                    "quota: object '3' of tenant a: tenant a has hard-pinned 1000 of the 1000 bytes that it may");
+    CHECK(cluster.ctl({"pin", "3", "--seconds", "60", "--tenant", "a"}).status == 0);
+    const auto told = cluster.json({"tenants"});
+    REQUIRE(told.size() == 3);
+    CHECK(told[0]["tenant"] == "");
+    CHECK(told[1]["bytes"] == 2'000);
+    CHECK(told[1]["quota_bytes"] == 2'000);
+    CHECK(told[1]["pinned_bytes"] == 1'000);
+    CHECK(told[1]["weight"] == 3);
+    CHECK(told[1]["evictions"] == 1);
+    CHECK(told[1]["refused"] == 1);
+    CHECK(told[2]["tenant"] == "b");
+    CHECK(told[2]["objects"] == 1);
+    CHECK(cluster.ctl({"tenants"}).out.find("a  2000 of 2000 bytes  2 objects  1000 of 1000 bytes hard-pinned") !=
+          std::string::npos);
+    CHECK(cluster.ctl({"unpin", "2", "--tenant", "a"}).status == 0);
+    CHECK(cluster.json({"tenants"})[1]["pinned_bytes"] == 0);
+    cluster.refuses({"quota", "a b"}, "names no tenant");
+    cluster.refuses({"ls", "--tenant", "a b"}, "ClientConfig::tenant is 'a b'");
+}
+
 TEST_CASE("ctl: put --replace replaces, and events tells what happened, a line each") {
     const auto cluster = ClusterByHand(1);
     const auto file = File("first"), other = File("the second");

@@ -96,6 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                metadata::detail::GetRecord, metadata::detail::GetRecordReply, store::SegmentMount, store::SegmentsReply,
                store::Heartbeat, store::PutStart, store::PutStartReply, store::PutEnd, store::GetReply,
                store::QueryReply, store::Renew, store::Remove, store::ListReply, store::StatsReply, store::WaitFor,
-               store::Events, store::EventsReply, store::RemoveMatching, store::DescribeReply>(data[0], bytes);
+               store::Events, store::EventsReply, store::RemoveMatching, store::DescribeReply, store::SetQuota,
+               store::TenantsReply, store::PinObjects, store::PinReply>(data[0], bytes);
     return 0;
 }

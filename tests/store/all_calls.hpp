@@ -57,6 +57,12 @@ void every_call_fails(Runtime& runtime, S& store, Errc code, Deadline deadline) 
     fails("segments", runtime.run(store.segments(deadline)));
     fails("list", runtime.run(store.list("", "", 10, deadline)));
     fails("events", runtime.run(store.events(0, 0, {.deadline = deadline})));
+    fails("pin", runtime.run(store.pin(key, {.deadline = deadline})));
+    fails("pin_batch", runtime.run(store.pin_batch(keys, {.deadline = deadline})));
+    fails("unpin", runtime.run(store.unpin(key, deadline)));
+    fails("unpin_batch", runtime.run(store.unpin_batch(keys, deadline)));
+    fails("set_quota", runtime.run(store.set_quota("a", {}, deadline)));
+    fails("tenants", runtime.run(store.tenants(deadline)));
     fails("statistics", runtime.run(store.statistics(deadline)));
 }
 

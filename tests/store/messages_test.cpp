@@ -53,6 +53,7 @@ static_assert(all_travel<PutStart, PutStartReply, PutEnd, PutEndReply, PutAbort,
 static_assert(all_travel<RenewMany, RenewManyReply, ReportBad, Describe, DescribeReply, WaitFor>);
 static_assert(all_travel<CopyStart, CopyStartReply, CopyEnd, CopyEndReply, Survey, SurveyReply, Drain, DrainReply>);
 static_assert(all_travel<Events, EventsReply, ObjectEvent, RemoveMatching, RemoveMatchingReply>);
+static_assert(all_travel<PinObjects, PinReply, SetQuota, Tenants, TenantsReply, TenantInfo>);
 static_assert(all_travel<Release, Renew, RenewReply, Remove, RemoveReply, List, ListReply, Stats, StatsReply>);
 
 } // namespace
@@ -67,11 +68,15 @@ TEST_CASE("messages: every field is seen by the codec, so that a new one is noti
     CHECK(boost::pfr::tuple_size_v<SegmentInfo> == 7);
     CHECK(boost::pfr::tuple_size_v<ReplicaDescriptor> == 4);
     CHECK(boost::pfr::tuple_size_v<ObjectDescriptor> == 5);
-    CHECK(boost::pfr::tuple_size_v<PutStart> == 15);
+    CHECK(boost::pfr::tuple_size_v<PutStart> == 16);
     CHECK(boost::pfr::tuple_size_v<PutSpace> == 3);
     CHECK(boost::pfr::tuple_size_v<ObjectEvent> == 5);
     CHECK(boost::pfr::tuple_size_v<EventsReply> == 4);
     CHECK(boost::pfr::tuple_size_v<StatsReply> == 13);
+    CHECK(boost::pfr::tuple_size_v<PutStartReply> == 4);
+    CHECK(boost::pfr::tuple_size_v<TenantQuota> == 4);
+    CHECK(boost::pfr::tuple_size_v<PinObjects> == 3);
+    CHECK(boost::pfr::tuple_size_v<TenantInfo> == 9);
     CHECK(boost::pfr::get<2>(ReplicaDescriptor{.segment = 1, .offset = 2, .key = 3, .epoch = 4}) == 3);
     CHECK(boost::pfr::get<0>(ObjectDescriptor{}) == Errc::not_found);
 }

@@ -143,15 +143,16 @@ TEST_CASE("store: a batch compares each of its own, and tells the version of eac
     CHECK(f.run(f.store.get("a")).value() == value);
 }
 
-TEST_CASE("store: where there is room for one, an upsert takes the place of the old, and comparing says it went") {
+TEST_CASE("store: where there is room for one, an upsert takes the place of the old, and comparing leaves it") {
     auto f = Fixture(64 * KiB);
     const auto first = f.run(f.store.put("k", filled(40'000, 1))).value();
     CHECK(f.run(f.store.upsert("k", filled(40'000, 2))).value().stored());
     CHECK(f.run(f.store.get("k")).value() == filled(40'000, 2));
     const auto now = f.run(f.store.put("k", filled(1, 1))).value().version;
     CHECK(now > first.version);
-    CHECK(f.run(f.store.compare_and_put("k", now, filled(40'000, 3))).error() == Errc::conflict);
-    CHECK(f.run(f.store.statistics()).value().used_bytes == 0);
+    CHECK(f.run(f.store.compare_and_put("k", now, filled(40'000, 3))).error() == Errc::no_space);
+    CHECK(f.run(f.store.statistics()).value().used_bytes == 40'000);
+    CHECK(f.run(f.store.get("k")).value() == filled(40'000, 2));
 }
 
 TEST_CASE("store: of increments by compare_and_put none is lost, whoever else increments") {

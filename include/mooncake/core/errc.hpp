@@ -53,6 +53,7 @@ enum class Errc : std::uint16_t {
     lost = 85,          ///< the object was there, and every replica failed
     stale_term = 86,    ///< the master was restarted meanwhile, and what the old one numbered means nothing to it
     being_written = 87, ///< somebody else is writing the object just now
+    quota = 88,         ///< the tenant has as much as it may have, and nothing of its own may go for more
 };
 
 /// What a code means to whoever meets it. The table of errors in `include/mooncake/README.md` is made of these.
@@ -117,6 +118,8 @@ inline constexpr ErrcText errc_texts[] = {
     {Errc::stale_term, "stale_term", "the master was restarted meanwhile", "try again; what the old one knew is gone"},
     {Errc::being_written, "being_written", "somebody else is writing the object just now",
      "`wait_for` tells when it is there"},
+    {Errc::quota, "quota", "the tenant has as much as it may have, and nothing of its own may go",
+     "release its leases and pins, remove what it needs no more, or raise its quota"},
 };
 
 /// The enumerator's name.

@@ -6,6 +6,7 @@
 #include <mooncake/simulation/members.hpp>
 #include <mooncake/simulation/oracle.hpp>
 #include <mooncake/simulation/stranger.hpp>
+#include <mooncake/simulation/tenants.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -37,6 +38,7 @@ class ClusterSimulation {
         config_.node_bytes =
             std::max<std::uint64_t>(16 * config_.object_bytes, all * (10 + world_.below(110)) / 100 / config_.nodes);
         config_.short_deadlines = world_.chance(0.5) ? 0.5 : 0.1;
+        config_.tenants |= seed % 4 == 0; // and not drawn: the other runs are what they are without
     }
 
     ClusterSimulation(const ClusterSimulation&) = delete;
@@ -152,6 +154,7 @@ class ClusterSimulation {
         auto& master = members_.master();
         if (master.process->dead() || !world_.fault().empty()) return;
         const auto inside = Environment::Scope(master.process.get());
+        check_tenants(world_, master.server->master());
         auto segments = std::map<std::uint32_t, Node*>();
         for (const auto& info : master.server->master().handle(store::Segments{}).value().segments)
             for (const auto& member : members_.nodes())
@@ -343,7 +346,13 @@ class ClusterSimulation {
     static Task<void> prove_alive(ClusterSimulation* self, Member* member) {
         const auto key = "alive-" + member->address;
         const auto value = self->oracle_.make_value(key, 1'000);
-        const auto put = PutOptions{.deadline = std::chrono::seconds{2}, .replicas = self->config_.replicas};
+        if (member->tenant == "limited" || member->tenant == "vault") { // may have pinned all that they may have
+            const auto time = Deadline(std::chrono::seconds{2});
+            const auto removed = co_await member->client->remove_prefix("key-", store::RemoveMode::force, time);
+            if (!removed) co_return removed.error();
+        }
+        auto put = PutOptions{.deadline = std::chrono::seconds{2}, .replicas = self->config_.replicas};
+        if (member->tenant == "vault") put.pin = store::Pin::hard; // nothing of it is ever let go
         const auto done = co_await member->client->put(key, value, put);
         if (!done) co_return done.error();
         const auto get = GetOptions{.deadline = std::chrono::seconds{2}};

@@ -3,6 +3,7 @@
 #include <mooncake/simulation/faults.hpp>
 #include <mooncake/simulation/load.hpp>
 #include <mooncake/simulation/stream.hpp>
+#include <mooncake/simulation/tenants.hpp>
 #include <mooncake/store/master/server.hpp>
 #include <mooncake/store/node.hpp>
 #include <mooncake/store/store.hpp>
@@ -42,6 +43,7 @@ struct Member {
 
     Role role{};
     std::string address;
+    std::string tenant; ///< of a client
     std::uint64_t incarnation = 0;
     std::unique_ptr<Process> process;
     std::unique_ptr<Server> server;
@@ -106,6 +108,8 @@ class Members {
         masters_.push_back(make(Role::master, 0));
         for (unsigned i = 0; i < config_.nodes; ++i) nodes_.push_back(make(Role::node, i));
         for (unsigned i = 0; i < config_.clients; ++i) clients_.push_back(make(Role::client, i));
+        for (unsigned i = 0; config_.tenants && i < config_.clients; ++i)
+            clients_[i]->tenant = TenantRoles::of_client(i);
         for_each([this](One& one) { launch(one); });
         const auto all_ready = [this] {
             auto ready = true;
@@ -226,6 +230,7 @@ class Members {
     void start_master(One& one) {
         auto config = typename Server::Config();
         config.listen.bind = {one.address, master_port};
+        if (config_.tenants) config.master.tenants = TenantRoles::quotas(config_.object_bytes);
         config.log = log_of(one);
         one.server = std::make_unique<Server>(one.process->runtime(), std::move(config));
         one.server->start();
@@ -254,6 +259,7 @@ class Members {
     void open_store(One& one) {
         auto config = typename Client::Config();
         config.engine.name = "client-" + one.address;
+        config.client.tenant = one.tenant;
         config.engine.log = log_of(one);
         if (config_.networks > 1) config.engine.spread.least_chunk = 1 * KiB; // so that little is spread, too
         config.master.rpc = rpc();

@@ -6,9 +6,12 @@
 #include <mooncake/store/client/client.hpp>
 #include <mooncake/store/client/client_gets.hpp>
 #include <mooncake/store/client/client_memory.hpp>
+#include <mooncake/store/client/client_pins.hpp>
 #include <mooncake/store/client/client_puts.hpp>
 #include <mooncake/store/client/client_replicas.hpp>
+#include <mooncake/store/client/client_tenants.hpp>
 #include <mooncake/store/store_interface.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,12 +28,15 @@ namespace mooncake {
 
 namespace store::detail {
 
-inline std::vector<std::string> strings(std::span<const std::string_view> keys) { return {keys.begin(), keys.end()}; }
+/// As `tenant`'s; of items, or of keys.
 template <class Item>
-std::vector<std::string> keys_of(std::span<const Item> items) {
+std::vector<std::string> keys_of(std::string_view tenant, std::span<const Item> items) {
     auto keys = std::vector<std::string>();
     keys.reserve(items.size());
-    for (const auto& item : items) keys.emplace_back(item.key);
+    for (const auto& item : items) {
+        if constexpr (requires { item.key; }) keys.push_back(key_of_tenant(tenant, item.key));
+        else keys.push_back(key_of_tenant(tenant, item));
+    }
     return keys;
 }
 template <class Part, class Item>
@@ -72,25 +78,30 @@ auto BasicStore<EngineTraits>::engine() noexcept -> Engine& {
 }
 
 template <class EngineTraits>
+std::string_view BasicStore<EngineTraits>::tenant() const noexcept {
+    return client_->tenant();
+}
+
+template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, ConstBytes value, PutOptions options) {
-    return client_->put(std::string(key), {value}, options);
+    return client_->put(client_->name_of(key), {value}, options);
 }
 
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::vector<std::byte>&& value,
                                                PutOptions options) {
-    return client_->put_owned(std::string(key), std::move(value), options);
+    return client_->put_owned(client_->name_of(key), std::move(value), options);
 }
 
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put(std::string_view key, std::string&& value, PutOptions options) {
-    return client_->put_owned(std::string(key), std::move(value), options);
+    return client_->put_owned(client_->name_of(key), std::move(value), options);
 }
 
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::upsert(std::string_view key, ConstBytes value, PutOptions options) {
     options.mode = WriteMode::upsert;
-    return client_->put(std::string(key), {value}, options);
+    return client_->put(client_->name_of(key), {value}, options);
 }
 
 template <class EngineTraits>
@@ -98,55 +109,55 @@ Task<PutReceipt> BasicStore<EngineTraits>::compare_and_put(std::string_view key,
                                                            ConstBytes value, PutOptions options) {
     options.mode = WriteMode::compare;
     options.expected = expected;
-    return client_->put(std::string(key), {value}, options);
+    return client_->put(client_->name_of(key), {value}, options);
 }
 
 template <class EngineTraits>
 Task<PutReceipt> BasicStore<EngineTraits>::put_gathered(std::string_view key, std::span<const ConstBytes> pieces,
                                                         PutOptions options) {
     if (pieces.empty()) return put(key, ConstBytes(), options);
-    return client_->put(std::string(key), {pieces.data(), pieces.data() + pieces.size()}, options);
+    return client_->put(client_->name_of(key), {pieces.data(), pieces.data() + pieces.size()}, options);
 }
 
 template <class EngineTraits>
 Task<std::uint64_t> BasicStore<EngineTraits>::get_scattered(std::string_view key, std::span<const MutableBytes> into,
                                                             RangeOptions options) {
-    return client_->get_pieces(std::string(key), {.to_the_end = true}, {into.begin(), into.end()}, options);
+    return client_->get_pieces(client_->name_of(key), {.to_the_end = true}, {into.begin(), into.end()}, options);
 }
 
 template <class EngineTraits>
 Task<std::uint64_t> BasicStore<EngineTraits>::get_range(std::string_view key, std::uint64_t offset, MutableBytes into,
                                                         RangeOptions options) {
-    return client_->get_pieces(std::string(key), {.offset = offset}, std::vector<MutableBytes>(1, into), options);
+    return client_->get_pieces(client_->name_of(key), {.offset = offset}, std::vector<MutableBytes>(1, into), options);
 }
 
 template <class EngineTraits>
 Task<PutBatchReport> BasicStore<EngineTraits>::put_batch(std::span<const PutItem> items, PutOptions options) {
-    return client_->put_batch(store::detail::keys_of(items),
+    return client_->put_batch(store::detail::keys_of(client_->tenant(), items),
                               store::detail::parts_of<ConstBytes>(items, &PutItem::value),
                               store::detail::parts_of<std::uint64_t>(items, &PutItem::expected), options);
 }
 
 template <class EngineTraits>
 Task<std::vector<std::byte>> BasicStore<EngineTraits>::get(std::string_view key, GetOptions options) {
-    return client_->get(std::string(key), options);
+    return client_->get(client_->name_of(key), options);
 }
 
 template <class EngineTraits>
 Task<std::uint64_t> BasicStore<EngineTraits>::get_into(std::string_view key, MutableBytes into, GetOptions options) {
-    return client_->get_into(std::string(key), into, options);
+    return client_->get_into(client_->name_of(key), into, options);
 }
 
 template <class EngineTraits>
 Task<GetBatchReport> BasicStore<EngineTraits>::get_batch(std::span<const GetItem> items, GetBatchOptions options) {
-    return client_->get_batch(store::detail::keys_of(items),
+    return client_->get_batch(store::detail::keys_of(client_->tenant(), items),
                               store::detail::parts_of<MutableBytes>(items, &GetItem::into), options);
 }
 
 template <class EngineTraits>
 Task<GetBatchReport> BasicStore<EngineTraits>::lease_batch(std::span<const std::string_view> keys,
                                                            GetBatchOptions options) {
-    return client_->lease_batch(store::detail::strings(keys), options);
+    return client_->lease_batch(store::detail::keys_of(client_->tenant(), keys), options);
 }
 
 template <class EngineTraits>
@@ -161,77 +172,83 @@ Task<void> BasicStore<EngineTraits>::release(std::uint64_t lease, Deadline deadl
 
 template <class EngineTraits>
 Task<View> BasicStore<EngineTraits>::view(std::string_view key, ViewOptions options) {
-    return client_->view(std::string(key), options);
+    return client_->view(client_->name_of(key), options);
 }
 
 template <class EngineTraits>
 Task<void> BasicStore<EngineTraits>::wait_for(std::span<const std::string_view> keys, Deadline deadline) {
-    return client_->wait_for(store::detail::strings(keys), deadline);
+    return client_->wait_for(store::detail::keys_of(client_->tenant(), keys), deadline);
 }
 
 template <class EngineTraits>
 Task<std::vector<Errc>> BasicStore<EngineTraits>::exists_batch(std::span<const std::string_view> keys, LookUp mode,
                                                                Deadline deadline) {
-    return client_->exists_batch(store::detail::strings(keys), mode, deadline);
+    return client_->exists_batch(store::detail::keys_of(client_->tenant(), keys), mode, deadline);
 }
 
 template <class EngineTraits>
 Task<void> BasicStore<EngineTraits>::exists(std::string_view key, Deadline deadline) {
-    return client_->exists(std::string(key), deadline);
+    return client_->exists(client_->name_of(key), deadline);
 }
 
 template <class EngineTraits>
 Task<void> BasicStore<EngineTraits>::remove(std::string_view key, store::RemoveMode mode, Deadline deadline) {
-    return client_->remove(std::string(key), mode, deadline);
+    return client_->remove(client_->name_of(key), mode, deadline);
 }
 
 template <class EngineTraits>
 Task<std::vector<Errc>> BasicStore<EngineTraits>::remove_batch(std::span<const std::string_view> keys,
                                                                store::RemoveMode mode, Deadline deadline) {
-    return client_->remove_batch(store::detail::strings(keys), mode, deadline);
+    return client_->remove_batch(store::detail::keys_of(client_->tenant(), keys), mode, deadline);
 }
 
 template <class EngineTraits>
 Task<std::vector<store::ListedObject>> BasicStore<EngineTraits>::list(std::string_view prefix, std::string_view after,
                                                                       std::uint32_t limit, Deadline deadline) {
-    auto message = store::List{.prefix = std::string(prefix), .after = std::string(after), .limit = limit};
+    auto message = store::List{.prefix = client_->prefix_of(prefix), .after = client_->name_of(after), .limit = limit};
     return client_->list(std::move(message), deadline);
 }
 
 template <class EngineTraits>
 Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_prefix(std::string_view prefix,
                                                                          store::RemoveMode mode, Deadline deadline) {
-    return client_->remove_matching({.prefix = std::string(prefix), .mode = mode}, deadline);
+    auto message = store::RemoveMatching{.mode = mode}; // of nothing at all: the master says so
+    if (!prefix.empty()) message.prefix = client_->prefix_of(prefix);
+    return client_->remove_matching(std::move(message), deadline);
 }
 
 template <class EngineTraits>
 Task<store::RemoveMatchingReply> BasicStore<EngineTraits>::remove_matching(std::string_view pattern,
                                                                            store::RemoveMode mode, Deadline deadline) {
-    return client_->remove_matching({.pattern = std::string(pattern), .mode = mode}, deadline);
+    auto message = store::RemoveMatching{.pattern = std::string(pattern), .mode = mode};
+    if (!pattern.empty()) message.prefix = client_->prefix_of({});
+    return client_->remove_matching(std::move(message), deadline);
 }
 
 template <class EngineTraits>
 Task<std::uint32_t> BasicStore<EngineTraits>::change_replicas(std::string_view key, std::uint32_t replicas,
                                                               ReplicaOptions options) {
-    return client_->change_replicas(store::detail::copy_of({&key, 1}, options, replicas), options.deadline);
+    return client_->change_replicas(store::detail::copy_of(client_->tenant(), {&key, 1}, options, replicas),
+                                    options.deadline);
 }
 
 template <class EngineTraits>
 Task<ReplicaReport> BasicStore<EngineTraits>::change_replicas_batch(std::span<const std::string_view> keys,
                                                                     std::uint32_t replicas, ReplicaOptions options) {
-    return client_->change_replicas_batch(store::detail::copy_of(keys, options, replicas), options.deadline);
+    return client_->change_replicas_batch(store::detail::copy_of(client_->tenant(), keys, options, replicas),
+                                          options.deadline);
 }
 
 template <class EngineTraits>
 Task<std::uint32_t> BasicStore<EngineTraits>::copy(std::string_view key, ReplicaOptions options) {
-    auto start = store::detail::copy_of({&key, 1}, options);
+    auto start = store::detail::copy_of(client_->tenant(), {&key, 1}, options);
     start.more = 1;
     return client_->change_replicas(std::move(start), options.deadline);
 }
 
 template <class EngineTraits>
 Task<void> BasicStore<EngineTraits>::move(std::string_view key, std::uint32_t from, ReplicaOptions options) {
-    auto start = store::detail::copy_of({&key, 1}, options);
+    auto start = store::detail::copy_of(client_->tenant(), {&key, 1}, options);
     start.leaving = {from};
     return client_->move(std::move(start), options.deadline);
 }
@@ -269,6 +286,39 @@ Task<store::EventsReply> BasicStore<EngineTraits>::events(std::uint64_t after, s
 template <class EngineTraits>
 Task<store::StatsReply> BasicStore<EngineTraits>::statistics(Deadline deadline) {
     return client_->statistics(deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::pin(std::string_view key, PinOptions options) {
+    return client_->pin(client_->name_of(key), store::detail::pin_of(options), options.deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::pin_batch(std::span<const std::string_view> keys,
+                                                            PinOptions options) {
+    return client_->pin_batch(store::detail::keys_of(client_->tenant(), keys), store::detail::pin_of(options),
+                              options.deadline);
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::unpin(std::string_view key, Deadline deadline) {
+    return pin(key, {.deadline = deadline, .pin = store::Pin::none});
+}
+
+template <class EngineTraits>
+Task<std::vector<Errc>> BasicStore<EngineTraits>::unpin_batch(std::span<const std::string_view> keys,
+                                                              Deadline deadline) {
+    return pin_batch(keys, {.deadline = deadline, .pin = store::Pin::none});
+}
+
+template <class EngineTraits>
+Task<void> BasicStore<EngineTraits>::set_quota(std::string_view tenant, store::TenantQuota quota, Deadline deadline) {
+    return client_->set_quota({.tenant = std::string(tenant), .quota = quota}, deadline);
+}
+
+template <class EngineTraits>
+Task<std::vector<store::TenantInfo>> BasicStore<EngineTraits>::tenants(Deadline deadline) {
+    return client_->tenants(deadline);
 }
 
 template <class EngineTraits>

@@ -7,6 +7,7 @@
 #include <mooncake/engine/report.hpp>
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/messages.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -69,6 +70,7 @@ template <class Store>
 Task<void> read_history(Store* store, Explanation* into, Deadline deadline) {
     auto last = std::uint64_t{0}, term = std::uint64_t{0};
     into->memory = Explanation::Memory::all;
+    const auto name = store->tenant().empty() ? key_of_tenant({}, into->key) : into->key; // as events tell it
     for (;;) {
         const auto reply = co_await store->events(last, term, {.deadline = deadline, .limit = 10'000});
         if (reply.error() == Errc::not_supported) into->memory = Explanation::Memory::none;
@@ -78,7 +80,7 @@ Task<void> read_history(Store* store, Explanation* into, Deadline deadline) {
         if (!reply->events.empty() && last == 0 && reply->events.front().sequence > 1)
             into->memory = Explanation::Memory::some;
         std::ranges::copy_if(reply->events, std::back_inserter(into->history),
-                             [into](const ObjectEvent& event) { return event.key == into->key; });
+                             [&name](const ObjectEvent& event) { return event.key == name; });
         if (reply->events.empty()) break;
         last = reply->last;
         term = reply->term;
@@ -100,7 +102,7 @@ Task<Explanation> explain(Store* store, std::string key, Deadline deadline = Dea
     all.store = std::move(*stats);
     if (auto read = co_await store::detail::read_history(store, &all, deadline); !read) co_return read.error();
     auto get = store::Get();
-    get.keys.push_back(all.key);
+    get.keys.push_back(store::key_of_tenant(store->tenant(), all.key));
     const auto found = co_await store->master().call(get, deadline);
     if (!found) co_return found.error();
     if (found->lease != 0) (void)co_await store->release(found->lease, deadline);

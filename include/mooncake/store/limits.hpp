@@ -4,6 +4,7 @@
 #include <mooncake/core/pattern.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/store/messages.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,6 +25,7 @@ struct Limits {
     std::uint64_t max_write_deadline_ms = 600'000;           ///< above 0
     std::uint64_t max_ttl_ms = 365ULL * 24 * 3'600'000;      ///< of an object; above 0
     std::uint32_t max_segments_named = 64; ///< in each list of a `PutStart`: looked through for each segment
+    std::uint32_t max_tenants = 1024;      ///< that have objects or a quota, those without a name being one; 1 … 65,536
 };
 
 namespace detail {
@@ -56,6 +58,18 @@ namespace detail {
     return ok;
 }
 
+/// `place`: what is checked, for the error.
+[[nodiscard]] Result<void> check_quota(std::string_view place, std::string_view tenant, const TenantQuota& quota);
+
+[[nodiscard]] inline Result<void> check_pin(std::string_view message, Pin pin, std::uint64_t pin_ms,
+                                            const Limits& limits) {
+    if (pin > Pin::soft) return Error(Errc::invalid_argument, std::string(message) + ": unknown pin");
+    if (pin_ms > limits.max_ttl_ms)
+        return Error(Errc::invalid_argument, std::string(message) + ": pin_ms is " + std::to_string(pin_ms) +
+                                                 ", the limit is " + std::to_string(limits.max_ttl_ms));
+    return ok;
+}
+
 /// Whether a message may be looked at. A template so that only who runs a master pays for compiling it.
 template <class Void = void>
 struct Checks {
@@ -82,6 +96,9 @@ struct Checks {
     [[nodiscard]] static Result<void> of(const Renew& message, const Limits& limits);
     [[nodiscard]] static Result<void> of(const Stats& message, const Limits& limits);
     [[nodiscard]] static Result<void> of(const Describe& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const SetQuota& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const Tenants& message, const Limits& limits);
+    [[nodiscard]] static Result<void> of(const PinObjects& message, const Limits& limits);
 };
 
 } // namespace detail
@@ -95,6 +112,11 @@ template <class Message>
 template <class Void>
 Result<void> detail::Checks<Void>::of(const PutStart& message, const Limits& limits) {
     if (auto keys = detail::validate_keys("PutStart", message.keys, limits); !keys) return keys;
+    for (std::size_t i = 0; i < message.keys.size(); ++i)
+        if (!is_well_formed_key(message.keys[i]))
+            return Error(Errc::invalid_argument, "PutStart: key " + std::to_string(i) +
+                                                     " begins as those of tenants do, and no name of 1 to 64 letters, "
+                                                     "digits, points, lines and dashes follows, or no key");
     if (message.sizes.size() != message.keys.size())
         return detail::differing("PutStart", message.keys.size(), "sizes", message.sizes.size());
     if (!message.parents.empty() && message.parents.size() != message.keys.size())
@@ -116,7 +138,7 @@ Result<void> detail::Checks<Void>::of(const PutStart& message, const Limits& lim
     const auto expected = message.mode == WriteMode::compare ? message.keys.size() : 0;
     if (message.expected.size() != expected)
         return detail::differing("PutStart", expected, "expected versions to compare with", message.expected.size());
-    if (message.pin > Pin::hard) return Error(Errc::invalid_argument, "PutStart: unknown pin");
+    if (auto pin = detail::check_pin("PutStart", message.pin, message.pin_ms, limits); !pin) return pin;
     if (message.write_deadline_ms == 0 || message.write_deadline_ms > limits.max_write_deadline_ms)
         return Error(Errc::invalid_argument,
                      "PutStart: write_deadline_ms is " + std::to_string(message.write_deadline_ms) +
@@ -307,7 +329,35 @@ Result<void> detail::Checks<Void>::of(const Events& message, const Limits& limit
     return ok;
 }
 
+template <class Void>
+Result<void> detail::Checks<Void>::of(const PinObjects& message, const Limits& limits) {
+    if (auto pin = check_pin("PinObjects", message.pin, message.pin_ms, limits); !pin) return pin;
+    return validate_keys("PinObjects", message.keys, limits);
+}
+
+[[nodiscard]] inline Result<void> detail::check_quota(std::string_view place, std::string_view tenant,
+                                                      const TenantQuota& quota) {
+    if (!tenant.empty() && !is_tenant_name(tenant))
+        return Error(Errc::invalid_argument,
+                     std::string(place) + ": " + in_quotes(tenant, 100) +
+                         " names no tenant; 1 to 64 letters, digits, points, lines and dashes do, and nothing at all "
+                         "means those that name none");
+    if (quota.weight == 0 || quota.weight > 1'000'000)
+        return Error(Errc::invalid_argument, std::string(place) + ": the weight of " + in_quotes(tenant, 100) + " is " +
+                                                 std::to_string(quota.weight) + ", at least 1 and at most 1000000");
+    return ok;
+}
+
+template <class Void>
+Result<void> detail::Checks<Void>::of(const SetQuota& message, const Limits&) {
+    return check_quota("SetQuota", message.tenant, message.quota);
+}
+
 // Of these every value is a possible one.
+template <class Void>
+Result<void> detail::Checks<Void>::of(const Tenants&, const Limits&) {
+    return ok;
+}
 template <class Void>
 Result<void> detail::Checks<Void>::of(const Unmount&, const Limits&) {
     return ok;

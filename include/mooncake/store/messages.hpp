@@ -6,6 +6,7 @@
 #include <mooncake/store/messages/objects.hpp>
 #include <mooncake/store/messages/replicas.hpp>
 #include <mooncake/store/messages/segments.hpp>
+#include <mooncake/store/messages/tenants.hpp>
 
 /// What clients, nodes and the master say to each other. Each message is a call (`RpcRequest`): it has a number, never given to
 /// another, and names its reply. They travel by Boost.PFR, field by field: append only.
@@ -16,8 +17,9 @@ namespace mooncake::store {
 
 /// What clients say, and a master answers at once.
 template <template <class...> class To, class... Before>
-using ToPlainClientMessages = To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Remove, ReportBad, Release, Renew,
-                                 RenewMany, Segments, Stats, CopyStart, CopyEnd, Survey, Drain>;
+using ToPlainClientMessages =
+    To<Before..., PutStart, PutEnd, PutAbort, Get, Query, Remove, ReportBad, Release, Renew, RenewMany, Segments, Stats,
+       CopyStart, CopyEnd, Survey, Drain, SetQuota, Tenants, PinObjects>;
 
 /// What clients say, with what a master takes its time for.
 template <template <class...> class To, class... Before>

@@ -47,7 +47,7 @@ class BasicStore {
     /// Stores `value`. A key that is there already is left as it is, which is no error: `receipt.stored()` tells.
     /// Errors: `being_written` (by somebody else, just now: `wait_for` tells when it is there), `no_space` (names leased,
     /// pinned and free bytes), `too_large`, `timed_out`, `cancelled`, `closed`, what the way to the segments or the master
-    /// said. Cancellation: partial; the object is there or is not, never half.
+    /// said; `quota` (of the tenant: nothing of its own may go). Cancellation: partial; the object is there or is not, never half.
     Task<PutReceipt> put(std::string_view key, ConstBytes value, PutOptions options = {});
     /// The same of a value that the task owns: a temporary, or one that is moved here.
     Task<PutReceipt> put(std::string_view key, std::vector<std::byte>&& value, PutOptions options = {});
@@ -139,6 +139,16 @@ class BasicStore {
                                                      store::RemoveMode mode = store::RemoveMode::unless_in_use,
                                                      Deadline deadline = Deadline::usual());
 
+    /// The object stays when room is made for others: for a time while anything else may go (`Pin::soft`), or whatever happens
+    /// (`Pin::hard`, as far as its tenant's quota goes). In place of the pin that it had. Whoever removes or replaces it does.
+    /// Errors: `not_found`, `lost`, `being_written`, `quota` (of what may be hard-pinned).
+    Task<void> pin(std::string_view key, PinOptions options = {});
+    /// Of each, what `pin` fails with, or `ok`.
+    Task<std::vector<Errc>> pin_batch(std::span<const std::string_view> keys, PinOptions options = {});
+    /// It may go as any other. Errors: `not_found`, `lost`, `being_written`; that it had no pin is none.
+    Task<void> unpin(std::string_view key, Deadline deadline = Deadline::usual());
+    Task<std::vector<Errc>> unpin_batch(std::span<const std::string_view> keys, Deadline deadline = Deadline::usual());
+
     /// Sees to it that the object has `replicas` of them, on different segments: copies it, or lets some go, which those who
     /// read there finish with. Gives how many it has now; fewer than asked for where there are fewer segments.
     /// Errors: `not_found`, `lost`, `being_written` (by somebody, or copied by somebody), `no_space` (not in another segment).
@@ -171,13 +181,21 @@ class BasicStore {
                                                 std::uint32_t limit = 1000, Deadline deadline = Deadline::usual());
 
     /// What happened to objects since event `after` of the master's `term`, as the reply before told them; 0 and 0 at first.
-    /// A reply with a `gap` says that some are unknown. Errors: `not_supported` (the master's `Journal` keeps none).
+    /// A reply with a `gap` says that some are unknown. The store of a tenant is told of the tenant's, so that numbers are left out;
+    /// one without is told of all, and `store::split_key` says whose a key is. Errors: `not_supported` (the master's `Journal` keeps none).
     /// Cancellation: total.
     Task<store::EventsReply> events(std::uint64_t after, std::uint64_t term, EventOptions options = {});
 
     Task<store::StatsReply> statistics(Deadline deadline = Deadline::usual());
 
+    /// What `tenant` may have from now on; empty: those that name none. One that has more keeps it until it puts again.
+    /// Errors: `invalid_argument` (no name of a tenant, or the weight), `quota` (there are too many tenants).
+    Task<void> set_quota(std::string_view tenant, store::TenantQuota quota, Deadline deadline = Deadline::usual());
+    /// What each tenant has and may have, by name.
+    Task<std::vector<store::TenantInfo>> tenants(Deadline deadline = Deadline::usual());
+
     [[nodiscard]] Engine& engine() noexcept;
+    [[nodiscard]] std::string_view tenant() const noexcept; ///< `ClientConfig::tenant`
 
     /// Gives back leases, ends operations in progress with `closed` and waits for them, closes the engine. Idempotent, and
     /// over when it is closed, whoever else closes it.

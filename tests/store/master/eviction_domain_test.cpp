@@ -68,6 +68,54 @@ TEST_CASE("eviction domain: a hard pin is in no order") {
     CHECK(domain.size() == 0);
 }
 
+TEST_CASE("eviction domain: each tenant has an order and slots of its own, and the next with its number begins anew") {
+    auto domain = EvictionDomain(LruEviction());
+    const auto of = [](std::uint64_t version, TenantNumber tenant) {
+        return std::unique_ptr<Object>(new Object{.key = "k",
+                                                  .hash = version,
+                                                  .size = 1,
+                                                  .version = version,
+                                                  .write_deadline = {},
+                                                  .pin = store::Pin::none,
+                                                  .tenant = tenant});
+    };
+    const auto a = of(1, 0), b = of(2, 3), c = of(3, 3);
+    for (auto* object : {a.get(), b.get(), c.get()}) domain.add(*object, {});
+    CHECK(b->slot == 0);
+    CHECK(domain.size() == 3);
+    CHECK(domain.size(3) == 2);
+    CHECK(domain.size(2) == 0);
+    domain.post(std::array{touch_of(*b)}, now);
+    CHECK(domain.victim(anything, now, 3) == c.get());
+    CHECK(domain.victim(anything, now, 0) == a.get());
+    CHECK(domain.victim(anything, now, 1) == nullptr);
+    CHECK(domain.find(touch_of(*c)) == c.get());
+    const auto late = touch_of(*c);
+    for (const auto* object : {b.get(), c.get()}) domain.remove(*object, Departure::removed);
+    domain.forget(3);
+    CHECK(domain.find(late) == nullptr);
+    const auto heir = of(4, 3);
+    domain.add(*heir, {});
+    domain.post(std::array{late, touch_of(*heir)}, now);
+    CHECK(domain.victim(anything, now, 3) == heir.get());
+}
+
+TEST_CASE("eviction domain: soft-pinned objects have an order of their own, behind the other") {
+    auto domain = EvictionDomain(LruEviction());
+    const auto a = object_of(1), b = object_of(2, store::Pin::soft), c = object_of(3, store::Pin::soft);
+    for (auto* object : {a.get(), b.get(), c.get()}) domain.add(*object, {});
+    domain.touch(*b, now);
+    CHECK(domain.victim(anything, now) == a.get());
+    CHECK(domain.victim(anything, now, 0, store::Pin::soft) == c.get());
+    domain.pin(*a, store::Pin::soft, {});
+    domain.pin(*c, store::Pin::none, {});
+    CHECK(domain.victim(anything, now) == c.get());
+    CHECK(domain.victim(anything, now, 0, store::Pin::soft) == b.get());
+    domain.pin(*b, store::Pin::hard, {});
+    CHECK(domain.victim(anything, now, 0, store::Pin::soft) == a.get());
+    CHECK(domain.size() == 3);
+}
+
 TEST_CASE("eviction domain: what is leased is passed over once, and has its old place when it is not") {
     auto domain = EvictionDomain(LruEviction());
     auto objects = std::vector<std::unique_ptr<Object>>();

@@ -98,13 +98,14 @@ class Oracle {
         (objects.contains(key) ? successors : objects)[key] = object;
     }
 
-    /// Whether there is a block for a new object, after an eviction if it must be.
-    bool make_room() {
+    /// Whether there is a block for a new object, after an eviction if it must be; not of `kept`, which it is compared with.
+    bool make_room(std::uint64_t kept) {
         if (objects.size() + successors.size() + held.size() < blocks_) return true;
         auto victim = objects.end();
         for (auto at = objects.begin(); at != objects.end(); ++at) {
             const auto& [key, object] = *at;
             if (!object.committed || object.pinned || leased(object.version)) continue;
+            if (kept != 0 && object.version == kept) continue;
             if (victim == objects.end() || object.order < victim->second.order) victim = at;
         }
         if (victim == objects.end()) return false;
@@ -178,7 +179,7 @@ TEST_CASE("master: a long random life is answered exactly as a list that remembe
                             REQUIRE(space.version == (oracle.visible(key) ? oracle.objects.at(key).version : 0));
                         continue;
                     }
-                    if (!oracle.make_room()) {
+                    if (!oracle.make_room(expected)) {
                         REQUIRE(space.outcome == Errc::no_space);
                         REQUIRE_FALSE(reply.no_space.empty());
                         continue;

@@ -16,6 +16,7 @@
 #include <mooncake/store/client/split.hpp>
 #include <mooncake/store/client/view.hpp>
 #include <mooncake/store/client/writer.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,10 @@ class Client {
     Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master, ClientConfig client);
 
     [[nodiscard]] Engine& engine() noexcept { return engine_; }
+    [[nodiscard]] const std::string& tenant() const noexcept { return tenant_; }
+    /// As it is said to the master; every key below is one.
+    [[nodiscard]] std::string name_of(std::string_view key) const { return key_of_tenant(tenant_, key); }
+    [[nodiscard]] std::string prefix_of(std::string_view prefix) const { return prefix_of_tenant(tenant_, prefix); }
 
     /// Once the master is attached.
     void start();
@@ -76,7 +81,11 @@ class Client {
     Task<void> end_drain(std::string segment, Deadline deadline);
     Task<MoveReport> repair(Deadline deadline);
     Task<std::vector<SegmentInfo>> segments(Deadline deadline);
+    Task<std::vector<Errc>> pin_batch(Keys keys, PinObjects message, Deadline deadline);
+    Task<void> pin(std::string key, PinObjects message, Deadline deadline);
     Task<StatsReply> statistics(Deadline deadline);
+    Task<void> set_quota(SetQuota message, Deadline deadline);
+    Task<std::vector<TenantInfo>> tenants(Deadline deadline);
 
   private:
     using Reader = detail::Reader<Engine, MasterCalls>;
@@ -106,6 +115,7 @@ class Client {
     Task<std::vector<Errc>> remove_known(Keys keys, RemoveMode mode, Deadline deadline);
     Task<View> copied(Reader& reader, GetBatchOptions options);
 
+    const std::string tenant_;
     Engine engine_;
     const std::unique_ptr<MasterCalls> master_;
     LeaseKeeper<MasterCalls> keeper_;
@@ -136,14 +146,18 @@ const Config& checked(const Config& client) {
         throw_error({Errc::invalid_argument, "ClientConfig::cached_descriptors is " +
                                                  std::to_string(client.cached_descriptors) + "; give at most " +
                                                  std::to_string(Config::most_cached_descriptors)});
+    if (!client.tenant.empty() && !is_tenant_name(client.tenant))
+        throw_error({Errc::invalid_argument, "ClientConfig::tenant is " + in_quotes(client.tenant, 100) +
+                                                 "; give 1 to 64 letters, digits, points, lines and dashes"});
     return client;
 }
 
 template <class Traits>
 Client<Traits>::Client(Runtime& runtime, EngineConfig<Traits> engine, std::unique_ptr<MasterCalls> master,
                        ClientConfig client)
-    : engine_(runtime, std::move(engine)), master_(std::move(master)), keeper_(runtime.next_executor(), *master_),
-      segments_(engine_, *master_), descriptors_(checked(client).cached_descriptors) {}
+    : tenant_(checked(client).tenant), engine_(runtime, std::move(engine)), master_(std::move(master)),
+      keeper_(runtime.next_executor(), *master_), segments_(engine_, *master_),
+      descriptors_(client.cached_descriptors) {}
 
 template <class Traits>
 void Client<Traits>::start() {
@@ -233,15 +247,6 @@ Task<void> Client<Traits>::remove(std::string key, RemoveMode mode, Deadline dea
 }
 
 template <class Traits>
-Task<std::vector<ListedObject>> Client<Traits>::list(List message, Deadline deadline) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    auto reply = co_await master_->call(message, deadline);
-    if (!reply) co_return reply.error();
-    co_return std::move(reply->objects);
-}
-
-template <class Traits>
 Task<RemoveMatchingReply> Client<Traits>::remove_matching(RemoveMatching message, Deadline deadline) {
     const auto pass = gate_.enter();
     if (!pass) co_return store_closed();
@@ -250,13 +255,6 @@ Task<RemoveMatchingReply> Client<Traits>::remove_matching(RemoveMatching message
     auto removed = co_await master_->call(message, deadline);
     (void)descriptors_.clear();
     co_return removed;
-}
-
-template <class Traits>
-Task<EventsReply> Client<Traits>::events(Events message, Deadline deadline) {
-    const auto pass = gate_.enter();
-    if (!pass) co_return store_closed();
-    co_return co_await master_->call(message, deadline);
 }
 
 template <class Traits>

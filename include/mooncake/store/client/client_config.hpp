@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace mooncake {
 
@@ -17,6 +18,10 @@ struct ClientConfig {
     ///   times their objects' bytes should be little beside the capacity.
     /// - The master does not see these reads: for its eviction order an object is touched once a lease.
     std::uint32_t cached_descriptors = 0;
+
+    /// Whose objects it puts and finds: 1 … 64 letters, digits, `.`, `_` and `-`; empty: nobody's in particular. Tenants have keys
+    /// of their own, and what a store puts counts as its tenant's: see `include/mooncake/store/README.md`.
+    std::string tenant{};
 
     static constexpr std::uint32_t most_cached_descriptors = 1U << 20U;
 };

@@ -13,6 +13,8 @@
 
 namespace mooncake::store::detail {
 
+[[nodiscard]] inline bool is_full(Errc outcome) noexcept { return outcome == Errc::no_space || outcome == Errc::quota; }
+
 template <class Traits>
 Task<PutReceipt> Client<Traits>::put(std::string key, Pieces value, PutOptions options) {
     const auto pass = gate_.enter();
@@ -23,7 +25,7 @@ Task<PutReceipt> Client<Traits>::put(std::string key, Pieces value, PutOptions o
                                                 .pieces = value.size() > 1};
     auto writer = Writer(engine_, *master_, segments_);
     auto report = co_await writer.put(one(key), values, options);
-    if (descriptors_.is_on() && report && report->outcomes.front() == Errc::no_space) {
+    if (descriptors_.is_on() && report && is_full(report->outcomes.front())) {
         co_await give_up(descriptors_.clear()); // what we lease ourselves is in the way, perhaps
         report = co_await writer.put(one(key), values, options);
     }
@@ -60,7 +62,7 @@ Task<PutBatchReport> Client<Traits>::put_batch(Keys keys, std::vector<ConstBytes
     do {
         auto part = parts.next([&values](std::size_t i) { return checksum_bytes(values[i].size()); });
         if (!parts.over() && options.lease == LeaseWish::grant) co_return too_many_for_a_lease();
-        const auto last = part.empty() ? ParentKey() : ParentKey(part.back());
+        const auto last = part.empty() ? ParentKey() : parent_named(part.back());
         auto writer = Writer(engine_, *master_, segments_);
         const auto theirs =
             typename Writer::Values{.bytes = rest.first(part.size()), .expected = rest_expected.first(part.size())};

@@ -4,6 +4,7 @@
 
 #include <mooncake/store/client/client.hpp>
 #include <mooncake/store/client/replicator.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <cstdint>
 #include <span>
@@ -15,9 +16,11 @@
 namespace mooncake::store::detail {
 
 /// `replicas`: 0: as many as the object ought to have.
-inline CopyStart copy_of(std::span<const std::string_view> keys, const ReplicaOptions& options,
+inline CopyStart copy_of(std::string_view tenant, std::span<const std::string_view> keys, const ReplicaOptions& options,
                          std::uint32_t replicas = 0) {
-    return {.keys = {keys.begin(), keys.end()},
+    auto names = std::vector<std::string>();
+    for (const auto key : keys) names.push_back(key_of_tenant(tenant, key));
+    return {.keys = std::move(names),
             .replicas = replicas,
             .preferred = {options.preferred.begin(), options.preferred.end()},
             .excluded = {options.excluded.begin(), options.excluded.end()},

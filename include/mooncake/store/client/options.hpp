@@ -6,6 +6,7 @@
 #include <mooncake/core/hash.hpp>
 #include <mooncake/store/messages.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,6 +69,7 @@ struct PutOptions {
     std::uint32_t replicas = 1;            ///< 1 … 16, on different segments; fewer where there are fewer segments
     store::ReplicaDemand demand = store::ReplicaDemand::as_many_as_segments; ///< `all`: fewer are no success
     store::Pin pin = store::Pin::none;
+    Duration pin_time = std::chrono::minutes{30}; ///< of a soft pin, from the put on; 1 ms … a year
     LeaseWish lease = LeaseWish::none;
     ParentKey parent{};      ///< of each, or of the first of a chain
     Chain chain = Chain::no; ///< of a batch
@@ -83,6 +85,14 @@ struct PutOptions {
     Duration time_to_live = Duration::zero();
 };
 static_assert(std::is_trivially_destructible_v<PutOptions>);
+
+/// Which objects stay when room is made for others.
+struct PinOptions {
+    Deadline deadline = Deadline::usual(); ///< of all of it
+    store::Pin pin = store::Pin::soft;
+    Duration time = std::chrono::minutes{30}; ///< of a soft pin, from now on; 1 ms … a year
+};
+static_assert(std::is_trivially_destructible_v<PinOptions>);
 
 struct GetOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it

@@ -2,6 +2,7 @@
 
 #include <mooncake/core/in_quotes.hpp>
 #include <mooncake/core/result.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <cstdint>
 #include <string>
@@ -33,7 +34,9 @@ namespace mooncake::store::detail {
 
 /// A public error from a bare outcome: with the sentence that came with it, or at least the key.
 [[nodiscard]] inline Error sentence(Errc outcome, const Error& failure, std::string_view key) {
-    auto text = "object " + in_quotes(key);
+    const auto whose = split_key(key);
+    auto text = "object " + in_quotes(whose.key);
+    if (!whose.tenant.empty()) text.append(" of tenant ").append(whose.tenant);
     if (!failure.context().empty()) text += ": " + std::string(failure.context());
     else if (outcome == Errc::lost)
         text += ": its last replica went with a node that died or left, or was found to be wrong; put it again";

@@ -4,12 +4,14 @@
 #include <mooncake/store/client/options.hpp>
 #include <mooncake/store/client/reader.hpp>
 #include <mooncake/store/client/segment_cache.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,12 @@ namespace mooncake::store::detail {
     const auto left = deadline.left(SteadyClock{}.now());
     return Deadline(deadline.at() - std::min<Duration>(left / 8, std::chrono::seconds{1}));
 }
+
+[[nodiscard]] inline std::uint64_t pin_milliseconds(Duration time) noexcept {
+    return whole_milliseconds(std::max<Duration>(time, std::chrono::milliseconds{1}));
+}
+/// Of an object whose key is said to the master as `name`: as its owner knows it.
+[[nodiscard]] inline ParentKey parent_named(std::string_view name) noexcept { return ParentKey(split_key(name).key); }
 
 /// One put, of one or many objects, in two phases: space, bytes with their checksums, visible. What could not be written
 /// with every replica it was given space for is taken back.
@@ -57,6 +65,7 @@ class Writer {
             .keys = std::move(keys), .replicas = options.replicas, .demand = options.demand, .pin = options.pin};
         start.parents = parents_of(start.keys, options);
         start.mode = options.mode;
+        if (options.pin == Pin::soft) start.pin_ms = pin_milliseconds(options.pin_time);
         if (options.time_to_live != Duration::zero())
             start.ttl_ms = whole_milliseconds(std::max<Duration>(options.time_to_live, std::chrono::milliseconds{1}));
         if (options.mode == WriteMode::compare) start.expected.assign(values.expected.begin(), values.expected.end());
@@ -74,6 +83,7 @@ class Writer {
         if (started->objects.size() != objects)
             co_return Error(Errc::protocol_error, "the master answered for other keys");
         if (!started->no_space.empty()) failure_ = Error(Errc::no_space, started->no_space);
+        if (!started->quota.empty()) failure_ = Error(Errc::quota, started->quota);
         for (std::size_t i = 0; i < objects; ++i)
             if (started->objects[i].outcome == Errc::too_large)
                 failure_ = Error(Errc::too_large,
@@ -152,7 +162,7 @@ class Writer {
         if (options.parent.hash() == 0 && options.chain == Chain::no) return parents;
         parents.resize(keys.size(), options.parent.hash());
         if (options.chain == Chain::yes)
-            for (std::size_t i = 1; i < keys.size(); ++i) parents[i] = ParentKey(keys[i - 1]).hash();
+            for (std::size_t i = 1; i < keys.size(); ++i) parents[i] = parent_named(keys[i - 1]).hash();
         return parents;
     }
 

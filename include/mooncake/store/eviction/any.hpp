@@ -43,6 +43,13 @@ class AnyEviction {
     }
     [[nodiscard]] std::size_t size() const noexcept { return held_->size(); }
 
+    /// Of the same kind, and as it is: of one that nothing was put in, a new one.
+    [[nodiscard]] AnyEviction another() const {
+        auto copy = AnyEviction(held_->another());
+        copy.name = name;
+        return copy;
+    }
+
   private:
     /// Lifetime: what it was made of outlives it.
     class Predicate {
@@ -69,7 +76,9 @@ class AnyEviction {
         virtual void expect(const EvictionEntry& entry) = 0;
         virtual std::optional<Slot> victim(const Predicate& evictable) = 0;
         virtual std::size_t size() const noexcept = 0;
+        [[nodiscard]] virtual std::unique_ptr<Held> another() const = 0;
     };
+    explicit AnyEviction(std::unique_ptr<Held> held) : held_(std::move(held)) {}
 
     template <class Policy>
     class Holder final : public Held {
@@ -93,6 +102,10 @@ class AnyEviction {
         }
         std::optional<Slot> victim(const Predicate& evictable) override { return policy_.victim(evictable); }
         std::size_t size() const noexcept override { return policy_.size(); }
+        [[nodiscard]] std::unique_ptr<Held> another() const override {
+            if constexpr (std::copy_constructible<Policy>) return std::make_unique<Holder>(policy_);
+            else return std::make_unique<Holder>(Policy());
+        }
 
       private:
         Policy policy_;

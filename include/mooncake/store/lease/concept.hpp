@@ -32,4 +32,27 @@ concept LeasePolicy =
         { policy.duration(request) } noexcept -> std::same_as<Duration>;
     };
 
+/// How a lease came to its end.
+enum class LeaseFate : std::uint8_t {
+    given_back, ///< by its holder, in time
+    late,       ///< by its holder, when it was over already
+    abandoned,  ///< time ended it, and by now nobody has said anything
+};
+
+struct LeaseEnd {
+    LeaseRequest request{}; ///< as it was granted; `renewal`, where it was renewed since
+    Duration held{};        ///< from the grant until it was given back, or ended
+    LeaseFate fate = LeaseFate::given_back;
+};
+
+/// A policy that learns from the leases it granted. One that is late was abandoned before.
+///
+/// | expression | effect | errors | thread | complexity |
+/// |---|---|---|---|---|
+/// | `p.ended(end)` | a lease came to its end | none | any | O(1) |
+template <class P>
+concept LearningLeasePolicy = LeasePolicy<P> && requires(P& policy, const LeaseEnd& end) {
+    { policy.ended(end) } noexcept -> std::same_as<void>;
+};
+
 } // namespace mooncake

@@ -77,7 +77,7 @@ class CopyTable {
 template <class Void = void>
 class Retirement {
   public:
-    void add(const Object& object) { waiting_.push_back({.slot = object.slot, .version = object.version}); }
+    void add(const Object& object) { waiting_.push_back(touch_of(object)); }
 
     /// `settle(touch)`, whether that is done with, for the next `most`: called again and again it comes round to all of them.
     template <class Settle>

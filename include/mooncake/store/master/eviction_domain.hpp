@@ -1,13 +1,14 @@
 #pragma once
 
 #include <mooncake/store/eviction/concept.hpp>
+#include <mooncake/store/master/eviction_order.hpp>
 #include <mooncake/store/master/object.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -15,76 +16,65 @@
 
 namespace mooncake::store::detail {
 
-/// The one order in which objects of all shards go, and the lock for everything that comes and goes: slots, extents,
+/// The orders in which objects of all shards go, one a tenant, and the lock for everything that comes and goes: slots, extents,
 /// segments, quarantine. Hits do not wait for that lock: they leave their touches, in order, and whoever has it, or the
-/// next decision, applies them first. So the order is exact.
+/// next decision, applies them first. So the orders are exact.
 /// Locks: this one before a shard's, never after. Functions without a thread line need it held.
 template <EvictionPolicy Policy>
 class EvictionDomain {
   public:
     std::mutex mutex;
 
-    explicit EvictionDomain(Policy policy) : policy_(std::move(policy)) {}
+    explicit EvictionDomain(Policy policy)
+        : name_(policy.name), model_(another_like(policy)), first_(std::move(policy), model_) {}
 
     /// Of the policy. Thread: any.
-    [[nodiscard]] std::string_view name() const noexcept { return policy_.name; }
+    [[nodiscard]] std::string_view name() const noexcept { return name_; }
 
-    /// There is so much space, in all.
-    void capacity(std::uint64_t bytes) {
-        if constexpr (SizedPolicy<Policy>)
-            if (std::exchange(capacity_, bytes) != bytes) policy_.capacity(bytes);
-    }
-
+    /// There is so much space for `tenant`, at most.
+    void capacity(std::uint64_t bytes, TenantNumber tenant = 0) { order_of(tenant).capacity(bytes); }
     /// Room is to be made for that.
-    void expect(const EvictionEntry& entry) {
-        if constexpr (ForeseeingPolicy<Policy>) policy_.expect(entry);
-    }
+    void expect(const EvictionEntry& entry, TenantNumber tenant = 0) { order_of(tenant).expect(entry); }
 
-    /// Gives `object` a slot, as what `entry` says. Hard-pinned ones are in no order: they never go.
+    /// Gives `object` a slot in its tenant's order, as what `entry` says.
     void add(Object& object, const EvictionEntry& entry) {
-        if (vacant_.empty()) {
-            object.slot = static_cast<Slot>(tenants_.size());
-            tenants_.emplace_back();
-        } else {
-            object.slot = vacant_.back();
-            vacant_.pop_back();
-        }
-        tenants_[object.slot] = {&object, object.version};
-        if (object.pin == Pin::none) policy_.insert(object.slot, entry);
+        order_of(object.tenant).add(object, entry);
+        ++size_;
     }
     void remove(const Object& object, Departure why) {
-        if (object.pin == Pin::none) policy_.remove(object.slot, why);
-        tenants_[object.slot] = {};
-        vacant_.push_back(object.slot);
+        order_of(object.tenant).remove(object, why);
+        --size_;
     }
-    void touch(const Object& object, TimePoint now) {
-        if (object.pin == Pin::none) policy_.touch(object.slot, now);
-    }
+    void touch(const Object& object, TimePoint now) { order_of(object.tenant).touch(object, now); }
 
-    /// The first object, in the policy's order, for which `evictable`; null when there is none.
+    /// `EvictionOrder`; the same below.
+    void pin(Object& object, Pin pin, const EvictionEntry& entry) { order_of(object.tenant).pin(object, pin, entry); }
+    [[nodiscard]] SoftPin& soft_pin(const Object& object) { return order_of(object.tenant).soft_pin(object); }
+
+    /// The first object of `tenant` with `pin`, in the policy's order, for which `evictable`; null when there is none.
     template <class Evictable>
-    [[nodiscard]] Object* victim(const Evictable& evictable, TimePoint now) {
+    [[nodiscard]] Object* victim(const Evictable& evictable, TimePoint now, TenantNumber tenant = 0,
+                                 Pin pin = Pin::none) {
         drain(now);
-        const auto slot = policy_.victim([&](Slot at) {
-            auto& object = *tenants_[at].object;
-            if (evictable(object)) return true;
-            if constexpr (!ReconsideringPolicy<Policy>) return false;
-            // Whoever makes it evictable from now on leaves word; and by now somebody may have.
-            object.leases.fetch_or(Object::passed_over, std::memory_order_seq_cst);
-            if (!evictable(object)) return false;
-            object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);
-            return true;
-        });
-        return slot ? tenants_[*slot].object : nullptr;
+        return order_of(tenant).victim(evictable, pin);
     }
 
     /// Whose slot it was, if it still is.
     [[nodiscard]] Object* find(const Touch& touch) const noexcept {
-        const auto& tenant = tenants_[touch.slot];
-        return tenant.version == touch.version ? tenant.object : nullptr;
+        const auto* const order = find_order(touch.tenant);
+        return order == nullptr ? nullptr : order->find(touch);
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return tenants_.size() - vacant_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// Of one tenant.
+    [[nodiscard]] std::size_t size(TenantNumber tenant) const noexcept {
+        const auto* const order = find_order(tenant);
+        return order == nullptr ? 0 : order->size();
+    }
+    /// That number is to be another tenant's. Requires: it has no objects.
+    void forget(TenantNumber tenant) {
+        if (tenant != 0 && tenant <= others_.size()) others_[tenant - 1].reset();
+    }
 
     /// Thread: any, without the lock. Blocks only when `pending_limit` touches wait for a decision that takes so long.
     void post(std::span<const Touch> touches, TimePoint now) {
@@ -114,7 +104,7 @@ class EvictionDomain {
             has_pending_.store(false, std::memory_order_relaxed);
         }
         for (std::size_t i = 0; i < applying_.size(); ++i) {
-            if (i + ahead < applying_.size()) prefetch(applying_[i + ahead].slot);
+            if (i + ahead < applying_.size()) prefetch(applying_[i + ahead]);
             const auto& left = applying_[i];
             if (auto* const object = find(left)) left.evictable ? reconsider(*object) : touch(*object, now);
         }
@@ -126,26 +116,33 @@ class EvictionDomain {
     /// Touches are all over memory: what one of them needs is asked for while so many before it are applied.
     static constexpr std::size_t ahead = 8;
 
-    [[gnu::always_inline]] void prefetch(Slot slot) const noexcept {
-        __builtin_prefetch(&tenants_[slot]);
-        if constexpr (requires { policy_.prefetch(slot); }) policy_.prefetch(slot);
+    using Order = EvictionOrder<Policy>;
+
+    /// With only the one that has no name nothing is looked up.
+    [[nodiscard]] Order& order_of(TenantNumber tenant) {
+        if (tenant == 0) [[likely]]
+            return first_;
+        if (tenant > others_.size()) others_.resize(tenant);
+        auto& order = others_[tenant - 1];
+        if (!order) order = std::make_unique<Order>(another_like(model_), model_);
+        return *order;
+    }
+    [[nodiscard]] const Order* find_order(TenantNumber tenant) const noexcept {
+        if (tenant == 0) [[likely]]
+            return &first_;
+        return tenant <= others_.size() ? others_[tenant - 1].get() : nullptr;
     }
 
-    void reconsider(Object& object) {
-        object.leases.fetch_and(~Object::passed_over, std::memory_order_relaxed);
-        if constexpr (ReconsideringPolicy<Policy>)
-            if (object.pin == Pin::none) policy_.reconsider(object.slot);
+    [[gnu::always_inline]] void prefetch(const Touch& touch) const noexcept {
+        if (const auto* const order = find_order(touch.tenant)) order->prefetch(touch.slot);
     }
+    void reconsider(Object& object) { order_of(object.tenant).reconsider(object); }
 
-    struct Tenant {
-        Object* object = nullptr;
-        std::uint64_t version = 0; // 0: nobody's
-    };
-
-    Policy policy_;
-    std::uint64_t capacity_ = 0;  // as the policy was told
-    std::vector<Tenant> tenants_; // by slot
-    std::vector<Slot> vacant_;
+    const std::string_view name_;
+    const Policy model_; // nothing is ever in it
+    Order first_;
+    std::vector<std::unique_ptr<Order>> others_; // by tenant, from 1 on
+    std::size_t size_ = 0;
     std::vector<Touch> applying_;
 
     std::mutex pending_mutex_;

@@ -18,7 +18,7 @@ class GetHandlers {
     explicit GetHandlers(Space<Traits>& space) noexcept : space_(space) {}
 
     [[nodiscard]] Result<GetReply> handle(const Get& message) {
-        space_.end_lives_before_looking();
+        space_.endings.end_lives_before_looking();
         auto reply = GetReply{.term = space_.term};
         reply.objects.reserve(message.keys.size());
         auto covered = LeaseTable<>::Covered();
@@ -44,7 +44,7 @@ class GetHandlers {
             answer.version = object->version;
             answer.checksums = object->checksums;
             covered.add(*object);
-            touches.push_back({object->slot, object->version});
+            touches.push_back(touch_of(*object));
         }
         const auto at = space_.now();
         space_.end_leases(at); // nothing to do, mostly; where nobody calls `expire`, nobody else would
@@ -56,7 +56,7 @@ class GetHandlers {
     }
 
     [[nodiscard]] Result<QueryReply> handle(const Query& message) {
-        space_.end_lives_before_looking();
+        space_.endings.end_lives_before_looking();
         auto reply = QueryReply{};
         auto keys = keys_ahead(space_.shards, message.keys);
         for (std::size_t i = 0; i < message.keys.size(); ++i) {

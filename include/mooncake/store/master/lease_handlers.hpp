@@ -16,7 +16,10 @@ class LeaseHandlers {
     [[nodiscard]] Result<Nothing> handle(const Release& message) {
         auto all = true;
         auto freed = std::vector<Touch>();
-        for (const auto lease : message.leases) all &= space_.leases.release(lease, freed);
+        LeaseTable<>::with_ends(now(), space_.lease_policy, [&](LeaseTable<>::Ends* ends) {
+            for (const auto lease : message.leases) all &= space_.leases.release(lease, freed, ends);
+            return all;
+        });
         space_.domain.leave(freed);
         if (!all) return Errc::lease_expired;
         return Nothing();
@@ -40,6 +43,12 @@ class LeaseHandlers {
     }
 
   private:
+    /// Where nobody learns from it, nobody looks at a clock.
+    [[nodiscard]] TimePoint now() const {
+        if constexpr (LearningLeasePolicy<typename Traits::Lease>) return space_.now();
+        else return {};
+    }
+
     Space<Traits>& space_;
 };
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -56,11 +57,12 @@ class LeaseTable {
         if (covered.objects.empty()) return {};
         const auto end = end_of(
             now, policy.duration({.purpose = purpose, .objects = covered.objects.size(), .bytes = covered.bytes}));
-        return {.id = grant(std::move(covered), end), .ttl_ms = whole_milliseconds(end - now)};
+        return {.id = grant(std::move(covered), end, now, purpose), .ttl_ms = whole_milliseconds(end - now)};
     }
 
-    /// The id of a lease on all that is covered. Never 0.
-    [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry) {
+    /// The id of a lease on all that is covered. Never 0. `now`, `purpose`: for who learns from its end.
+    [[nodiscard]] std::uint64_t grant(Covered covered, TimePoint expiry, TimePoint now = {},
+                                      LeasePurpose purpose = LeasePurpose::read) {
         held_.add(covered.newly_leased);
         const auto lock = std::lock_guard(mutex_);
         auto id = std::uint64_t{0};
@@ -68,18 +70,50 @@ class LeaseTable {
             ++sequence_;
             id = hash_bytes(std::as_bytes(std::span(&sequence_, 1)), secret_);
         }
-        leases_.emplace(id, Lease{expiry, covered.bytes, std::move(covered.objects)});
+        leases_.emplace(id, Lease{expiry, now, covered.bytes, purpose, std::move(covered.objects)});
         schedule({expiry, id});
         return id;
     }
 
-    /// Whether `id` was a lease. `freed` gets those that decisions passed over and that are leased no more.
-    bool release(std::uint64_t id, std::vector<Touch>& freed) {
+    /// How leases came to their end, for a policy that learns from it.
+    class Ends {
+      public:
+        explicit Ends(TimePoint at) noexcept : at_(at) {}
+        template <LearningLeasePolicy Policy>
+        void tell(Policy& policy) const {
+            for (const auto& end : ends_) policy.ended(end);
+        }
+
+      private:
+        friend class LeaseTable;
+        const TimePoint at_;
+        std::vector<LeaseEnd> ends_;
+    };
+
+    /// `act(ends)`, and then `policy` is told of them; `act(nullptr)`, where it learns nothing from them.
+    template <LeasePolicy Policy, class Act>
+    static auto with_ends(TimePoint now, Policy& policy, const Act& act) {
+        if constexpr (LearningLeasePolicy<Policy>) {
+            auto ends = Ends(now);
+            const auto done = act(&ends);
+            ends.tell(policy);
+            return done;
+        }
+        return act(nullptr);
+    }
+
+    /// Whether `id` was a lease. `freed` gets those that decisions passed over and that are leased no more. `ends`: null: nobody
+    /// learns from it.
+    bool release(std::uint64_t id, std::vector<Touch>& freed, Ends* ends = nullptr) {
         auto objects = Objects();
         {
             const auto lock = std::lock_guard(mutex_);
             const auto found = leases_.find(id);
-            if (found == leases_.end()) return false;
+            if (found == leases_.end()) {
+                if (ends != nullptr) note_late(id, *ends);
+                return false;
+            }
+            if (ends != nullptr) ends->ends_.push_back(found->second.end(ends->at_, LeaseFate::given_back));
             objects = std::move(found->second.objects);
             leases_.erase(found);
         }
@@ -97,11 +131,12 @@ class LeaseTable {
         const auto duration =
             policy.duration({.purpose = LeasePurpose::renewal, .objects = lease.objects.size(), .bytes = lease.bytes});
         lease.expiry = std::max(lease.expiry, end_of(now, duration));
+        lease.purpose = LeasePurpose::renewal;
         return lease.expiry - now;
     }
 
-    /// Ends the leases whose time is over, and tells how many. `freed`: as `release`.
-    std::size_t expire(TimePoint now, std::vector<Touch>& freed) {
+    /// Ends the leases whose time is over, and tells how many. `freed`, `ends`: as `release`.
+    std::size_t expire(TimePoint now, std::vector<Touch>& freed, Ends* ends = nullptr) {
         if (now.time_since_epoch().count() < next_.load(std::memory_order_acquire)) return 0;
         auto ended = std::size_t{0};
         auto objects = Objects();
@@ -119,6 +154,7 @@ class LeaseTable {
                     continue;
                 }
                 objects.insert(objects.end(), found->second.objects.begin(), found->second.objects.end());
+                if (ends != nullptr) note_abandoned(due.id, found->second, *ends);
                 leases_.erase(found);
                 ++ended;
             }
@@ -138,15 +174,42 @@ class LeaseTable {
   private:
     struct Lease {
         TimePoint expiry;
+        TimePoint granted;
         std::uint64_t bytes;
+        LeasePurpose purpose;
         Objects objects;
+
+        [[nodiscard]] LeaseEnd end(TimePoint at, LeaseFate fate) const noexcept {
+            return {.request = {.purpose = purpose, .objects = objects.size(), .bytes = bytes},
+                    .held = at - granted,
+                    .fate = fate};
+        }
     };
+    struct Abandoned {
+        std::uint64_t id;
+        TimePoint granted;
+        LeaseRequest request;
+    };
+    static constexpr std::size_t most_abandoned = 1'024;
     struct Due {
         TimePoint expiry;
         std::uint64_t id;
     };
     static constexpr std::size_t ahead = 8; ///< objects are all over memory
     static bool later(const Due& a, const Due& b) noexcept { return a.expiry > b.expiry; }
+
+    void note_abandoned(std::uint64_t id, const Lease& lease, Ends& ends) {
+        ends.ends_.push_back(lease.end(lease.expiry, LeaseFate::abandoned));
+        if (abandoned_.size() == most_abandoned) abandoned_.pop_front();
+        abandoned_.push_back({id, lease.granted, ends.ends_.back().request});
+    }
+    void note_late(std::uint64_t id, Ends& ends) {
+        const auto found =
+            std::find_if(abandoned_.begin(), abandoned_.end(), [id](const auto& a) { return a.id == id; });
+        if (found == abandoned_.end()) return;
+        ends.ends_.push_back({.request = found->request, .held = ends.at_ - found->granted, .fate = LeaseFate::late});
+        abandoned_.erase(found);
+    }
 
     /// After its count is down an object may be deleted by whoever holds the domain: nothing touches it any more.
     void let_go(const Objects& objects, std::vector<Touch>& freed) {
@@ -155,7 +218,7 @@ class LeaseTable {
             if (i + ahead < objects.size()) __builtin_prefetch(&objects[i + ahead]->leases, 1);
             auto* const object = objects[i];
             const auto held = object->held_space();
-            const auto touch = Touch{.slot = object->slot, .version = object->version, .evictable = true};
+            const auto touch = touch_of(*object, Evictable::yes);
             const auto before = object->leases.fetch_sub(1, std::memory_order_acq_rel);
             if ((before & ~Object::passed_over) != 1) continue;
             given_up += held;
@@ -180,7 +243,8 @@ class LeaseTable {
 
     mutable std::mutex mutex_;
     std::unordered_map<std::uint64_t, Lease> leases_;
-    std::vector<Due> queue_; // a heap, earliest first; may name leases that are gone or were renewed
+    std::vector<Due> queue_;          // a heap, earliest first; may name leases that are gone or were renewed
+    std::deque<Abandoned> abandoned_; // lately, where somebody learns from it
     std::uint64_t sequence_ = 0;
     const std::uint64_t secret_ = random_secret();
     std::atomic<Duration::rep> next_{TimePoint::max().time_since_epoch().count()};

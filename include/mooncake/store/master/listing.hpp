@@ -2,6 +2,7 @@
 
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/messages.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -44,7 +45,7 @@ class Listing {
         shard.for_each([&](const Object& object) {
             ++looks;
             if (!object.key.starts_with(message_.prefix) || object.key <= message_.after) return;
-            if (!object.visible()) return;
+            if (!object.visible() || !may_reach(message_.prefix, object.key)) return;
             if (found_.size() == message_.limit) {
                 if (object.key >= found_.front().key) return;
                 std::pop_heap(found_.begin(), found_.end(), by_key);

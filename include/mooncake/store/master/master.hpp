@@ -8,11 +8,13 @@
 #include <mooncake/store/master/lease_handlers.hpp>
 #include <mooncake/store/master/listing.hpp>
 #include <mooncake/store/master/no_space.hpp>
+#include <mooncake/store/master/pin_handlers.hpp>
 #include <mooncake/store/master/put_handlers.hpp>
 #include <mooncake/store/master/replica_handlers.hpp>
 #include <mooncake/store/master/segment_handlers.hpp>
 #include <mooncake/store/master/space.hpp>
 #include <mooncake/store/master/sweep.hpp>
+#include <mooncake/store/master/tenant_handlers.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/master/waiter.hpp>
 #include <mooncake/store/messages.hpp>
@@ -85,6 +87,10 @@ class Master final : public store::detail::Handlers {
     [[nodiscard]] Result<store::RemoveReply> handle(const store::Remove& message) override {
         return checked(puts_, message);
     }
+    /// They are pinned, or no more. Time ends a soft pin: it delays evictions, and permits nothing that a lease forbids.
+    [[nodiscard]] Result<store::PinReply> handle(const store::PinObjects& message) override {
+        return checked(pins_, message);
+    }
     /// These replicas are offered no more. An object that loses its last one is gone: a put writes it anew.
     [[nodiscard]] Result<store::Nothing> handle(const store::ReportBad& message) override {
         return checked(puts_, message);
@@ -122,6 +128,21 @@ class Master final : public store::detail::Handlers {
     /// Errors: `not_found`, `stale_generation`.
     [[nodiscard]] Result<store::DrainReply> handle(const store::Drain& message) override {
         return checked(replicas_, message);
+    }
+
+    // Tenants
+
+    /// Errors: `quota` (there are too many tenants).
+    [[nodiscard]] Result<store::Nothing> handle(const store::SetQuota& message) override {
+        return checked(tenants_, message);
+    }
+    [[nodiscard]] Result<store::TenantsReply> handle(const store::Tenants& message) override {
+        return checked(tenants_, message);
+    }
+    /// What the tenants have, counted object by object, to compare `Tenants` with. Complexity: O(objects), with all waiting.
+    [[nodiscard]] store::TenantsReply audit_tenants() {
+        const auto lock = std::lock_guard(space_.domain.mutex);
+        return space_.count_tenants();
     }
 
     // Objects that are found
@@ -264,6 +285,8 @@ class Master final : public store::detail::Handlers {
     store::detail::SegmentHandlers<Traits> segments_{space_};
     store::detail::PutHandlers<Traits> puts_{space_};
     store::detail::ReplicaHandlers<> replicas_{space_, space_.replication};
+    store::detail::TenantHandlers<> tenants_{space_};
+    store::detail::PinHandlers<> pins_{space_};
     store::detail::GetHandlers<Traits> gets_{space_};
     store::detail::LeaseHandlers<Traits> leases_{space_};
 };

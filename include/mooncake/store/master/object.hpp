@@ -40,6 +40,9 @@ struct Extent {
     return std::max<std::uint64_t>(1, size);
 }
 
+/// A master's own number for a tenant; 0: no tenant. Another may have it once that one has nothing left.
+using TenantNumber = std::uint16_t;
+
 /// Of the replicas of an object.
 using Extents = SmallVector<Extent, 1>;
 
@@ -53,7 +56,7 @@ enum class ObjectState : std::uint8_t { writing, committed };
 /// | `state` | its shard's lock | either lock |
 /// | `checksums` | its shard's lock | its shard's lock |
 /// | `extents`, `successor` | both locks | either lock |
-/// | `wanted` | the domain's | the domain's |
+/// | `wanted`, `pin` | the domain's | the domain's |
 /// | `unsettled` | its shard's lock, or the domain's once it is in none | the domain's, once it is in none |
 /// | `leases` | up: its shard's lock, while in the map; down: none | either lock |
 struct alignas(16) Object {
@@ -67,7 +70,7 @@ struct alignas(16) Object {
     const std::uint64_t size;
     const std::uint64_t version;
     const TimePoint write_deadline;
-    const Pin pin;
+    Pin pin;
     const bool compares = false;    ///< takes the place of its predecessor, or none: see `WriteMode::compare`
     const std::uint16_t placed = 1; ///< how many extents were allocated
     Slot slot = no_slot;            ///< constant from before it is in its shard
@@ -75,6 +78,7 @@ struct alignas(16) Object {
     bool unsettled = false;               ///< whoever wrote it may still be writing
     std::uint16_t wanted = 1;             ///< how many replicas there ought to be
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
+    const TenantNumber tenant = 0;        ///< whose it is: it is in that one's order, and counts as its
     Extents extents{};
     Checksums checksums{};
 
@@ -91,6 +95,8 @@ struct alignas(16) Object {
         const auto added = extents.size() > placed ? extents.size() - placed : 0;
         return {.bytes = extent_bytes(size) * added, .extents = added};
     }
+    /// What is allocated for it now. Requires: the lock of one who reads `extents`.
+    [[nodiscard]] std::uint64_t bytes_now() const noexcept { return extent_bytes(size) * extents.size(); }
     /// Whether a replica is left.
     [[nodiscard]] bool usable() const noexcept {
         for (const auto& extent : extents)
@@ -116,7 +122,15 @@ struct Touch {
     Slot slot = Object::no_slot;
     std::uint64_t version = 0;
     bool evictable = false; ///< not used: it may be evicted from now on, although a decision has passed it over
+    TenantNumber tenant = 0;
 };
+enum class Evictable : std::uint8_t { as_before, yes };
+[[nodiscard]] inline Touch touch_of(const Object& object, Evictable evictable = Evictable::as_before) noexcept {
+    return {.slot = object.slot,
+            .version = object.version,
+            .evictable = evictable == Evictable::yes,
+            .tenant = object.tenant};
+}
 
 /// The replicas that are left, with the key for `reading` or for writing.
 enum class KeyFor : std::uint8_t { reading, writing };

@@ -3,11 +3,14 @@
 #include <mooncake/store/master/keys_ahead.hpp>
 #include <mooncake/store/master/no_space.hpp>
 #include <mooncake/store/master/space.hpp>
+#include <mooncake/store/master/tenant_numbers.hpp>
 #include <mooncake/store/messages/objects.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -29,10 +32,11 @@ class PutHandlers {
         const auto at = space_.now();
         const auto deadline = at + std::chrono::milliseconds{message.write_deadline_ms};
         space_.end_leases(at);
-        space_.end_lives(at);
+        space_.endings.end_lives_and_pins(at);
         space_.domain.drain(at);
         auto full = false;
         auto search = SpaceSearch();
+        auto owner = Owner(space_);
         auto keys = keys_ahead(space_.shards, message.keys);
         for (std::size_t i = 0; i < message.keys.size(); ++i) {
             auto& answer = reply.objects[i];
@@ -42,17 +46,30 @@ class PutHandlers {
             if (answer.outcome != Errc::ok) continue;
             Object* object = nullptr;
             const auto parent = message.parents.empty() ? 0 : message.parents[i];
-            answer.outcome = space_.create(
-                {.text = message.keys[i], .key = key, .size = message.sizes[i], .parent = parent, .expected = expected},
-                message, at, deadline, search, object);
+            const auto tenant = owner.of(message.keys[i]);
+            if (!tenant) {
+                answer.outcome = Errc::quota;
+                reply.quota = describe_too_many_tenants(space_.tenants.most());
+                continue;
+            }
+            const auto kept = Kept(space_, key, expected, search);
+            answer.outcome = space_.create({.text = message.keys[i],
+                                            .key = key,
+                                            .size = message.sizes[i],
+                                            .parent = parent,
+                                            .expected = expected,
+                                            .tenant = *tenant},
+                                           message, at, deadline, search, object);
             full |= answer.outcome == Errc::no_space;
+            if (answer.outcome == Errc::quota)
+                reply.quota = describe_quota(space_.tenants[*tenant], message, extent_bytes(message.sizes[i]));
             if (object == nullptr) continue;
             answer.version = object->version;
             describe_replicas(*object, KeyFor::writing, answer.replicas);
-            writes.push_back({object->slot, object->version});
+            writes.push_back(touch_of(*object));
         }
-        if (message.ttl_ms != 0) space_.log_lives(at + std::chrono::milliseconds{message.ttl_ms}, writes);
-        space_.log_writes(deadline, std::move(writes));
+        if (message.ttl_ms != 0) space_.endings.log_lives(at + std::chrono::milliseconds{message.ttl_ms}, writes);
+        space_.endings.log_writes(deadline, std::move(writes));
         if (full) reply.no_space = describe_no_space(space_.stats(), message);
         return reply;
     }
@@ -162,6 +179,55 @@ class PutHandlers {
         HeldSpace written{};
     };
 
+    /// Whose a key is: mostly that of the key before.
+    class Owner {
+      public:
+        explicit Owner(Space<Traits>& space) noexcept : space_(space) {}
+        [[nodiscard]] std::optional<TenantNumber> of(std::string_view key) {
+            if (!is_marked(key)) [[likely]]
+                return TenantNumber{0};
+            const auto name = split_key(key).tenant;
+            if (!number_ || name != name_) number_ = tenant_number(space_, name);
+            name_ = name;
+            return number_;
+        }
+
+      private:
+        Space<Traits>& space_;
+        std::string_view name_;
+        std::optional<TenantNumber> number_;
+    };
+
+    /// What a put compares with does not go for the sake of that put: it would fail then. As if it were leased.
+    class Kept {
+      public:
+        Kept(Space<Traits>& space, const HashedKey& key, std::uint64_t version, SpaceSearch& search)
+            : space_(space), search_(search) {
+            if (version == 0) return;
+            auto& shard = space.shards.of(key.hash);
+            const auto lock = std::lock_guard(shard.mutex);
+            object_ = shard.find(key, version);
+            if (object_ == nullptr) return;
+            object_->leases.fetch_add(1, std::memory_order_relaxed);
+            search.kept = object_;
+        }
+        Kept(const Kept&) = delete;
+        Kept& operator=(const Kept&) = delete;
+        ~Kept() {
+            if (object_ == nullptr) return;
+            const auto before = object_->leases.fetch_sub(1, std::memory_order_acq_rel);
+            search_.kept = nullptr;
+            if (before != (Object::passed_over | 1)) return;
+            space_.domain.leave(std::array{touch_of(*object_, Evictable::yes)});
+            search_.look_again();
+        }
+
+      private:
+        Space<Traits>& space_;
+        SpaceSearch& search_;
+        Object* object_ = nullptr;
+    };
+
     static bool is_being_written(const Object& object) noexcept { return !object.committed(); }
 
     [[nodiscard]] static Errc may_commit(const Object* object, const WrittenObject& wanted, TimePoint at) {
@@ -177,7 +243,7 @@ class PutHandlers {
             object.unsettled = wanted.writer == WriterState::unknown;
             object.state.store(ObjectState::committed, std::memory_order_seq_cst);
             if ((object.leases.load(std::memory_order_seq_cst) & Object::passed_over) != 0)
-                commits.freed.push_back({.slot = object.slot, .version = object.version, .evictable = true});
+                commits.freed.push_back(touch_of(object, Evictable::yes));
             commits.written += object.held_space();
             space_.tell(EventKind::stored, object);
             shard.take_waiters(object.key, commits.waiters);

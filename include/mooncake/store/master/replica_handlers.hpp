@@ -117,11 +117,13 @@ Result<CopyStartReply> ReplicaHandlers<Void>::handle(const CopyStart& message) {
         const auto version = message.versions.empty() ? object->version : message.versions[i];
         target.outcome = version != object->version ? Errc::conflict : copy(*object, start, target);
         full |= target.outcome == Errc::no_space;
+        if (target.outcome == Errc::quota)
+            reply.no_space = describe_quota(space_.tenants[object->tenant], extent_bytes(object->size), 0);
         if (target.outcome != Errc::ok) continue;
         bytes += std::min(object->size, message.max_bytes - std::min(bytes, message.max_bytes));
         source = describe(*object); // which the lease keeps as it is
     }
-    if (full) reply.no_space = "not in another segment: " + describe_no_space(space_.stats());
+    if (full && reply.no_space.empty()) reply.no_space = "not in another segment: " + describe_no_space(space_.stats());
     const auto lease = space_.grant(std::move(start.covered), start.at);
     reply.lease = lease.id;
     reply.ttl_ms = lease.ttl_ms;
@@ -203,6 +205,10 @@ Errc ReplicaHandlers<Void>::copy(Object& object, Start& start, PutSpace& target)
         const auto lock = std::lock_guard(space_.shards.of(object.hash).mutex);
         start.covered.add(object); // first, so that it is not what goes for itself
     }
+    start.search.turn_to(object.tenant);
+    // What somebody wishes for is within the quota; what makes good a loss, or only moves, need not be.
+    const auto wished = message.replicas != 0 || message.more != 0;
+    if (wished && !space_.make_within_quota(bytes * count, 0, start.at, start.search)) return Errc::quota;
     auto extents = Extents();
     if (!space_.make_room({.bytes = bytes,
                            .replicas = count,
@@ -224,9 +230,11 @@ Errc ReplicaHandlers<Void>::copy(Object& object, Start& start, PutSpace& target)
                                     .write_deadline = start.at + std::chrono::milliseconds{message.write_deadline_ms},
                                     .pin = Pin::none,
                                     .placed = static_cast<std::uint16_t>(count),
+                                    .tenant = object.tenant,
                                     .extents = std::move(extents)}),
                      .leaving = message.leaving};
     space_.writing.add(copy.target->held_space());
+    space_.tenants.changed(object.tenant, 0, copy.target->bytes_now());
     space_.taken(*copy.target, start.search);
     target.version = copy.target->version;
     describe_replicas(*copy.target, KeyFor::writing, target.replicas);

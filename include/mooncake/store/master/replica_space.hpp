@@ -4,6 +4,7 @@
 #include <mooncake/store/master/lease_table.hpp>
 #include <mooncake/store/master/new_object.hpp>
 #include <mooncake/store/master/shard.hpp>
+#include <mooncake/store/master/tenant_table.hpp>
 #include <mooncake/store/master/traits.hpp>
 #include <mooncake/store/placement/concept.hpp>
 
@@ -27,6 +28,7 @@ class ReplicaSpace {
     const std::uint64_t term = random_secret();
     Shards shards;
     LeaseTable<> leases;
+    TenantTable<> tenants;
     SharedHeldSpace writing; ///< any thread; by what is being written
 
     [[nodiscard]] virtual std::mutex& lock_of_the_domain() noexcept = 0;
@@ -44,8 +46,12 @@ class ReplicaSpace {
     virtual void discard_after(Object& object, TimePoint until, TimePoint now) = 0;
     [[nodiscard]] virtual TimePoint until_it_is_quiet(const Object& object, TimePoint now) const = 0;
 
+    [[nodiscard]] virtual bool make_within_quota(std::uint64_t bytes, std::uint64_t objects, TimePoint at,
+                                                 SpaceSearch& search) = 0; ///< `Room`; the next two too
     [[nodiscard]] virtual bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) = 0;
-    virtual void taken(const Object& object, const SpaceSearch& search) = 0; ///< `Room`
+    virtual void taken(const Object& object, const SpaceSearch& search) = 0;
+    virtual void pin(Object& object, Pin pin, TimePoint end, TimePoint at) = 0; ///< `end`: of a soft one
+    virtual void forget(TenantNumber tenant) = 0;                               ///< `EvictionDomain`
 
     // `SegmentTable`
     [[nodiscard]] virtual Location locate(const std::string& host, const std::string& rack) const = 0;
@@ -57,7 +63,8 @@ class ReplicaSpace {
     [[nodiscard]] virtual Result<std::uint64_t> drain(const Drain& message) = 0;
 
   protected:
-    explicit ReplicaSpace(const MasterConfig& master_config) : config(master_config) {}
+    explicit ReplicaSpace(const MasterConfig& master_config)
+        : config(master_config), tenants(master_config.limits.max_tenants) {}
     ~ReplicaSpace() = default;
 };
 

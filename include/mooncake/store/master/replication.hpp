@@ -50,8 +50,10 @@ class Replication {
     template <class Change>
     bool change(const Object& object, const Change& change) {
         added_ -= object.added_space();
+        const auto before = object.bytes_now();
         const auto changed = change();
         added_ += object.added_space();
+        space_.tenants.changed(object.tenant, before, object.bytes_now());
         return changed;
     }
     /// It is about to be deleted.
@@ -77,6 +79,7 @@ void Replication<Void>::abandon(Copy copy, WriterState writer, TimePoint now) {
 template <class Void>
 void Replication<Void>::complete(Object& object, const Copy& copy) {
     space_.writing.subtract(copy.target->held_space());
+    space_.tenants.changed(copy.target->tenant, copy.target->bytes_now(), 0);
     change(object, [&] {
         for (const auto& extent : copy.target->extents)
             if (extent.usable()) object.extents.push_back(extent);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <mooncake/store/master/due_log.hpp>
+#include <mooncake/store/master/endings.hpp>
 #include <mooncake/store/master/eviction_domain.hpp>
 #include <mooncake/store/master/expired.hpp>
 #include <mooncake/store/master/fence_table.hpp>
@@ -11,6 +11,7 @@
 #include <mooncake/store/master/room.hpp>
 #include <mooncake/store/master/segment_table.hpp>
 #include <mooncake/store/master/shard.hpp>
+#include <mooncake/store/master/tenant_numbers.hpp>
 #include <mooncake/store/master/traits.hpp>
 
 #include <algorithm>
@@ -36,13 +37,16 @@ class Space final : public ReplicaSpace {
   public:
     Space(const MasterConfig& master_config, MasterParts<Traits> parts)
         : ReplicaSpace(master_config), lease_policy(std::move(parts.lease)), clock(std::move(parts.clock)),
-          domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {}
+          domain(std::move(parts.eviction)), segments(std::move(parts.placement)), journal(std::move(parts.journal)) {
+        for (const auto& [name, quota] : config.tenants)
+            (void)set_quota(*this, name, quota); // there is a number for each
+    }
     ~Space() {
         for (auto& shard : shards) shard.for_each([](Object& object) { delete &object; });
         quarantine_.for_each([](Object& object) { delete &object; });
     }
 
-    const typename Traits::Lease lease_policy;
+    typename Traits::Lease lease_policy;
     const typename Traits::Clock clock;
     EvictionDomain<typename Traits::Eviction> domain;
     SegmentTable<typename Traits::Allocator, typename Traits::Placement> segments;
@@ -50,6 +54,7 @@ class Space final : public ReplicaSpace {
 
     Replication<> replication{*this};
     Room<Space> room{*this};
+    Endings<Space> endings{*this};
     static constexpr std::uint64_t granularity = Traits::Allocator::granularity;
 
     /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or
@@ -57,15 +62,21 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] Errc create(const NewObject& object_wanted, const PutStart& wanted, TimePoint now, TimePoint deadline,
                               SpaceSearch& search, Object*& created) {
         auto extents = Extents();
-        const auto& [text, key, size, parent, expected] = object_wanted;
+        const auto& [text, key, size, parent, expected, tenant] = object_wanted;
+        search.turn_to(tenant);
         const auto bytes = extent_bytes(size);
         const auto large_enough = segments.as_large_as(bytes, wanted.excluded);
         const auto count = std::min({wanted.replicas, large_enough, most_replicas});
         if (count == 0)
             return segments.taking_writes() != 0 && segments.as_large_as(bytes) == 0 ? Errc::too_large : Errc::no_space;
         if (count < wanted.replicas && wanted.demand == ReplicaDemand::all) return Errc::no_space;
-        const auto entry = EvictionEntry{.key_hash = key.hash, .parent = parent, .bytes = bytes * count, .now = now};
-        domain.capacity(segments.capacity());
+        if (wanted.pin == Pin::hard && !tenants[tenant].fits_pinned(bytes * count)) {
+            ++tenants[tenant].refused;
+            return Errc::quota;
+        }
+        if (!room.make_within_quota(bytes * count, 1, now, search)) return Errc::quota;
+        const auto entry = entry_of(text, key.hash, tenant, parent, bytes * count, now);
+        domain.capacity(capacity_of(tenant), tenant);
         const auto avoid = segments.locate(wanted.avoid);
         const auto request = PlacementRequest{.bytes = bytes,
                                               .replicas = count,
@@ -85,9 +96,11 @@ class Space final : public ReplicaSpace {
                                         .compares = wanted.mode == WriteMode::compare && expected != 0,
                                         .placed = static_cast<std::uint16_t>(count),
                                         .wanted = static_cast<std::uint16_t>(std::min(wanted.replicas, most_replicas)),
+                                        .tenant = tenant,
                                         .extents = std::move(extents)};
         domain.add(*object, entry);
-        if (wanted.pin == Pin::hard) pinned_ += object->held_space();
+        tenants.came(*object);
+        if (wanted.pin == Pin::soft) endings.log_pin(*object, now + soft_pin_time(wanted.pin_ms));
         writing.add(object->held_space());
         room.taken(*object, search);
         auto& shard = shards.of(key.hash);
@@ -116,8 +129,7 @@ class Space final : public ReplicaSpace {
     /// `object` was just erased from its shard, and whoever has to know was told. It is deleted, now if `until` has passed and
     /// it is not leased.
     void bury(Object& object, TimePoint until, TimePoint now) {
-        domain.remove(object, Departure::removed);
-        if (object.pin == Pin::hard) pinned_ -= object.held_space();
+        leave_order(object, Departure::removed);
         if (!object.committed()) writing.subtract(object.held_space());
         discard_after(object, until, now);
     }
@@ -128,9 +140,10 @@ class Space final : public ReplicaSpace {
         bury(object, until_it_is_quiet(object, now), now);
     }
 
-    /// `victim` was just erased from its shard, for the sake of others.
-    void evict(Object& victim) {
-        domain.remove(victim, Departure::evicted);
+    /// `victim` was just erased from its shard, for the sake of one of `putter`.
+    void evict(Object& victim, TenantNumber putter) {
+        leave_order(victim, Departure::evicted);
+        tenants.evicted(victim, putter);
         tell(EventKind::evicted, victim);
         ++evictions_;
         evicted_bytes_ += extent_bytes(victim.size) * victim.extents.size();
@@ -175,7 +188,8 @@ class Space final : public ReplicaSpace {
     /// Ends the leases whose time is over, and tells how many. Thread: any, with or without the domain's lock.
     std::size_t end_leases(TimePoint now) {
         auto freed = std::vector<Touch>();
-        const auto ended = leases.expire(now, freed);
+        const auto ended = LeaseTable<>::with_ends(
+            now, lease_policy, [&](LeaseTable<>::Ends* ends) { return leases.expire(now, freed, ends); });
         domain.leave(freed);
         return ended;
     }
@@ -184,39 +198,11 @@ class Space final : public ReplicaSpace {
     static constexpr std::size_t a_few = 64, all_of_them = std::numeric_limits<std::size_t>::max();
     /// Gives back what is nobody's any more: leases, writes, lives and quarantine whose time is over.
     Expired reclaim(TimePoint now, std::size_t most = all_of_them) {
-        auto reclaimed = Expired{.leases = end_leases(now), .lives = end_lives(now)};
-        writes_.expire(now, [&](const Touch& write) {
-            auto* const object = domain.find(write);
-            if (object == nullptr || !erase_if(*object, [](const Object& o) { return !o.committed(); })) return;
-            bury_unfinished(*object, now);
-            ++reclaimed.writes;
-        });
-        reclaimed.writes += replication.expire(now);
+        auto reclaimed = Expired{.leases = end_leases(now), .lives = endings.end_lives_and_pins(now)};
+        reclaimed.writes = endings.end_writes(now) + replication.expire(now);
         replication.sweep(most);
         reclaimed.extents = quarantine_.sweep(now, most, [&](Object& object) { discard(object); });
         return reclaimed;
-    }
-
-    /// Objects whose time to live is over go by name; those who read them finish.
-    std::size_t end_lives(TimePoint now) {
-        auto ended = std::size_t{0};
-        lives_.expire(now, [&](const Touch& life) {
-            auto* const object = domain.find(life);
-            if (object == nullptr || !erase_if(*object, [](const Object&) { return true; })) return;
-            if (object->committed()) tell(EventKind::expired, *object);
-            bury_unfinished(*object, now);
-            ++ended;
-        });
-        return ended;
-    }
-    /// The same for those who are about to look. No lock is held. Complexity: O(1) where none is over.
-    void end_lives_before_looking() {
-        if (!lives_.any() || !lives_.any_due(now())) return;
-        const auto lock = std::lock_guard(domain.mutex);
-        end_lives(now());
-    }
-    void log_lives(TimePoint end, std::vector<Touch> objects) {
-        lives_.add(end, std::move(objects), [&](const Touch& life) { return domain.find(life) != nullptr; });
     }
 
     /// What time does, segments included. No lock is held.
@@ -233,13 +219,6 @@ class Space final : public ReplicaSpace {
     }
 
     [[nodiscard]] TimePoint now() const noexcept override { return clock.now(); }
-
-    void log_writes(TimePoint deadline, std::vector<Touch> writes) {
-        writes_.add(deadline, std::move(writes), [&](const Touch& write) {
-            const auto* object = domain.find(write);
-            return object != nullptr && !object->committed();
-        });
-    }
 
     /// Drops the replicas in dead segments, and the objects that have none left. No lock is held: takes the domain's
     /// anew for each of the shards. Returns how many objects went.
@@ -277,7 +256,8 @@ class Space final : public ReplicaSpace {
 
     /// At least what does not go by evicting.
     [[nodiscard]] HeldSpace in_the_way() const {
-        return leases.held() + pinned_ + writing.get() + quarantine_.space() + fences_.held() + replication.added();
+        return leases.held() + tenants.pinned() + writing.get() + quarantine_.space() + fences_.held() +
+               replication.added();
     }
     template <class Visit>
     void for_each_object(const Visit& visit) {
@@ -297,6 +277,17 @@ class Space final : public ReplicaSpace {
         fences_.for_each(visit);
     }
 
+    /// What the tenants have, found by looking at every object.
+    [[nodiscard]] TenantsReply count_tenants() {
+        auto counted = tenants;
+        counted.clear_counts();
+        const auto count_bytes = [&](const Object& object) { counted.changed(object.tenant, 0, object.bytes_now()); };
+        for_each_object([&](const Object& object) { counted.came(object); });
+        quarantine_.for_each(count_bytes);
+        replication.copies.for_each(count_bytes);
+        return counted.describe();
+    }
+
     [[nodiscard]] StatsReply stats() const override {
         return {.eviction = std::string(domain.name()),
                 .segments = segments.size(),
@@ -306,7 +297,7 @@ class Space final : public ReplicaSpace {
                 .used_bytes = segments.capacity() - segments.free_bytes(),
                 .free_bytes = segments.free_bytes(),
                 .leased_bytes = leases.held().bytes,
-                .pinned_bytes = pinned_.bytes,
+                .pinned_bytes = tenants.pinned().bytes,
                 .writing_bytes = writing.get().bytes,
                 .quarantined_bytes = quarantine_.space().bytes + fences_.held().bytes,
                 .evictions = evictions_,
@@ -320,7 +311,7 @@ class Space final : public ReplicaSpace {
     [[nodiscard]] std::mutex& lock_of_the_domain() noexcept override { return domain.mutex; }
     void settle(TimePoint at) override {
         end_leases(at);
-        end_lives(at);
+        endings.end_lives_and_pins(at);
         domain.drain(at);
     }
     void reclaim_all(TimePoint at) override { (void)reclaim(at); }
@@ -333,6 +324,18 @@ class Space final : public ReplicaSpace {
         domain.leave(freed);
     }
     [[nodiscard]] Object* find(const Touch& touch) const noexcept override { return domain.find(touch); }
+    [[nodiscard]] bool make_within_quota(std::uint64_t bytes, std::uint64_t objects, TimePoint at,
+                                         SpaceSearch& search) override {
+        return room.make_within_quota(bytes, objects, at, search);
+    }
+    void pin(Object& object, Pin pin, TimePoint end, TimePoint at) override {
+        const auto bytes = object.bytes_now();
+        tenants.count_pin_no_more(object);
+        if (pin != object.pin) domain.pin(object, pin, entry_of(object.key, object.hash, object.tenant, 0, bytes, at));
+        tenants.count_pin(object);
+        if (pin == Pin::soft) endings.log_pin(object, end);
+    }
+    void forget(TenantNumber tenant) override { domain.forget(tenant); }
     [[nodiscard]] bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) override {
         return room.make(request, nullptr, search, extents);
     }
@@ -364,9 +367,20 @@ class Space final : public ReplicaSpace {
         });
     }
 
+    void leave_order(const Object& object, Departure why) {
+        domain.remove(object, why);
+        tenants.left(object);
+    }
+    /// That a tenant can have at most.
+    [[nodiscard]] std::uint64_t capacity_of(TenantNumber tenant) const noexcept {
+        const auto quota = tenants[tenant].quota.bytes;
+        return quota == 0 ? segments.capacity() : std::min(quota, segments.capacity());
+    }
+
     /// Requires: in no shard, no slot, not leased.
     void discard(Object& object) {
         replication.forget(object);
+        tenants.changed(object.tenant, object.bytes_now(), 0);
         for (const auto& extent : object.extents) free(object, extent);
         delete &object;
     }
@@ -375,9 +389,7 @@ class Space final : public ReplicaSpace {
 
     Quarantine quarantine_;
     FenceTable<> fences_;
-    DueLog writes_, lives_;
     std::uint64_t last_version_ = random_secret() >> 2; // so that another master's versions are no versions of this one
-    HeldSpace pinned_;
     std::uint64_t evictions_ = 0, evicted_bytes_ = 0;
 };
 

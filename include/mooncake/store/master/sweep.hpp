@@ -3,6 +3,7 @@
 #include <mooncake/core/pattern.hpp>
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/messages.hpp>
+#include <mooncake/store/tenant_key.hpp>
 
 #include <cstddef>
 #include <mutex>
@@ -47,7 +48,7 @@ class Sweep {
 
   private:
     [[nodiscard]] bool matches(std::string_view key) const noexcept {
-        if (!key.starts_with(message_.prefix)) return false;
+        if (!key.starts_with(message_.prefix) || !may_reach(message_.prefix, key)) return false;
         return message_.pattern.empty() || Pattern::matches(message_.pattern, key.substr(message_.prefix.size()));
     }
 

@@ -10,6 +10,8 @@
 #include <mooncake/store/placement/power_of_two.hpp>
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 namespace mooncake {
 
@@ -44,12 +46,19 @@ struct MasterParts {
     typename Traits::Clock clock{};
 };
 
+/// What one tenant may have from the start on.
+struct TenantConfig {
+    std::string name{}; ///< empty: those that name none
+    store::TenantQuota quota{};
+};
+
 struct MasterConfig {
     Duration segment_ttl = std::chrono::seconds{
         3}; ///< a segment without a heartbeat for longer is dropped; above 0; `Duration::max()`: never
     Duration skew =
         std::chrono::milliseconds{500}; ///< how long after its deadline a writer may still be writing; 0 or more
     store::Limits limits{};
+    std::vector<TenantConfig> tenants{}; ///< each at most once; others may come, and have no quota until it is set
 };
 
 /// Errors: `invalid_argument`, naming the field.
@@ -63,6 +72,14 @@ struct MasterConfig {
         return Error(Errc::invalid_argument, "MasterConfig::limits.max_keys must be above 0");
     if (config.limits.max_key_bytes == 0)
         return Error(Errc::invalid_argument, "MasterConfig::limits.max_key_bytes must be above 0");
+    if (config.limits.max_tenants == 0 || config.limits.max_tenants > 65'536)
+        return Error(Errc::invalid_argument, "MasterConfig::limits.max_tenants must be 1 to 65536");
+    if (config.tenants.size() >= config.limits.max_tenants && !config.tenants.empty())
+        return Error(Errc::invalid_argument, "MasterConfig::tenants has " + std::to_string(config.tenants.size()) +
+                                                 ", which must be fewer than limits.max_tenants, " +
+                                                 std::to_string(config.limits.max_tenants));
+    for (const auto& [name, quota] : config.tenants)
+        if (auto valid = store::detail::check_quota("MasterConfig::tenants", name, quota); !valid) return valid;
     return ok;
 }
 

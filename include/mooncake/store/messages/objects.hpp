@@ -42,6 +42,7 @@ struct ObjectDescriptor {
 enum class Pin : std::uint8_t {
     none,
     hard, ///< is never evicted; only removed
+    soft, ///< for a time it is evicted only when nothing else may go; then it is as any other
 };
 
 enum class ReplicaDemand : std::uint8_t {
@@ -78,10 +79,12 @@ struct PutStart {
     std::vector<std::uint32_t> excluded{}; ///< segments that nothing is written to
     std::vector<std::uint32_t> avoid{};    ///< segments that count as if a replica lay there
     std::uint64_t ttl_ms = 0;              ///< after which the objects go by themselves, from now; 0: never
+    std::uint64_t pin_ms = 0;              ///< of a soft pin, from now; 0: half an hour
 };
 struct PutSpace {
     Errc outcome =
-        Errc::ok; ///< `ok`, `exists`, `being_written`, `conflict`, `no_space`, `too_large` (no segment is so large)
+        Errc::ok; ///< `ok`, `exists`, `being_written`, `conflict`, `no_space`, `too_large` (no segment is so large),
+                  ///< `quota` (of the tenant whose key it is)
     std::uint64_t version =
         0; ///< names this write, never 0 with `ok`; with `exists` and `conflict`: what is there, 0 if nothing is
     Replicas replicas{};
@@ -90,6 +93,7 @@ struct PutStartReply {
     std::vector<PutSpace> objects{}; ///< one a key
     std::string no_space{};          ///< why, when an outcome is `no_space`
     std::uint64_t term = 0;          ///< of the master, see `GetReply::term`
+    std::string quota{};             ///< why, when an outcome is `quota`
 };
 
 enum class LeaseWish : std::uint8_t { none, grant };
@@ -181,6 +185,22 @@ struct ReportBad {
 
     std::vector<BadReplica> replicas{};
     std::uint64_t term = 0; ///< as in `PutEnd`
+};
+
+struct PinReply;
+/// From now on the objects of `keys` that are visible have this pin, or none, in place of the one that they had. A pin is of a
+/// version: what replaces the object has its own.
+struct PinObjects {
+    static constexpr std::uint32_t method = 27;
+    using Reply = PinReply;
+
+    std::vector<std::string> keys{};
+    Pin pin = Pin::soft;
+    std::uint64_t pin_ms = 0; ///< as in `PutStart`
+};
+struct PinReply {
+    std::vector<Errc> outcomes{}; ///< `ok`, `not_found`, `lost`, `being_written`, `quota` (of what may be hard-pinned)
+    std::string quota{};          ///< why, when an outcome is `quota`
 };
 
 enum class RemoveMode : std::uint8_t {
