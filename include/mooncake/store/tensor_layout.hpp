@@ -3,13 +3,13 @@
 #include <mooncake/core/bytes.hpp>
 #include <mooncake/core/result.hpp>
 #include <mooncake/core/small_vector.hpp>
+#include <mooncake/store/amount.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -71,23 +71,6 @@ struct TensorLayout {
 };
 
 namespace store::detail {
-
-/// Sizes of anything, hostile numbers included: one that is too large stays so.
-class Amount {
-  public:
-    static constexpr std::uint64_t most = std::uint64_t{1} << 48U; ///< bytes of a tensor
-
-    constexpr explicit Amount(std::uint64_t value) noexcept : value_(std::min(value, most + 1)) {}
-    constexpr Amount operator*(std::uint64_t by) const noexcept {
-        return Amount(by != 0 && value_ > most / by ? most + 1 : value_ * by);
-    }
-    constexpr Amount operator+(Amount other) const noexcept { return Amount(value_ + other.value_); }
-    [[nodiscard]] constexpr bool fits() const noexcept { return value_ <= most; }
-    [[nodiscard]] constexpr std::uint64_t value() const noexcept { return value_; }
-
-  private:
-    std::uint64_t value_;
-};
 
 /// Of the dimensions from `from` on, from the first element to behind the last. 0: there is none.
 [[nodiscard]] inline Amount span_of(const TensorLayout& layout, std::size_t from = 0) noexcept {

@@ -40,6 +40,7 @@ Task<std::vector<std::byte>> Client<Traits>::get(std::string key, GetOptions opt
         }
         if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
+        if (options.version_read != nullptr) *options.version_read = reader.objects().front().version;
         co_return bytes;
     }
 }
@@ -65,6 +66,7 @@ Task<std::uint64_t> Client<Traits>::get_into(std::string key, MutableBytes into,
         }
         if (!known && !keep(reader, report.outcomes, asked, CachedLease::Told::no)) co_await give_back(reader.lease());
         if (outcome != Errc::ok) co_return sentence(outcome, reader.failure(), reader.key());
+        if (options.version_read != nullptr) *options.version_read = reader.objects().front().version;
         co_return report.sizes.front();
     }
 }

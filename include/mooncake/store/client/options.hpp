@@ -98,6 +98,7 @@ struct GetOptions {
     Deadline deadline = Deadline::usual(); ///< of all of it
     Verify verify = Verify::always;
     Freshness freshness = Freshness::leased;
+    std::uint64_t* version_read = nullptr; ///< is told that of the object that was read. Lifetime: outlives the read
 };
 static_assert(std::is_trivially_destructible_v<GetOptions>);
 
