@@ -184,7 +184,8 @@ TEST_CASE("events: an index that only follows them knows exactly what the master
                 if (event.kind == store::EventKind::stored) index[event.key] = event.version;
                 else REQUIRE(index.erase(event.key) == 1);
             auto real = std::map<std::string, std::uint64_t>();
-            f.master.audit([&](const std::string& k, const store::ObjectDescriptor& d) { real[k] = d.version; });
+            f.master.audit(
+                [&](std::string_view k, const store::ObjectDescriptor& d) { real[std::string(k)] = d.version; });
             REQUIRE(index == real);
         }
     }

@@ -22,7 +22,7 @@ namespace {
 /// The segments that hold `key`.
 std::vector<std::uint32_t> where(Cluster& c, std::string_view key) {
     auto found = std::vector<std::uint32_t>();
-    c.master->master().audit([&](const std::string& name, const store::ObjectDescriptor& object) {
+    c.master->master().audit([&](std::string_view name, const store::ObjectDescriptor& object) {
         for (const auto& replica : object.replicas)
             if (name == key) found.push_back(replica.segment);
     });
@@ -193,7 +193,7 @@ TEST_CASE("replicas: what a dead node held is copied again by the others, withou
     c.nodes.erase(c.nodes.begin());
     const auto whole = [&] {
         auto count = 0;
-        c.master->master().audit([&](const std::string&, const store::ObjectDescriptor& object) {
+        c.master->master().audit([&](std::string_view, const store::ObjectDescriptor& object) {
             count += object.replicas.size() == 2 ? 1 : 0;
         });
         return count;

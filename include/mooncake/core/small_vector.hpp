@@ -34,10 +34,12 @@ class SmallVector {
         swap(other);
         return *this;
     }
-    ~SmallVector() = default;
+    ~SmallVector() {
+        if (allocated()) delete[] held_.many;
+    }
 
-    [[nodiscard]] T* data() noexcept { return many_ ? many_.get() : few_; }
-    [[nodiscard]] const T* data() const noexcept { return many_ ? many_.get() : few_; }
+    [[nodiscard]] T* data() noexcept { return allocated() ? held_.many : held_.few; }
+    [[nodiscard]] const T* data() const noexcept { return allocated() ? held_.many : held_.few; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] T* begin() noexcept { return data(); }
@@ -81,18 +83,24 @@ class SmallVector {
         const auto capacity = std::min(std::max(least, std::size_t{2} * capacity_), most);
         auto more = std::make_unique<T[]>(capacity);
         std::copy(begin(), end(), more.get());
-        many_ = std::move(more);
+        if (allocated()) delete[] held_.many;
+        held_.many = more.release();
         capacity_ = static_cast<std::uint32_t>(capacity);
     }
     void swap(SmallVector& other) noexcept {
-        std::swap(few_, other.few_);
-        many_.swap(other.many_);
+        std::swap(held_, other.held_);
         std::swap(size_, other.size_);
         std::swap(capacity_, other.capacity_);
     }
+    [[nodiscard]] bool allocated() const noexcept { return capacity_ > N; }
 
-    T few_[N]{};
-    std::unique_ptr<T[]> many_;
+    union Held {
+        Held() noexcept : few{} {}
+        T few[N];
+        T* many; // where there is room for more than those
+    };
+
+    Held held_;
     std::uint32_t size_ = 0, capacity_ = N;
 };
 

@@ -161,14 +161,14 @@ class ClusterSimulation {
                 if (member->node && !member->process->dead() && !member->node->memory().empty() &&
                     member->node->engine().generation() == info.generation)
                     segments[info.segment] = member->node.get();
-        master.server->master().audit([&](const std::string& key, const store::ObjectDescriptor& object) {
+        master.server->master().audit([&](std::string_view key, const store::ObjectDescriptor& object) {
             for (const auto& replica : object.replicas) {
                 const auto found = segments.find(replica.segment);
                 if (found == segments.end()) continue;
                 const auto at = replica.offset - found->second->offset();
                 const auto bytes = found->second->memory().subspan(at, object.size);
                 if (chunk_checksums(bytes) != object.checksums)
-                    return world_.report_fault("the bytes of " + key + " changed in the memory of " +
+                    return world_.report_fault("the bytes of " + std::string(key) + " changed in the memory of " +
                                                found->second->engine().name() + " after they were committed");
             }
         });

@@ -17,8 +17,8 @@ using namespace mooncake::store::detail;
 
 namespace {
 std::unique_ptr<Object> object_of(std::uint64_t version, store::Pin pin = store::Pin::none) {
-    return std::unique_ptr<Object>(
-        new Object{.key = "k", .hash = version, .size = 1, .version = version, .write_deadline = {}, .pin = pin});
+    return std::unique_ptr<Object>(new ("k") Object{
+        .hash = version, .key_bytes = 1, .size = 1, .version = version, .pin = pin, .write_deadline = {}});
 }
 constexpr auto anything = [](const Object&) { return true; };
 constexpr auto now = TimePoint();

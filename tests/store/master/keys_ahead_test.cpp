@@ -20,8 +20,12 @@ TEST_CASE("keys ahead: each is given as it is, in order, however many there are,
     auto objects = std::vector<std::unique_ptr<Object>>();
     for (std::uint64_t i = 0; i < 100; i += 3) {
         const auto key = "a key that is longer than a short string " + std::to_string(i);
-        objects.emplace_back(new Object{
-            .key = key, .hash = hash_text(key), .size = 1, .version = i + 1, .write_deadline = {}, .pin = {}});
+        objects.emplace_back(new (key) Object{.hash = hash_text(key),
+                                              .key_bytes = Object::bytes_of(key),
+                                              .size = 1,
+                                              .version = i + 1,
+                                              .pin = {},
+                                              .write_deadline = {}});
         shards.of(objects.back()->hash).insert(*objects.back());
     }
     for (std::size_t count = 0; count <= 100; ++count) {

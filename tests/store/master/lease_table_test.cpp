@@ -18,8 +18,8 @@ const auto start = TimePoint{} + 1h;
 auto freed = std::vector<Touch>();
 
 std::unique_ptr<Object> object_of(std::uint64_t bytes) {
-    return std::unique_ptr<Object>(new Object{
-        .key = "k", .hash = 1, .size = bytes, .version = 1, .write_deadline = start, .pin = store::Pin::none});
+    return std::unique_ptr<Object>(new ("k") Object{
+        .hash = 1, .key_bytes = 1, .size = bytes, .version = 1, .pin = store::Pin::none, .write_deadline = start});
 }
 LeaseTable<>::Covered cover(Object& object) {
     auto covered = LeaseTable<>::Covered();

@@ -456,8 +456,8 @@ TEST_CASE("audit: every visible object with all of its replicas, and none of it 
     const auto one = f.put("one");
     REQUIRE(f.start("begun").outcome == Errc::ok);
     auto seen = std::vector<std::string>();
-    f.master.audit([&](const std::string& key, const ObjectDescriptor& object) {
-        seen.push_back(key);
+    f.master.audit([&](std::string_view key, const ObjectDescriptor& object) {
+        seen.emplace_back(key);
         const auto& put = key == "both" ? both : one;
         CHECK(object.size == block);
         CHECK(object.version == put.version);

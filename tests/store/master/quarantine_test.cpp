@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 TEST_CASE("quarantine: an object leaves when its time has passed and its last lease has ended, not before") {
     const auto start = TimePoint{} + 1h;
     const auto object_of = [&](std::uint64_t bytes) {
-        return std::unique_ptr<Object>(new Object{
-            .key = "k", .hash = 1, .size = bytes, .version = 1, .write_deadline = start, .pin = store::Pin::none});
+        return std::unique_ptr<Object>(new ("k") Object{
+            .hash = 1, .key_bytes = 1, .size = bytes, .version = 1, .pin = store::Pin::none, .write_deadline = start});
     };
     const auto timed = object_of(1), leased = object_of(2);
     leased->leases = 1;

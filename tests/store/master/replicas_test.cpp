@@ -37,7 +37,7 @@ struct Fixture : MasterFixture<> {
     /// The segments that hold it, without touching it.
     std::vector<std::uint32_t> where(const std::string& key) {
         auto found = std::vector<std::uint32_t>();
-        master.audit([&](const std::string& name, const ObjectDescriptor& object) {
+        master.audit([&](std::string_view name, const ObjectDescriptor& object) {
             for (const auto& replica : object.replicas)
                 if (name == key) found.push_back(replica.segment);
         });
@@ -338,7 +338,7 @@ TEST_CASE("master: whatever is copied, moved, removed and lost, no space is lost
         }
         if (i % 16 != 0) continue;
         auto taken = std::map<std::pair<std::uint32_t, std::uint64_t>, std::string>();
-        f.master.audit([&](const std::string& name, const ObjectDescriptor& object) {
+        f.master.audit([&](std::string_view name, const ObjectDescriptor& object) {
             auto segments = std::set<std::uint32_t>();
             for (const auto& replica : object.replicas) {
                 CHECK(segments.insert(replica.segment).second); // never two in one segment

@@ -10,9 +10,13 @@ using namespace mooncake;
 using namespace mooncake::store::detail;
 
 namespace {
-std::unique_ptr<Object> object_of(std::string key, std::uint64_t hash) {
-    return std::unique_ptr<Object>(new Object{
-        .key = std::move(key), .hash = hash, .size = 1, .version = 1, .write_deadline = {}, .pin = store::Pin::none});
+std::unique_ptr<Object> object_of(std::string_view key, std::uint64_t hash) {
+    return std::unique_ptr<Object>(new (key) Object{.hash = hash,
+                                                    .key_bytes = Object::bytes_of(key),
+                                                    .size = 1,
+                                                    .version = 1,
+                                                    .pin = store::Pin::none,
+                                                    .write_deadline = {}});
 }
 struct CountingWaiter final : Waiter {
     int calls = 0;

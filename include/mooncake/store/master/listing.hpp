@@ -44,14 +44,14 @@ class Listing {
         const auto lock = std::lock_guard(shard.mutex);
         shard.for_each([&](const Object& object) {
             ++looks;
-            if (!object.key.starts_with(message_.prefix) || object.key <= message_.after) return;
-            if (!object.visible() || !may_reach(message_.prefix, object.key)) return;
+            if (!object.key().starts_with(message_.prefix) || object.key() <= message_.after) return;
+            if (!object.visible() || !may_reach(message_.prefix, object.key())) return;
             if (found_.size() == message_.limit) {
-                if (object.key >= found_.front().key) return;
+                if (object.key() >= found_.front().key) return;
                 std::pop_heap(found_.begin(), found_.end(), by_key);
                 found_.pop_back();
             }
-            found_.push_back({.key = object.key, .size = object.size, .version = object.version});
+            found_.push_back({.key = std::string(object.key()), .size = object.size, .version = object.version});
             std::push_heap(found_.begin(), found_.end(), by_key);
         });
         return looks;

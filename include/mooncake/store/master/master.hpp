@@ -194,7 +194,7 @@ class Master final : public store::detail::Handlers {
         for (auto& shard : space_.shards) {
             const auto lock = std::lock_guard(shard.mutex);
             shard.for_each([&](const store::detail::Object& object) {
-                if (object.visible()) visit(object.key, store::detail::describe(object));
+                if (object.visible()) visit(object.key(), store::detail::describe(object));
             });
         }
     }

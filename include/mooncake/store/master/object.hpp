@@ -12,7 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
+#include <new>
+#include <string_view>
 
 namespace mooncake::store::detail {
 
@@ -48,7 +49,9 @@ using Extents = SmallVector<Extent, 1>;
 
 enum class ObjectState : std::uint8_t { writing, committed };
 
-/// An object's metadata. In its shard's map until it is erased; deleted under the domain's lock when no lease is left.
+/// An object's metadata. In its shard's map until it is erased; deleted under the domain's lock when no lease is left. There are
+/// millions of them: the key lies behind it, in the same memory, where a look-up has it at once.
+/// `new (key) Object{.key_bytes = bytes_of(key), …}` is how one is made.
 ///
 /// | member | written under | read under |
 /// |---|---|---|
@@ -64,24 +67,39 @@ struct alignas(16) Object {
     /// In `leases`, so that whoever gives up the last one learns of it: it may be evicted from now on.
     static constexpr std::uint32_t passed_over = std::uint32_t{1} << 31;
 
-    const std::string key;
     const std::uint64_t hash;
-    Object* successor = nullptr; ///< is being written, to take its place
-    const std::uint64_t size;
+    const std::uint32_t key_bytes;
+    std::uint16_t wanted = 1; ///< how many replicas there ought to be
+
+    // 32 bytes on one line of a cache, for who leases it and gives it back: as memory is allocated, lines begin here or behind.
+    alignas(16) const std::uint64_t size;
     const std::uint64_t version;
-    const TimePoint write_deadline;
-    Pin pin;
-    const bool compares = false;    ///< takes the place of its predecessor, or none: see `WriteMode::compare`
-    const std::uint16_t placed = 1; ///< how many extents were allocated
-    Slot slot = no_slot;            ///< constant from before it is in its shard
-    std::atomic<ObjectState> state{ObjectState::writing};
-    bool unsettled = false;               ///< whoever wrote it may still be writing
-    std::uint16_t wanted = 1;             ///< how many replicas there ought to be
+    Slot slot = no_slot;                  ///< constant from before it is in its shard
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
     const TenantNumber tenant = 0;        ///< whose it is: it is in that one's order, and counts as its
+    const std::uint16_t placed = 1;       ///< how many extents were allocated
+    std::atomic<ObjectState> state{ObjectState::writing};
+    Pin pin;
+    bool unsettled = false;      ///< whoever wrote it may still be writing
+    const bool compares = false; ///< takes the place of its predecessor, or none: see `WriteMode::compare`
+
+    Object* successor = nullptr; ///< is being written, to take its place
+    const TimePoint write_deadline;
     Extents extents{};
     Checksums checksums{};
 
+    [[nodiscard]] static std::uint32_t bytes_of(std::string_view key) noexcept {
+        return static_cast<std::uint32_t>(key.size());
+    }
+    static void* operator new(std::size_t size, std::string_view key) {
+        auto* const memory = static_cast<char*>(::operator new(size + key.size()));
+        std::copy(key.begin(), key.end(), memory + size);
+        return memory;
+    }
+    static void operator delete(void* memory) noexcept { ::operator delete(memory); }
+    static void operator delete(void* memory, std::string_view) noexcept { ::operator delete(memory); }
+
+    [[nodiscard]] std::string_view key() const noexcept { return {reinterpret_cast<const char*>(this + 1), key_bytes}; }
     [[nodiscard]] bool committed() const noexcept {
         return state.load(std::memory_order_acquire) == ObjectState::committed;
     }
@@ -116,6 +134,8 @@ struct alignas(16) Object {
     /// Whether it may be read.
     [[nodiscard]] bool visible() const noexcept { return committed() && usable(); }
 };
+
+static_assert(alignof(Object) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__, "or `operator new` has to be told");
 
 /// An object as it was when its shard was locked; the slot may be another's by now.
 struct Touch {

@@ -35,17 +35,17 @@ class ObjectTable {
     }
     /// Asks for the memory that `find` will look at, a step at a time: what the step before asked for has to be there by then.
     /// Inline always: g++ takes a function that only asks for one that does nothing, and leaves out the call.
-    enum class Ahead : std::uint8_t { place, object, text };
+    enum class Ahead : std::uint8_t { place, object };
     [[gnu::always_inline]] void prefetch(const HashedKey& key, Ahead what) const noexcept {
         auto at = home(key.hash);
         if (what == Ahead::place) return __builtin_prefetch(&places_[at]);
         while (places_[at] != empty && !may_be(places_[at], key.hash)) at = next(at);
         const auto* const object = object_in(places_[at]);
         if (object == nullptr) return;
-        if (what == Ahead::text) return __builtin_prefetch(object->key.data());
         __builtin_prefetch(object);
         __builtin_prefetch(reinterpret_cast<const char*>(object) + 64);
-        __builtin_prefetch(reinterpret_cast<const char*>(object) + 128);
+        __builtin_prefetch(object + 1);                                     // the key,
+        __builtin_prefetch(reinterpret_cast<const char*>(object + 1) + 31); // which mostly ends there or before
     }
 
     /// As its key's object, or as the successor of the one that is here. Requires: that one has no successor yet.
@@ -114,7 +114,7 @@ class ObjectTable {
     }
     static HashedKey key_of(const Object& object) noexcept {
         auto key = HashedKey();
-        key.text = object.key;
+        key.text = object.key();
         key.hash = object.hash;
         return key;
     }
@@ -130,7 +130,7 @@ class ObjectTable {
             if (place == empty) return at;
             if (!may_be(place, key.hash)) continue;
             const auto* const object = object_in(place);
-            if (object->hash == key.hash && object->key == key.text) return at;
+            if (object->hash == key.hash && object->key() == key.text) return at;
         }
     }
 

@@ -246,7 +246,7 @@ class PutHandlers {
                 commits.freed.push_back(touch_of(object, Evictable::yes));
             commits.written += object.held_space();
             space_.tell(EventKind::stored, object);
-            shard.take_waiters(object.key, commits.waiters);
+            shard.take_waiters(object.key(), commits.waiters);
         }
         if (commits.lease == LeaseWish::grant) commits.covered.add(object);
     }

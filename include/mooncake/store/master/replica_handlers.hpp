@@ -222,16 +222,16 @@ Errc ReplicaHandlers<Void>::copy(Object& object, Start& start, PutSpace& target)
         return Errc::no_space;
     }
     object.wanted = static_cast<std::uint16_t>(wanted);
-    auto copy = Copy{.target = std::unique_ptr<Object>(
-                         new Object{.key = {},
-                                    .hash = object.hash,
-                                    .size = object.size,
-                                    .version = space_.next_version(),
-                                    .write_deadline = start.at + std::chrono::milliseconds{message.write_deadline_ms},
-                                    .pin = Pin::none,
-                                    .placed = static_cast<std::uint16_t>(count),
-                                    .tenant = object.tenant,
-                                    .extents = std::move(extents)}),
+    auto copy = Copy{.target = std::unique_ptr<Object>(new (std::string_view()) Object{
+                         .hash = object.hash,
+                         .key_bytes = 0,
+                         .size = object.size,
+                         .version = space_.next_version(),
+                         .tenant = object.tenant,
+                         .placed = static_cast<std::uint16_t>(count),
+                         .pin = Pin::none,
+                         .write_deadline = start.at + std::chrono::milliseconds{message.write_deadline_ms},
+                         .extents = std::move(extents)}),
                      .leaving = message.leaving};
     space_.writing.add(copy.target->held_space());
     space_.tenants.changed(object.tenant, 0, copy.target->bytes_now());
@@ -308,7 +308,7 @@ std::size_t ReplicaHandlers<Void>::survey(Place& at, const Survey& message, Surv
             return looked;
         }
         at.rest = rest_of(*object);
-        reply.objects.push_back({.key = object->key,
+        reply.objects.push_back({.key = std::string(object->key()),
                                  .size = object->size,
                                  .version = object->version,
                                  .replicas = usable_replicas(*object),

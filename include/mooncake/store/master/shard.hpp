@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -70,16 +71,16 @@ class alignas(64) Shard {
         waiting_[key].push_back(std::move(waiter));
     }
     void remove_waiter(const std::string& key, const Waiter& waiter) {
-        const auto found = waiting_.find(key);
+        const auto found = waiting_.find(std::string(key));
         if (found == waiting_.end()) return;
         std::erase_if(found->second, [&](const auto& other) { return other.get() == &waiter; });
         if (found->second.empty()) waiting_.erase(found);
     }
     /// Those who waited for `key`, which is visible now.
-    void take_waiters(const std::string& key, Waiters& taken) {
+    void take_waiters(std::string_view key, Waiters& taken) {
         if (waiting_.empty()) [[likely]]
             return;
-        const auto found = waiting_.find(key);
+        const auto found = waiting_.find(std::string(key));
         if (found == waiting_.end()) return;
         taken.insert(taken.end(), std::make_move_iterator(found->second.begin()),
                      std::make_move_iterator(found->second.end()));

@@ -87,17 +87,18 @@ class Space final : public ReplicaSpace {
                                               .now = now};
         if (!room.make(request, &entry, search, extents)) return Errc::no_space;
         if (count < wanted.replicas) replication.hurt.note();
-        auto* const object = new Object{.key = text,
-                                        .hash = key.hash,
-                                        .size = size,
-                                        .version = ++last_version_,
-                                        .write_deadline = deadline,
-                                        .pin = wanted.pin,
-                                        .compares = wanted.mode == WriteMode::compare && expected != 0,
-                                        .placed = static_cast<std::uint16_t>(count),
-                                        .wanted = static_cast<std::uint16_t>(std::min(wanted.replicas, most_replicas)),
-                                        .tenant = tenant,
-                                        .extents = std::move(extents)};
+        auto* const object =
+            new (text) Object{.hash = key.hash,
+                              .key_bytes = Object::bytes_of(text),
+                              .wanted = static_cast<std::uint16_t>(std::min(wanted.replicas, most_replicas)),
+                              .size = size,
+                              .version = ++last_version_,
+                              .tenant = tenant,
+                              .placed = static_cast<std::uint16_t>(count),
+                              .pin = wanted.pin,
+                              .compares = wanted.mode == WriteMode::compare && expected != 0,
+                              .write_deadline = deadline,
+                              .extents = std::move(extents)};
         domain.add(*object, entry);
         tenants.came(*object);
         if (wanted.pin == Pin::soft) endings.log_pin(*object, now + soft_pin_time(wanted.pin_ms));
@@ -123,7 +124,8 @@ class Space final : public ReplicaSpace {
     /// What happened to `object`, which is visible, or was. Requires: its shard is locked, or the domain is.
     void tell(EventKind kind, const Object& object) {
         if constexpr (Traits::Journal::keeps)
-            journal.record({.kind = kind, .key = object.key, .version = object.version, .size = object.size});
+            journal.record(
+                {.kind = kind, .key = std::string(object.key()), .version = object.version, .size = object.size});
     }
 
     /// `object` was just erased from its shard, and whoever has to know was told. It is deleted, now if `until` has passed and
@@ -331,7 +333,8 @@ class Space final : public ReplicaSpace {
     void pin(Object& object, Pin pin, TimePoint end, TimePoint at) override {
         const auto bytes = object.bytes_now();
         tenants.count_pin_no_more(object);
-        if (pin != object.pin) domain.pin(object, pin, entry_of(object.key, object.hash, object.tenant, 0, bytes, at));
+        if (pin != object.pin)
+            domain.pin(object, pin, entry_of(object.key(), object.hash, object.tenant, 0, bytes, at));
         tenants.count_pin(object);
         if (pin == Pin::soft) endings.log_pin(object, end);
     }

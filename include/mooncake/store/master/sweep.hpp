@@ -32,8 +32,8 @@ class Sweep {
             auto& shard = shards.at(next_++);
             const auto lock = std::lock_guard(shard.mutex);
             shard.for_each([&](const Object& object) {
-                work += 1 + object.key.size() * message_.pattern.size() / 256;
-                if (object.visible() && matches(object.key)) found.keys.push_back(object.key);
+                work += 1 + object.key().size() * message_.pattern.size() / 256;
+                if (object.visible() && matches(object.key())) found.keys.emplace_back(object.key());
             });
         }
         return found;
