@@ -30,7 +30,7 @@ TEST_CASE("limits: what is at a limit passes, what is above does not") {
     wrong.write_deadline_ms = 8;
     CHECK(validate(wrong, limits).error() == Errc::invalid_argument);
     wrong = put;
-    wrong.pin = static_cast<store::Pin>(2);
+    wrong.pin = static_cast<store::Pin>(3);
     CHECK(validate(wrong, limits).error() == Errc::invalid_argument);
     wrong = put;
     wrong.parents = {1, 2};

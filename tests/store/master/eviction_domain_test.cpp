@@ -71,13 +71,13 @@ TEST_CASE("eviction domain: a hard pin is in no order") {
 TEST_CASE("eviction domain: each tenant has an order and slots of its own, and the next with its number begins anew") {
     auto domain = EvictionDomain(LruEviction());
     const auto of = [](std::uint64_t version, TenantNumber tenant) {
-        return std::unique_ptr<Object>(new Object{.key = "k",
-                                                  .hash = version,
-                                                  .size = 1,
-                                                  .version = version,
-                                                  .write_deadline = {},
-                                                  .pin = store::Pin::none,
-                                                  .tenant = tenant});
+        return std::unique_ptr<Object>(new ("k") Object{.hash = version,
+                                                        .key_bytes = 1,
+                                                        .size = 1,
+                                                        .version = version,
+                                                        .tenant = tenant,
+                                                        .pin = store::Pin::none,
+                                                        .write_deadline = {}});
     };
     const auto a = of(1, 0), b = of(2, 3), c = of(3, 3);
     for (auto* object : {a.get(), b.get(), c.get()}) domain.add(*object, {});
