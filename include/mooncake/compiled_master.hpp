@@ -15,6 +15,10 @@ extern template class store::detail::FenceTable<>;
 extern template class store::detail::Prospect<>;
 extern template class store::detail::Replication<>;
 extern template class store::detail::ReplicaHandlers<>;
+extern template struct store::detail::BasicTenant<void>;
+extern template class store::detail::TenantTable<>;
+extern template class store::detail::TenantHandlers<>;
+extern template class store::detail::PinHandlers<>;
 extern template class store::detail::SegmentTable<OffsetAllocator, PowerOfTwoChoices>;
 extern template class store::detail::EmbeddedLink<>;
 extern template std::unique_ptr<store::detail::MasterCalls>
