@@ -222,7 +222,7 @@ Errc ReplicaHandlers<Void>::copy(Object& object, Start& start, PutSpace& target)
         return Errc::no_space;
     }
     object.wanted = static_cast<std::uint16_t>(wanted);
-    auto copy = Copy{.target = std::unique_ptr<Object>(new (std::string_view()) Object{
+    auto copy = Copy{.target = std::unique_ptr<Object>(new (std::string_view{}) Object{
                          .hash = object.hash,
                          .key_bytes = 0,
                          .size = object.size,
