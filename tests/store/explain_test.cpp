@@ -130,3 +130,23 @@ TEST_CASE("explain: without time it is timed_out, and of a closed store closed")
     f.runtime.run(f.store.close());
     CHECK(f.run(explain(&f.store, "k")).error() == Errc::closed);
 }
+
+TEST_CASE("explain: what happened to a tenant's object is told whole, whatever others did before and since") {
+    auto c = Cluster();
+    for (auto i = 0; i < 20; ++i) c.put("others " + std::to_string(i), 10);
+    auto config = ClusterStore::Config();
+    config.master.rpc.server = c.master->endpoint();
+    config.client.tenant = "a";
+    auto store = ClusterStore(c.runtime, std::move(config));
+    REQUIRE(c.runtime.run(store.put("k", test::pattern(100))).has_value());
+    c.put("k", 10); // nobody's
+    auto asked = explain(&store, "k");
+    const auto all = c.runtime.run(std::move(asked)).value();
+    CHECK(all.outcome == Errc::ok);
+    CHECK(all.memory == Explanation::Memory::all);
+    REQUIRE(all.history.size() == 1);
+    CHECK(all.history[0].key == "k");
+    CHECK(all.history[0].size == 100);
+    CHECK(c.of("k").history.size() == 1);
+    c.runtime.run(store.close());
+}

@@ -70,9 +70,11 @@ template <class Store>
 Task<void> read_history(Store* store, Explanation* into, Deadline deadline) {
     auto last = std::uint64_t{0}, term = std::uint64_t{0};
     into->memory = Explanation::Memory::all;
-    const auto name = store->tenant().empty() ? key_of_tenant({}, into->key) : into->key; // as events tell it
+    // Of the master itself: a store of a tenant hides what others did, and so from where on all is remembered.
+    const auto name = key_of_tenant(store->tenant(), into->key);
     for (;;) {
-        const auto reply = co_await store->events(last, term, {.deadline = deadline, .limit = 10'000});
+        const auto message = Events{.after = last, .term = term, .limit = 10'000};
+        const auto reply = co_await store->master().call(message, deadline);
         if (reply.error() == Errc::not_supported) into->memory = Explanation::Memory::none;
         if (reply.error() == Errc::not_supported) co_return ok;
         if (!reply) co_return reply.error();
@@ -85,6 +87,7 @@ Task<void> read_history(Store* store, Explanation* into, Deadline deadline) {
         last = reply->last;
         term = reply->term;
     }
+    for (auto& event : into->history) event.key = into->key;
     into->last_event = last;
     co_return ok;
 }
