@@ -9,6 +9,7 @@ template class mooncake::store::detail::ReplicaHandlers<>;
 template struct mooncake::store::detail::BasicTenant<void>;
 template class mooncake::store::detail::TenantTable<>;
 template class mooncake::store::detail::TenantHandlers<>;
+template class mooncake::store::detail::Endings<>;
 template class mooncake::store::detail::PinHandlers<>;
 template class mooncake::store::detail::SegmentTable<mooncake::OffsetAllocator, mooncake::PowerOfTwoChoices>;
 template class mooncake::Master<mooncake::DefaultMasterTraits>;

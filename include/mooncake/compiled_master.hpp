@@ -18,6 +18,7 @@ extern template class store::detail::ReplicaHandlers<>;
 extern template struct store::detail::BasicTenant<void>;
 extern template class store::detail::TenantTable<>;
 extern template class store::detail::TenantHandlers<>;
+extern template class store::detail::Endings<>;
 extern template class store::detail::PinHandlers<>;
 extern template class store::detail::SegmentTable<OffsetAllocator, PowerOfTwoChoices>;
 extern template class store::detail::EmbeddedLink<>;

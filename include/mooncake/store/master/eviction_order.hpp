@@ -25,13 +25,6 @@ template <EvictionPolicy Policy>
     else return Policy();
 }
 
-/// How long a soft pin lasts, and when that is looked at.
-struct SoftPin {
-    std::uint64_t version = 0; ///< of the object that it is of
-    TimePoint end{};
-    TimePoint noted = TimePoint::max(); ///< when it is looked at; no later than its end
-};
-
 /// The order in which one tenant's objects go, and the slots that they have in it.
 /// Thread: one at a time (the domain's lock).
 template <EvictionPolicy Policy>

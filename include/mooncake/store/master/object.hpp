@@ -152,6 +152,13 @@ enum class Evictable : std::uint8_t { as_before, yes };
             .tenant = object.tenant};
 }
 
+/// How long a soft pin lasts, and when that is looked at.
+struct SoftPin {
+    std::uint64_t version = 0; ///< of the object that it is of
+    TimePoint end{};
+    TimePoint noted = TimePoint::max(); ///< when it is looked at; no later than its end
+};
+
 /// The replicas that are left, with the key for `reading` or for writing.
 enum class KeyFor : std::uint8_t { reading, writing };
 inline void describe_replicas(const Object& object, KeyFor right, Replicas& replicas) {

@@ -6,6 +6,7 @@
 #include <mooncake/store/master/shard.hpp>
 #include <mooncake/store/master/tenant_table.hpp>
 #include <mooncake/store/master/traits.hpp>
+#include <mooncake/store/messages/events.hpp>
 #include <mooncake/store/placement/concept.hpp>
 
 #include <cstddef>
@@ -51,7 +52,20 @@ class ReplicaSpace {
     [[nodiscard]] virtual bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) = 0;
     virtual void taken(const Object& object, const SpaceSearch& search) = 0;
     virtual void pin(Object& object, Pin pin, TimePoint end, TimePoint at) = 0; ///< `end`: of a soft one
-    virtual void forget(TenantNumber tenant) = 0;                               ///< `EvictionDomain`
+    virtual void forget(TenantNumber tenant) = 0;                               ///< `EvictionDomain`; the next too
+    [[nodiscard]] virtual SoftPin& soft_pin(const Object& object) = 0;
+
+    virtual void tell(EventKind kind, const Object& object) = 0;
+    virtual void bury_unfinished(Object& object, TimePoint now) = 0;
+    /// Erases `object` from its shard if `condition` holds under its lock.
+    template <class Condition>
+    [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
+        auto& shard = shards.of(object.hash);
+        const auto lock = std::lock_guard(shard.mutex);
+        if (!condition(object)) return false;
+        shard.erase(object);
+        return true;
+    }
 
     // `SegmentTable`
     [[nodiscard]] virtual Location locate(const std::string& host, const std::string& rack) const = 0;

@@ -54,7 +54,7 @@ class Space final : public ReplicaSpace {
 
     Replication<> replication{*this};
     Room<Space> room{*this};
-    Endings<Space> endings{*this};
+    Endings<> endings{*this};
     static constexpr std::uint64_t granularity = Traits::Allocator::granularity;
 
     /// Space for an object nobody has, or for what takes the place of one: `ok` and the object, in its shard, being written; or
@@ -111,18 +111,8 @@ class Space final : public ReplicaSpace {
         return Errc::ok;
     }
 
-    /// Erases `object` from its shard if `condition` holds under its lock.
-    template <class Condition>
-    [[nodiscard]] bool erase_if(Object& object, const Condition& condition) {
-        auto& shard = shards.of(object.hash);
-        const auto lock = std::lock_guard(shard.mutex);
-        if (!condition(object)) return false;
-        shard.erase(object);
-        return true;
-    }
-
     /// What happened to `object`, which is visible, or was. Requires: its shard is locked, or the domain is.
-    void tell(EventKind kind, const Object& object) {
+    void tell(EventKind kind, const Object& object) override {
         if constexpr (Traits::Journal::keeps)
             journal.record(
                 {.kind = kind, .key = std::string(object.key()), .version = object.version, .size = object.size});
@@ -137,7 +127,7 @@ class Space final : public ReplicaSpace {
     }
 
     /// Buries an object whose writer may still be writing, if it is not committed.
-    void bury_unfinished(Object& object, TimePoint now) {
+    void bury_unfinished(Object& object, TimePoint now) override {
         object.unsettled |= !object.committed();
         bury(object, until_it_is_quiet(object, now), now);
     }
@@ -339,6 +329,7 @@ class Space final : public ReplicaSpace {
         if (pin == Pin::soft) endings.log_pin(object, end);
     }
     void forget(TenantNumber tenant) override { domain.forget(tenant); }
+    [[nodiscard]] SoftPin& soft_pin(const Object& object) override { return domain.soft_pin(object); }
     [[nodiscard]] bool make_room(const PlacementRequest& request, SpaceSearch& search, Extents& extents) override {
         return room.make(request, nullptr, search, extents);
     }

@@ -14,18 +14,24 @@ class TenantHandlers {
   public:
     explicit TenantHandlers(ReplicaSpace& space) noexcept : space_(space) {}
 
-    [[nodiscard]] Result<Nothing> handle(const SetQuota& message) {
-        const auto lock = std::lock_guard(space_.lock_of_the_domain());
-        if (const auto set = set_quota(space_, message.tenant, message.quota); !set) return set.error();
-        return Nothing();
-    }
-    [[nodiscard]] Result<TenantsReply> handle(const Tenants&) {
-        const auto lock = std::lock_guard(space_.lock_of_the_domain());
-        return space_.tenants.describe();
-    }
+    [[nodiscard]] Result<Nothing> handle(const SetQuota& message);
+    [[nodiscard]] Result<TenantsReply> handle(const Tenants& message);
 
   private:
     ReplicaSpace& space_;
 };
+
+template <class Void>
+Result<Nothing> TenantHandlers<Void>::handle(const SetQuota& message) {
+    const auto lock = std::lock_guard(space_.lock_of_the_domain());
+    if (const auto set = set_quota(space_, message.tenant, message.quota); !set) return set.error();
+    return Nothing();
+}
+
+template <class Void>
+Result<TenantsReply> TenantHandlers<Void>::handle(const Tenants&) {
+    const auto lock = std::lock_guard(space_.lock_of_the_domain());
+    return space_.tenants.describe();
+}
 
 } // namespace mooncake::store::detail
