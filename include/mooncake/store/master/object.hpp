@@ -71,8 +71,8 @@ struct alignas(16) Object {
     const std::uint32_t key_bytes;
     std::uint16_t wanted = 1; ///< how many replicas there ought to be
 
-    // 32 bytes on one line of a cache, for who leases it and gives it back: as memory is allocated, lines begin here or behind.
-    alignas(16) const std::uint64_t size;
+    // 32 bytes that whoever leases it and gives it back looks at: mostly on one line of a cache.
+    const std::uint64_t size;
     const std::uint64_t version;
     Slot slot = no_slot;                  ///< constant from before it is in its shard
     std::atomic<std::uint32_t> leases{0}; ///< how many, and whether an eviction has passed it over: see `passed_over`
